@@ -1,0 +1,3 @@
+module github.com/isapid/isapid
+
+go 1.26

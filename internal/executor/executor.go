@@ -1,0 +1,137 @@
+// Package executor says what an executor is: the thing that runs requests through one loaded extension. There are two,
+// in-process (package extension) and isolated (a pool of workers), behind the same interface and the same conformance suite
+// (package executortest).
+//
+// The package has no code of its own beyond the shared words: it is where the URL space (package site), which knows
+// where a request landed, meets the executors, which know how to run it, so that neither imports the other.
+package executor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Executor runs requests through one extension. It is safe for concurrent use.
+type Executor interface {
+	// Execute answers r on w and returns when the response is complete, also when the extension returned
+	// HSE_STATUS_PENDING. It never panics because of what the extension did, with one exception: when the response had
+	// begun and cannot be completed it panics with [http.ErrAbortHandler], so that the client sees the break.
+	//
+	// Target t belongs to the executor until Execute returns.
+	Execute(w http.ResponseWriter, r *http.Request, t *Target) Result
+
+	// Description is the text the extension gave in HSE_VERSION_INFO.
+	Description() string
+
+	// Close refuses new requests, waits for those that run (until ctx ends), calls TerminateExtension and unloads the
+	// image. It may be called once. An error says what could not be ended.
+	Close(ctx context.Context) error
+}
+
+// ErrClosed is what a request gets that arrives after Close began.
+var ErrClosed = errors.New("executor is closed")
+
+// Target says where in the URL space a request landed. Package site fills it; the extension sees it as ECB fields and
+// server variables (isapi-extensions.md, 3.1).
+type Target struct {
+	ScriptName       string // virtual path of the image or script: "/v/app.dll"
+	PathInfo         string // percent-decoded; what follows ScriptName, or the whole path for a script map
+	PathTranslated   string // physical mapping of PathInfo
+	ScriptTranslated string // physical path of ScriptName
+	App              *App
+	Host             Host
+}
+
+// App is the application a request belongs to: what the APPL_*, APP_POOL_* and INSTANCE_* variables tell.
+type App struct {
+	SiteID       int    // 1, 2, …: INSTANCE_ID, "/LM/W3SVC/<id>"
+	SiteName     string // INSTANCE_NAME
+	DocumentRoot string // physical root of the site
+	Path         string // virtual path of the application: "/" or "/shop"
+	PhysicalPath string // physical directory of the application
+	Pool         string // APP_POOL_ID
+}
+
+// Host is what an extension may ask of the server around it.
+type Host interface {
+	// Map finds the physical path of a decoded virtual path (HSE_REQ_MAP_URL_TO_PATH and its kin). The path need not
+	// exist. An error means that the URL cannot be mapped.
+	Map(urlPath string) (Mapping, error)
+
+	// Exec runs r, a complete child request, through the URL space again and writes its answer to w
+	// (HSE_REQ_SEND_URL, HSE_REQ_EXEC_URL). With skipCurrent the wildcard handler that runs the parent is passed over
+	// (HSE_EXEC_URL_IGNORE_CURRENT_INTERCEPTOR).
+	Exec(w http.ResponseWriter, r *http.Request, skipCurrent bool)
+
+	// Error writes the page this server has for an HTTP status and IIS sub-status (0: none). Headers already set on w
+	// are kept; a body is written unless the request's method or the status forbids one.
+	Error(w http.ResponseWriter, r *http.Request, status, substatus int)
+}
+
+// Mapping is the answer of [Host.Map], as HSE_URL_MAPEX_INFO tells it.
+type Mapping struct {
+	Path        string // physical path
+	Flags       uint32 // HSE_URL_FLAGS_*
+	MatchedPath int    // bytes of Path that are a configured directory
+	MatchedURL  int    // bytes of the URL that named that directory
+}
+
+// Result is what happened to one request, for logs and counters.
+type Result struct {
+	Status      int           // as sent; 0 when nothing could be sent
+	Substatus   int           // IIS sub-status, 0 if none
+	Win32       uint32        // Windows error code of the last failure, 0 if none (sc-win32-status)
+	Bytes       int64         // body bytes handed to the connection
+	LogData     string        // lpszLogData, control characters replaced
+	LogQuery    string        // HSE_APPEND_LOG_PARAMETER, to be appended to the logged query
+	Fault       error         // contained fault of this request, or nil
+	ThreadTime  time.Duration // inside HttpExtensionProc
+	Transmitted bool          // the response was complete
+}
+
+// FaultPolicy is what an in-process executor does after a contained fault.
+type FaultPolicy string
+
+const (
+	FaultKeep   FaultPolicy = "keep"   // go on; the image is marked as suspect
+	FaultRefuse FaultPolicy = "refuse" // answer every further request 500
+)
+
+// Options configures an executor. The zero value of a field means its default, see [Options.WithDefaults].
+type Options struct {
+	Name      string        // in logs; default: the file name of the image
+	Threads   int           // requests inside HttpExtensionProc at a time; 1 pins one OS thread. Default 25
+	Stack     int           // stack of a pool thread in bytes; 0: the system's default. Set: own threads are made
+	Queue     int           // requests waiting for a thread; more are answered 503. Default 1000
+	QueueWait time.Duration // longest wait for a thread, then 503. Default 2 min; negative: no limit
+	ReadAhead int           // body bytes read before the extension is called. Default 49152; negative: none
+	Pending   time.Duration // longest time between HSE_STATUS_PENDING and DONE_WITH_SESSION. 0: no limit, as IIS
+	Flush     time.Duration // written data waits at most this long before it is sent. Default 20 ms; negative: never buffered
+	OnFault   FaultPolicy   // default FaultKeep
+	Staging   string        // folder for staged images. Default: a private one below the system's temporary folder
+	Logger    *slog.Logger  // default slog.Default()
+}
+
+// WithDefaults returns o with every unset field set to its default (the numbers are IIS's where it has one).
+func (o Options) WithDefaults() Options {
+	setDefault(&o.Threads, 25)
+	setDefault(&o.Queue, 1000)
+	setDefault(&o.QueueWait, 2*time.Minute)
+	setDefault(&o.ReadAhead, 48<<10)
+	setDefault(&o.Flush, 20*time.Millisecond)
+	setDefault(&o.OnFault, FaultKeep)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
