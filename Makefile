@@ -1,0 +1,72 @@
+# The plain go commands work on a fresh clone; these targets add what they need around them. CI runs `make check test`.
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+ADDR     ?= :8080
+FUZZTIME ?= 20s
+
+# The one place with the versions of the tools.
+GOLANGCI_LINT_VERSION := v2.15.0
+STATICCHECK_VERSION   := v0.8.2
+
+GOLANGCI_LINT := .cache/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
+STATICCHECK   := .cache/staticcheck-$(STATICCHECK_VERSION)/staticcheck
+
+.PHONY: build run test check format vet lint cross headers layers tidy bench fuzz asan packages clean
+
+build: ## build bin/isapid
+	go build -o bin/isapid ./cmd/isapid
+
+run: build ## build, then serve the counter example on ADDR (default :8080)
+	bin/isapid run examples/counter/counter.c --addr '$(ADDR)'
+
+test: packages ## run all tests with the race detector and count them
+	hack/test.sh
+
+check: packages format tidy vet lint layers headers cross ## everything that can be said without running the tests
+
+format:
+	@out=$$(gofmt -l .); test -z "$$out" || { echo "not formatted, run gofmt -w:"; echo "$$out"; exit 1; }
+
+tidy:
+	go mod tidy -diff
+
+vet:
+	go vet ./...
+
+lint: $(STATICCHECK) $(GOLANGCI_LINT)
+	$(STATICCHECK) ./...
+	$(GOLANGCI_LINT) run ./...
+
+layers: ## who may import whom
+	go test ./internal/deptest
+
+headers: ## the SDK headers compile alone and without a warning, for every system they are for
+	hack/headers.sh
+
+cross: ## the other systems build
+	CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc go build ./...
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build ./...
+	CGO_ENABLED=0 GOOS=windows GOARCH=386 go build ./...
+
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## run every fuzz target for FUZZTIME
+	hack/fuzz.sh '$(FUZZTIME)'
+
+asan: ## run the tests of the native boundary with the address sanitizer
+	go test -asan ./internal/native
+
+packages: ## install what tests and checks need (Debian); nothing to do the second time
+	hack/packages.sh
+
+clean:
+	rm -rf bin .cache
+
+$(GOLANGCI_LINT):
+	GOBIN='$(CURDIR)/$(@D)' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+$(STATICCHECK):
+	GOBIN='$(CURDIR)/$(@D)' go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)

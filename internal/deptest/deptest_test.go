@@ -1,0 +1,113 @@
+// Package deptest holds the layers of the module together: a test asks the go command who imports whom.
+package deptest
+
+import (
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/isapid/isapid"
+
+// layers says, for each package, which packages of the module it may import, with the reason where it is not plain. A new
+// package needs a line here before anybody can import it or it can import anything.
+var layers = map[string][]string{
+	".":            {"executor", "extension"}, // the public face
+	"cmd/isapid":   {"config", "front", "image", "toolchain"},
+	"hack/...":     {},
+	"sdk/go/...":   {}, // travels alone
+	"examples/...": {".", "sdk/go"},
+
+	"front":     {"config", "executor", "extension", "image", "server", "site"}, // the front process, wired together
+	"server":    {"config", "conn", "executor", "site"},                         // HTTP; knows sites, no processes
+	"site":      {"config", "executor", "image"},                                // the URL space; runs nothing itself
+	"extension": {"conn", "executor", "image", "isapi", "native"},               // one request through one loaded image
+	"native":    {"isapi"},                                                      // the only crossing into C
+	"toolchain": {},
+	"image":     {},
+	"executor":  {}, // the words that site and the executors share
+	"conn":      {},
+	"config":    {}, // plain data
+	"isapi":     {}, // the ABI in pure Go
+	"deptest":   {},
+
+	"executor/executortest": {"executor", "testext"}, // for tests, as testext
+	"testext":               {"toolchain"},
+}
+
+func TestLayers(t *testing.T) {
+	seen := map[string]bool{}
+	for pkg, imports := range imports(t) {
+		rule := ruleFor(pkg)
+		seen[rule] = true
+		allowed, ok := layers[rule]
+		if !ok {
+			t.Errorf("package %q has no line in the layers of internal/deptest: say there what it may import", pkg)
+			continue
+		}
+		for _, i := range imports {
+			if !slices.Contains(allowed, i) {
+				t.Errorf("package %q imports %q, but may only import %q of this module", pkg, i, allowed)
+			}
+		}
+	}
+	for _, rule := range slices.Sorted(maps.Keys(layers)) {
+		if !seen[rule] {
+			t.Logf("layers: there is no package %q (yet)", rule)
+		}
+	}
+}
+
+// ruleFor is the line of the table for a package: its own or that of a folder above it.
+func ruleFor(pkg string) string {
+	if _, ok := layers[pkg]; ok {
+		return pkg
+	}
+	for rule := range layers {
+		if folder, ok := strings.CutSuffix(rule, "..."); ok && strings.HasPrefix(pkg+"/", folder) {
+			return rule
+		}
+	}
+	return pkg
+}
+
+// imports is what every package of the module imports of the module, on every system, without its tests.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for _, system := range []string{"linux", "windows"} {
+		cmd := exec.Command("go", "list", "-e", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"/...")
+		cmd.Env = append(cmd.Environ(), "GOOS="+system, "CGO_ENABLED=1")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("go list for %s: %v", system, err)
+		}
+		for line := range strings.Lines(string(out)) {
+			paths := strings.Fields(line)
+			pkg := short(paths[0])
+			for _, p := range paths[1:] {
+				if strings.HasPrefix(p+"/", module+"/") && !slices.Contains(all[pkg], short(p)) {
+					all[pkg] = append(all[pkg], short(p))
+				}
+			}
+			if all[pkg] == nil {
+				all[pkg] = []string{}
+			}
+		}
+	}
+	if len(all) < 5 {
+		t.Fatalf("go list found only %d packages", len(all))
+	}
+	return all
+}
+
+// short is the path of a package inside the module, without "internal/".
+func short(path string) string {
+	path = strings.TrimPrefix(strings.TrimPrefix(path, module), "/")
+	if path == "" {
+		return "."
+	}
+	return strings.TrimPrefix(path, "internal/")
+}
