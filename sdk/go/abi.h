@@ -1,0 +1,75 @@
+/* The part of the ISAPI extension ABI this package speaks: the names are ISAPI's own, the layouts are checked in
+ * layout.c. Self-contained, so that "go get" of the package is all an author needs. */
+#ifndef ISAPI_GO_ABI_H
+#define ISAPI_GO_ABI_H
+
+#include <stdint.h>
+
+#ifdef _WIN32
+#define ISAPI_CALL __stdcall
+#else
+#define ISAPI_CALL
+#endif
+
+typedef uint32_t DWORD;
+typedef int32_t ISAPI_BOOL;
+typedef void *HCONN;
+
+enum {
+	HSE_LOG_BUFFER_LEN = 80,
+	HSE_MAX_EXT_DLL_NAME_LEN = 256,
+
+	HSE_STATUS_SUCCESS = 1,
+	HSE_STATUS_ERROR = 4,
+
+	HSE_REQ_MAP_URL_TO_PATH = 1001,
+	HSE_APPEND_LOG_PARAMETER = 1003,
+	HSE_REQ_SEND_RESPONSE_HEADER_EX = 1016,
+	HSE_REQ_CLOSE_CONNECTION = 1017,
+	HSE_REQ_SET_FLUSH_FLAG = 1043
+};
+
+typedef struct {
+	DWORD dwExtensionVersion;
+	char lpszExtensionDesc[HSE_MAX_EXT_DLL_NAME_LEN];
+} HSE_VERSION_INFO;
+
+typedef struct {
+	DWORD cbSize;
+	DWORD dwVersion;
+	HCONN ConnID;
+	DWORD dwHttpStatusCode;
+	char lpszLogData[HSE_LOG_BUFFER_LEN];
+	char *lpszMethod;
+	char *lpszQueryString;
+	char *lpszPathInfo;
+	char *lpszPathTranslated;
+	DWORD cbTotalBytes;
+	DWORD cbAvailable;
+	uint8_t *lpbData;
+	char *lpszContentType;
+	ISAPI_BOOL(ISAPI_CALL *GetServerVariable)(HCONN, char *name, void *buf, DWORD *size);
+	ISAPI_BOOL(ISAPI_CALL *WriteClient)(HCONN, void *buf, DWORD *bytes, DWORD flags);
+	ISAPI_BOOL(ISAPI_CALL *ReadClient)(HCONN, void *buf, DWORD *size);
+	ISAPI_BOOL(ISAPI_CALL *ServerSupportFunction)(HCONN, DWORD code, void *buf, DWORD *size, DWORD *type);
+} EXTENSION_CONTROL_BLOCK;
+
+typedef struct {
+	const char *pszStatus;
+	const char *pszHeader;
+	DWORD cchStatus;
+	DWORD cchHeader;
+	ISAPI_BOOL fKeepConn;
+} HSE_SEND_HEADER_EX_INFO;
+
+/* The calls below return 0 or the error the host left in GetLastError (errno on Unix); a host that says no without a
+ * reason counts as ERROR_INVALID_PARAMETER (87). */
+DWORD isapi_variable(EXTENSION_CONTROL_BLOCK *ecb, char *name, void *buf, DWORD *size);
+DWORD isapi_write(EXTENSION_CONTROL_BLOCK *ecb, void *buf, DWORD *bytes);
+DWORD isapi_read(EXTENSION_CONTROL_BLOCK *ecb, void *buf, DWORD *size);
+DWORD isapi_send_header(EXTENSION_CONTROL_BLOCK *ecb, char *status, DWORD status_len, char *header, DWORD header_len,
+                        ISAPI_BOOL keep);
+DWORD isapi_support(EXTENSION_CONTROL_BLOCK *ecb, DWORD code, void *buf, DWORD *size);
+DWORD isapi_set_flush(EXTENSION_CONTROL_BLOCK *ecb);
+
+#endif
