@@ -1,0 +1,97 @@
+package toolchain
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// language is how one language is compiled.
+type language struct {
+	name      string
+	endings   []string // of source files, lower case
+	env       string   // the variable that names a compiler
+	compilers []string // to look for, best first
+	packages  string   // Debian package with one of them
+	args      func(source, lib string, o Options) []string
+}
+
+var languages = []*language{
+	{"C", []string{".c"}, "CC", []string{"cc", "gcc", "clang"}, "gcc", cArgs},
+	{"C++", []string{".cpp", ".cc", ".cxx"}, "CXX", []string{"c++", "g++", "clang++"}, "g++", cppArgs},
+	{"Pascal", []string{".pas", ".pp", ".dpr", ".lpr"}, "FPC", []string{"fpc"}, "fp-compiler", pascalArgs},
+}
+
+// CanCompile tells whether a file of this name is a source we know.
+func CanCompile(name string) bool {
+	_, err := languageOf(name)
+	return err == nil
+}
+
+func languageOf(source string) (*language, error) {
+	ending := strings.ToLower(filepath.Ext(source))
+	var known []string
+	for _, l := range languages {
+		for _, e := range l.endings {
+			if e == ending {
+				return l, nil
+			}
+		}
+		known = append(known, l.endings...)
+	}
+	return nil, fmt.Errorf("compile %q: no language has the ending %q; use one of %s", source, ending, strings.Join(known, " "))
+}
+
+// find answers the compiler's command: what was asked for, what the environment says, else the first there is.
+func (l *language) find(asked string) ([]string, error) {
+	if asked == "" {
+		asked = os.Getenv(l.env)
+	}
+	if words := strings.Fields(asked); len(words) > 0 {
+		if _, err := exec.LookPath(words[0]); err != nil {
+			return nil, fmt.Errorf("%s compiler %q: %w", l.name, words[0], err)
+		}
+		return words, nil
+	}
+	for _, name := range l.compilers {
+		if _, err := exec.LookPath(name); err == nil {
+			return []string{name}, nil
+		}
+	}
+	return nil, &MissingError{Language: l.name, Package: l.packages}
+}
+
+// cArgs: position-independent code with names, lines and frame pointers, so that a crash can be told; POSIX and GNU
+// functions visible whatever order the source includes its headers in.
+func cArgs(source, lib string, o Options) []string {
+	return compilerArgs("c", source, lib, o)
+}
+
+func cppArgs(source, lib string, o Options) []string {
+	return append([]string{"-I", filepath.Join(o.SDK, "cpp")}, compilerArgs("c++", source, lib, o)...)
+}
+
+// compilerArgs names the language, because compilers do not know all endings we do (".CC", from a file system that does
+// not care).
+func compilerArgs(language, source, lib string, o Options) []string {
+	args := []string{
+		"-shared", "-fPIC", "-pthread", "-g", "-O1", "-fno-omit-frame-pointer", "-Wall", "-D_GNU_SOURCE",
+		"-I", filepath.Join(o.SDK, "c"), "-I", filepath.Join(o.SDK, "c", "alias"),
+	}
+	args = append(args, o.Flags...)
+	args = append(args, "-o", lib, "-x", language, source, "-x", "none")
+	return append(args, o.Sources...)
+}
+
+// pascalArgs: fpc would call the library lib<name>.so; told the output's whole name it does not.
+func pascalArgs(source, lib string, o Options) []string {
+	args := []string{
+		"-Cg", "-O1", "-gl", "-gw2", "-vew", "-l-",
+		"-Fu" + filepath.Join(o.SDK, "pascal"), "-Fi" + filepath.Join(o.SDK, "pascal"),
+		"-FU" + filepath.Dir(lib), "-o" + lib,
+	}
+	args = append(args, o.Flags...)
+	return append(args, source)
+}

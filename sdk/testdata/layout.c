@@ -1,0 +1,145 @@
+/* Size and offset of every structure, for 64 and 32 bits. It compiles or it does not. */
+#include <httpext.h>
+
+#ifdef __cplusplus
+#define CHECK(what, name) static_assert(what, name)
+#else
+#define CHECK(what, name) __extension__ _Static_assert(what, name)
+#endif
+#define PICK(on64, on32) (sizeof(void *) == 8 ? (on64) : (on32))
+#define SIZE(type, on64, on32) CHECK(sizeof(type) == PICK(on64, on32), "size of " #type)
+#define AT(type, field, on64, on32) CHECK(offsetof(type, field) == PICK(on64, on32), #type "." #field)
+
+SIZE(DWORD, 4, 4);
+SIZE(BOOL, 4, 4);
+SIZE(LONG, 4, 4);
+SIZE(WORD, 2, 2);
+SIZE(WCHAR, 2, 2);
+SIZE(ULONGLONG, 8, 8);
+SIZE(HANDLE, 8, 4);
+
+SIZE(EXTENSION_CONTROL_BLOCK, 192, 144);
+AT(EXTENSION_CONTROL_BLOCK, cbSize, 0, 0);
+AT(EXTENSION_CONTROL_BLOCK, dwVersion, 4, 4);
+AT(EXTENSION_CONTROL_BLOCK, ConnID, 8, 8);
+AT(EXTENSION_CONTROL_BLOCK, dwHttpStatusCode, 16, 12);
+AT(EXTENSION_CONTROL_BLOCK, lpszLogData, 20, 16);
+AT(EXTENSION_CONTROL_BLOCK, lpszMethod, 104, 96);
+AT(EXTENSION_CONTROL_BLOCK, lpszQueryString, 112, 100);
+AT(EXTENSION_CONTROL_BLOCK, lpszPathInfo, 120, 104);
+AT(EXTENSION_CONTROL_BLOCK, lpszPathTranslated, 128, 108);
+AT(EXTENSION_CONTROL_BLOCK, cbTotalBytes, 136, 112);
+AT(EXTENSION_CONTROL_BLOCK, cbAvailable, 140, 116);
+AT(EXTENSION_CONTROL_BLOCK, lpbData, 144, 120);
+AT(EXTENSION_CONTROL_BLOCK, lpszContentType, 152, 124);
+AT(EXTENSION_CONTROL_BLOCK, GetServerVariable, 160, 128);
+AT(EXTENSION_CONTROL_BLOCK, WriteClient, 168, 132);
+AT(EXTENSION_CONTROL_BLOCK, ReadClient, 176, 136);
+AT(EXTENSION_CONTROL_BLOCK, ServerSupportFunction, 184, 140);
+
+SIZE(HSE_VERSION_INFO, 260, 260);
+AT(HSE_VERSION_INFO, dwExtensionVersion, 0, 0);
+AT(HSE_VERSION_INFO, lpszExtensionDesc, 4, 4);
+
+SIZE(HSE_TF_INFO, 72, 44);
+AT(HSE_TF_INFO, pfnHseIO, 0, 0);
+AT(HSE_TF_INFO, pContext, 8, 4);
+AT(HSE_TF_INFO, hFile, 16, 8);
+AT(HSE_TF_INFO, pszStatusCode, 24, 12);
+AT(HSE_TF_INFO, BytesToWrite, 32, 16);
+AT(HSE_TF_INFO, Offset, 36, 20);
+AT(HSE_TF_INFO, pHead, 40, 24);
+AT(HSE_TF_INFO, HeadLength, 48, 28);
+AT(HSE_TF_INFO, pTail, 56, 32);
+AT(HSE_TF_INFO, TailLength, 64, 36);
+AT(HSE_TF_INFO, dwFlags, 68, 40);
+
+SIZE(HSE_SEND_HEADER_EX_INFO, 32, 20);
+AT(HSE_SEND_HEADER_EX_INFO, pszStatus, 0, 0);
+AT(HSE_SEND_HEADER_EX_INFO, pszHeader, 8, 4);
+AT(HSE_SEND_HEADER_EX_INFO, cchStatus, 16, 8);
+AT(HSE_SEND_HEADER_EX_INFO, cchHeader, 20, 12);
+AT(HSE_SEND_HEADER_EX_INFO, fKeepConn, 24, 16);
+
+SIZE(HSE_URL_MAPEX_INFO, 280, 280);
+AT(HSE_URL_MAPEX_INFO, lpszPath, 0, 0);
+AT(HSE_URL_MAPEX_INFO, dwFlags, 260, 260);
+AT(HSE_URL_MAPEX_INFO, cchMatchingPath, 264, 264);
+AT(HSE_URL_MAPEX_INFO, cchMatchingURL, 268, 268);
+AT(HSE_URL_MAPEX_INFO, dwReserved1, 272, 272);
+AT(HSE_URL_MAPEX_INFO, dwReserved2, 276, 276);
+
+SIZE(HSE_UNICODE_URL_MAPEX_INFO, 532, 532);
+AT(HSE_UNICODE_URL_MAPEX_INFO, lpszPath, 0, 0);
+AT(HSE_UNICODE_URL_MAPEX_INFO, dwFlags, 520, 520);
+AT(HSE_UNICODE_URL_MAPEX_INFO, cchMatchingPath, 524, 524);
+AT(HSE_UNICODE_URL_MAPEX_INFO, cchMatchingURL, 528, 528);
+
+SIZE(HSE_EXEC_URL_USER_INFO, 24, 12);
+AT(HSE_EXEC_URL_USER_INFO, hImpersonationToken, 0, 0);
+AT(HSE_EXEC_URL_USER_INFO, pszCustomUserName, 8, 4);
+AT(HSE_EXEC_URL_USER_INFO, pszCustomAuthType, 16, 8);
+SIZE(HSE_EXEC_UNICODE_URL_USER_INFO, 24, 12);
+AT(HSE_EXEC_UNICODE_URL_USER_INFO, hImpersonationToken, 0, 0);
+AT(HSE_EXEC_UNICODE_URL_USER_INFO, pszCustomUserName, 8, 4);
+AT(HSE_EXEC_UNICODE_URL_USER_INFO, pszCustomAuthType, 16, 8);
+
+SIZE(HSE_EXEC_URL_ENTITY_INFO, 16, 8);
+AT(HSE_EXEC_URL_ENTITY_INFO, cbAvailable, 0, 0);
+AT(HSE_EXEC_URL_ENTITY_INFO, lpbData, 8, 4);
+
+SIZE(HSE_EXEC_URL_STATUS, 8, 8);
+AT(HSE_EXEC_URL_STATUS, uHttpStatusCode, 0, 0);
+AT(HSE_EXEC_URL_STATUS, uHttpSubStatus, 2, 2);
+AT(HSE_EXEC_URL_STATUS, dwWin32Error, 4, 4);
+
+SIZE(HSE_EXEC_URL_INFO, 48, 24);
+AT(HSE_EXEC_URL_INFO, pszUrl, 0, 0);
+AT(HSE_EXEC_URL_INFO, pszMethod, 8, 4);
+AT(HSE_EXEC_URL_INFO, pszChildHeaders, 16, 8);
+AT(HSE_EXEC_URL_INFO, pUserInfo, 24, 12);
+AT(HSE_EXEC_URL_INFO, pEntity, 32, 16);
+AT(HSE_EXEC_URL_INFO, dwExecUrlFlags, 40, 20);
+SIZE(HSE_EXEC_UNICODE_URL_INFO, 48, 24);
+AT(HSE_EXEC_UNICODE_URL_INFO, pszUrl, 0, 0);
+AT(HSE_EXEC_UNICODE_URL_INFO, pszMethod, 8, 4);
+AT(HSE_EXEC_UNICODE_URL_INFO, pszChildHeaders, 16, 8);
+AT(HSE_EXEC_UNICODE_URL_INFO, pUserInfo, 24, 12);
+AT(HSE_EXEC_UNICODE_URL_INFO, pEntity, 32, 16);
+AT(HSE_EXEC_UNICODE_URL_INFO, dwExecUrlFlags, 40, 20);
+
+SIZE(HSE_CUSTOM_ERROR_INFO, 16, 12);
+AT(HSE_CUSTOM_ERROR_INFO, pszStatus, 0, 0);
+AT(HSE_CUSTOM_ERROR_INFO, uHttpSubError, 8, 4);
+AT(HSE_CUSTOM_ERROR_INFO, fAsync, 12, 8);
+
+SIZE(HSE_VECTOR_ELEMENT, 32, 24);
+AT(HSE_VECTOR_ELEMENT, ElementType, 0, 0);
+AT(HSE_VECTOR_ELEMENT, pvContext, 8, 4);
+AT(HSE_VECTOR_ELEMENT, cbOffset, 16, 8);
+AT(HSE_VECTOR_ELEMENT, cbSize, 24, 16);
+
+SIZE(HSE_RESPONSE_VECTOR, 40, 20);
+AT(HSE_RESPONSE_VECTOR, dwFlags, 0, 0);
+AT(HSE_RESPONSE_VECTOR, pszStatus, 8, 4);
+AT(HSE_RESPONSE_VECTOR, pszHeaders, 16, 8);
+AT(HSE_RESPONSE_VECTOR, nElementCount, 24, 12);
+AT(HSE_RESPONSE_VECTOR, lpElementArray, 32, 16);
+
+SIZE(CERT_CONTEXT, 40, 20);
+AT(CERT_CONTEXT, dwCertEncodingType, 0, 0);
+AT(CERT_CONTEXT, pbCertEncoded, 8, 4);
+AT(CERT_CONTEXT, cbCertEncoded, 16, 8);
+AT(CERT_CONTEXT, pCertInfo, 24, 12);
+AT(CERT_CONTEXT, hCertStore, 32, 16);
+
+SIZE(CERT_CONTEXT_EX, 48, 28);
+AT(CERT_CONTEXT_EX, CertContext, 0, 0);
+AT(CERT_CONTEXT_EX, cbAllocated, 40, 20);
+AT(CERT_CONTEXT_EX, dwCertificateFlags, 44, 24);
+
+SIZE(HSE_TRACE_INFO, 28, 28);
+AT(HSE_TRACE_INFO, fTraceRequest, 0, 0);
+AT(HSE_TRACE_INFO, TraceContextId, 4, 4);
+AT(HSE_TRACE_INFO, dwReserved1, 20, 20);
+AT(HSE_TRACE_INFO, dwReserved2, 24, 24);
