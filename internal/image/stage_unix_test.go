@@ -1,0 +1,368 @@
+//go:build unix
+
+package image
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("IMAGE_TEST_STAGE_IN"); dir != "" {
+		stageAndWait(dir)
+	}
+	os.Exit(m.Run())
+}
+
+// stageAndWait is a process that stages an image, says so, and waits for its end.
+func stageAndWait(dir string) {
+	s, err := Stage(os.Args[0], dir)
+	if err != nil {
+		panic(err)
+	}
+	os.Stdout.WriteString(s.Path + "\n")
+	os.Stdin.Read(make([]byte, 1))
+	os.Exit(0)
+}
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestStage(t *testing.T) {
+	from, dir := t.TempDir(), filepath.Join(t.TempDir(), "made", "as needed")
+	path := build(t, "gcc", from, "shop.so", extensionSource, "-shared", "-fPIC", "-Wl,--build-id=0xc0ffee")
+	write(t, from, "shop.ini", "colour=red")
+	os.Symlink("shop.so", filepath.Join(from, "shop.so.1"))
+	os.Symlink("nowhere", filepath.Join(from, "dangling"))
+	a, err := Stage(path, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Stage(path, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Path == b.Path || filepath.Base(a.Path) != "shop.so" || !strings.HasPrefix(a.Path, dir+"/") {
+		t.Errorf("paths %q and %q", a.Path, b.Path)
+	}
+	i := inspect(t, path)
+	if a.SHA256 != i.SHA256 || a.Size != i.Size || a.BuildID != "c0ffee" || a.Source != path {
+		t.Errorf("got %+v, want as %+v", a, i)
+	}
+	if string(read(t, a.Path)) != string(read(t, path)) {
+		t.Error("the copy differs")
+	}
+	folder := filepath.Dir(a.Path)
+	if want := []string{"dangling", "shop.ini", "shop.so", "shop.so.1"}; !slices.Equal(names(t, folder), want) {
+		t.Errorf("got %q, want %q", names(t, folder), want)
+	}
+	if got := read(t, filepath.Join(folder, "shop.ini")); string(got) != "colour=red" {
+		t.Errorf("shop.ini: got %q", got)
+	}
+	if got, _ := os.Readlink(filepath.Join(folder, "shop.so.1")); got != "shop.so" {
+		t.Errorf("the image under another name: got a link to %q, want one to the copy", got)
+	}
+	for path, want := range map[string]os.FileMode{a.Path: 0o500, folder: 0o700, filepath.Dir(folder): 0o700, dir: 0o700} {
+		if st, err := os.Stat(path); err != nil || st.Mode().Perm() != want {
+			t.Errorf("%s: %v, mode %v, want %v", path, err, st.Mode(), want)
+		}
+	}
+	for range 2 {
+		if err := a.Remove(); err != nil {
+			t.Error(err)
+		}
+	}
+	if string(read(t, b.Path)) != string(read(t, path)) {
+		t.Error("removing one copy damaged the other")
+	}
+	if err := b.Remove(); err != nil {
+		t.Error(err)
+	}
+	if left := names(t, dir); left != nil {
+		t.Errorf("left behind: %q", left)
+	}
+	if want := []string{"dangling", "shop.ini", "shop.so", "shop.so.1"}; !slices.Equal(names(t, from), want) {
+		t.Errorf("source folder: got %q, want %q", names(t, from), want)
+	}
+}
+
+func TestStageInTemporaryFolder(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	path := write(t, t.TempDir(), "a.so", "x")
+	if err := os.Chmod(path, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Stage(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, _ := os.Stat(s.Path); st.Mode().Perm() != 0o400 {
+		t.Errorf("mode %v, want 0400", st.Mode())
+	}
+	if err := s.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if left := names(t, os.TempDir()); left != nil {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestStageErrors(t *testing.T) {
+	dir, from := t.TempDir(), t.TempDir()
+	fifo := filepath.Join(from, "fifo.so")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	huge := write(t, from, "huge.so", "")
+	if err := os.Truncate(huge, maxImage+1); err != nil {
+		t.Fatal(err)
+	}
+	file := write(t, from, "file", "x")
+	tests := []struct{ source, dir, want string }{
+		{from, dir, "it is a directory; name the library in it"},
+		{filepath.Join(from, "absent.so"), dir, "no such file or directory"},
+		{fifo, dir, "it is neither a file nor a directory"},
+		{huge, dir, "it has 1073741825 bytes, more than the 1073741824 an image may have"},
+		{file, filepath.Join(file, "below"), "not a directory"},
+	}
+	for _, test := range tests {
+		_, err := Stage(test.source, test.dir)
+		if err == nil || !strings.HasPrefix(err.Error(), "stage \""+test.source+"\": ") || !strings.HasSuffix(err.Error(), test.want) {
+			t.Errorf("got %v, want …%s", err, test.want)
+		}
+	}
+	if left := names(t, dir); left != nil {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestNoexec(t *testing.T) {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Skip(err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		f := strings.Fields(line)
+		if len(f) < 4 || !slices.Contains(strings.Split(f[3], ","), "noexec") || f[1] == "/proc" || !filepath.IsLocal(f[1][1:]) {
+			continue
+		}
+		if st, err := os.Stat(f[1]); err != nil || !st.IsDir() {
+			continue
+		}
+		_, err := Stage(os.Args[0], f[1])
+		want := `no code can be loaded from the staging folder "` + f[1] + `" (mount option noexec): stage in another folder`
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("got %v, want …%s", err, want)
+		}
+		return
+	}
+	t.Skip("no file system is mounted noexec here")
+}
+
+func TestStageUnreadable(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	path := write(t, t.TempDir(), "a.so", "x")
+	os.Chmod(path, 0)
+	if _, err := Stage(path, t.TempDir()); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestFullDisk copies to the device that is always full.
+func TestFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	if _, _, err := copyHashing(full, strings.NewReader("x")); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSourceChanges changes the source at the point of Stage where the copy has been made and not yet been verified.
+func TestSourceChanges(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(path string) error
+		want   error
+	}{
+		{"not at all", func(string) error { return nil }, nil},
+		{"longer", func(p string) error { return appendTo(p, "y") }, errChanged},
+		{"shorter", func(p string) error { return os.Truncate(p, 1) }, errChanged},
+		{"replaced by the same", func(p string) error {
+			return errors.Join(os.WriteFile(p+".new", []byte("old"), 0o600), os.Rename(p+".new", p))
+		}, errChanged},
+		{"removed", os.Remove, errChanged},
+		{"same size and time", func(p string) error {
+			st, err := os.Stat(p)
+			return errors.Join(err, os.WriteFile(p, []byte("new"), 0), os.Chtimes(p, st.ModTime(), st.ModTime()))
+		}, errChanged},
+	}
+	for _, test := range tests {
+		path := write(t, t.TempDir(), "a.so", "old")
+		src, before, err := openImage(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		sum, n, err := copyHashing(&strings.Builder{}, src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := test.change(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := unchanged(src, before, sum, n); err != test.want {
+			t.Errorf("%s: got %v, want %v", test.name, err, test.want)
+		}
+	}
+}
+
+func appendTo(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+func TestStageManySiblings(t *testing.T) {
+	from := t.TempDir()
+	for n := range maxLinks + 10 {
+		write(t, from, "a"+string(rune('0'+n%10))+strings.Repeat("x", n/10), "")
+	}
+	write(t, from, "zlib.so.1", "")
+	s, err := Stage(write(t, from, "image.so", "x"), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Remove()
+	got := names(t, filepath.Dir(s.Path))
+	if len(got) != maxLinks+1 || !slices.Contains(got, "zlib.so.1") || !slices.Contains(got, "image.so") {
+		t.Errorf("got %d entries, zlib.so.1 %v", len(got), slices.Contains(got, "zlib.so.1"))
+	}
+	if st, err := os.Lstat(s.Path); err != nil || !st.Mode().IsRegular() {
+		t.Errorf("the image itself: %v, %v", st, err)
+	}
+}
+
+// TestLeftBehind kills one process that has a staged image and lets another live; a third cleans up after the first only.
+func TestLeftBehind(t *testing.T) {
+	dir := t.TempDir()
+	start := func() (path string, end func()) {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "IMAGE_TEST_STAGE_IN="+dir)
+		cmd.Stderr = os.Stderr
+		if _, err := cmd.StdinPipe(); err != nil {
+			t.Fatal(err)
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		end = sync.OnceFunc(func() { cmd.Process.Kill(); cmd.Wait() })
+		t.Cleanup(end)
+		line, err := bufio.NewReader(out).ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(line), end
+	}
+	alive, _ := start()
+	dead, kill := start()
+	kill()
+	if _, err := os.Stat(dead); err != nil {
+		t.Fatalf("a killed process leaves its image: %v", err)
+	}
+	stranger := filepath.Join(dir, homePrefix()+"file")
+	os.WriteFile(stranger, nil, 0o600)
+	young := filepath.Join(dir, homePrefix()+"young") // somebody is about to lock it
+	os.Mkdir(young, 0o700)
+
+	s, err := Stage(write(t, t.TempDir(), "a.so", "x"), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Remove()
+	if _, err := os.Stat(filepath.Dir(filepath.Dir(dead))); !os.IsNotExist(err) {
+		t.Errorf("the folder of the dead process: %v", err)
+	}
+	for _, path := range []string{alive, stranger, young} {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("it should be left alone: %v", err)
+		}
+	}
+}
+
+func TestStageConcurrently(t *testing.T) {
+	dir, path := t.TempDir(), write(t, t.TempDir(), "a.so", "x")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				s, err := Stage(path, dir)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if b, err := os.ReadFile(s.Path); string(b) != "x" {
+					t.Errorf("got %q, %v", b, err)
+				}
+				if err := s.Remove(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if left := names(t, dir); left != nil {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+// TestHomeDisappears has somebody clean up the temporary folder below a running process.
+func TestHomeDisappears(t *testing.T) {
+	dir, path := t.TempDir(), write(t, t.TempDir(), "a.so", "x")
+	a, err := Stage(path, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Dir(filepath.Dir(a.Path))); err != nil {
+		t.Fatal(err)
+	}
+	b, err := Stage(path, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(a.Remove(), b.Remove()); err != nil {
+		t.Error(err)
+	}
+	if left := names(t, dir); left != nil {
+		t.Errorf("left behind: %q", left)
+	}
+}

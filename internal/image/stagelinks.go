@@ -1,0 +1,91 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// maxLinks is how many entries of the source's folder a staged image sees beside itself. Where there are more (the image
+// lies in a system folder), libraries come first.
+const maxLinks = 1000
+
+// linkSiblings puts links to the entries beside source into folder, which has the copy of source already. Entries that are
+// source under another name become links to the copy, lest a second one be loaded.
+func linkSiblings(folder, source string, image os.FileInfo) error {
+	from := filepath.Dir(source)
+	names, err := siblings(from, filepath.Base(source))
+	if err != nil {
+		return fmt.Errorf("read the folder of the image: %w", bare(err))
+	}
+	for _, name := range names {
+		target := filepath.Join(from, name)
+		if st, err := os.Stat(target); err == nil && os.SameFile(st, image) {
+			target = filepath.Base(source)
+		}
+		if err := link(target, filepath.Join(folder, name)); err != nil {
+			return fmt.Errorf("link %q beside the copy: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// siblings lists at most maxLinks names of a folder without the image itself. A folder that may be entered but not listed
+// has none.
+func siblings(dir, image string) ([]string, error) {
+	d, err := os.Open(dir)
+	if errors.Is(err, os.ErrPermission) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(maxFolder) // its error is the end of the folder
+	names = slices.DeleteFunc(names, func(name string) bool { return sameName(name, image) })
+	slices.SortFunc(names, func(a, b string) int {
+		if la, lb := looksLikeLibrary(a), looksLikeLibrary(b); la != lb {
+			if la {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+	return names[:min(len(names), maxLinks)], nil
+}
+
+// sameName compares as the file system does that has the copy; taking two names for one where it does not only costs a link.
+func sameName(a, b string) bool {
+	return a == b || caseless && strings.EqualFold(a, b)
+}
+
+func looksLikeLibrary(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasSuffix(name, ".so") || strings.Contains(name, ".so.") || strings.HasSuffix(name, ".dll")
+}
+
+// link makes a symbolic link. Windows lets only privileged users do that: there a file gets a hard link instead, and what
+// cannot have one is left out.
+func link(target, name string) error {
+	err := os.Symlink(target, name)
+	if err == nil {
+		return nil
+	}
+	if !caseless {
+		var le *os.LinkError
+		if errors.As(err, &le) {
+			return le.Err
+		}
+		return err
+	}
+	if errors.Is(err, syscall.ENOSPC) || !filepath.IsAbs(target) {
+		return nil
+	}
+	os.Link(target, name) // may fail on another volume
+	return nil
+}
