@@ -1,0 +1,156 @@
+// Package config reads isapid.yaml: strict YAML in which an unknown key, a wrong type or a value out of range is an error
+// that names its file, line and column and says what to write instead.
+//
+// The types here are plain data that the other packages use as they are. A [Config] from [Load] or [Parse] is complete:
+// every default is filled in, every path is absolute, every site has the application "/" and every pool that an
+// application names exists. A Config built by hand has to be the same; start from [Default] and [DefaultSite].
+package config
+
+import (
+	"strconv"
+	"time"
+)
+
+// Config is one configuration file.
+type Config struct {
+	File   string           // absolute path of the file; never served to a client
+	Sites  []Site           // in file order
+	Pools  map[string]*Pool // by name; [DefaultPoolName] always exists
+	Images Images           // for sites that have none of their own
+	Limits Limits           // what a site starts from
+	Log    Log
+}
+
+// Site is a set of bindings with one URL space.
+type Site struct {
+	Name               string
+	ID                 int // 1, 2, …: INSTANCE_ID. Default: the position in the file
+	Bindings           []Binding
+	Certificate        string // PEM file, leaf first; for https bindings
+	Key                string // PEM file
+	Root               string // directory of "/"
+	DefaultDocuments   []string
+	MIME               map[string]string    // ".ext" in lower case → type; on top of the built-in table
+	ErrorPages         map[string]ErrorPage // by "404" or "404.3"
+	VirtualDirectories []VirtualDirectory
+	Applications       []Application // one of them has the path "/"
+	Static             bool          // files that no handler claims are served
+	Images             Images
+	Limits             Limits
+}
+
+// Binding is one address a site listens on. Bindings that share address and port are told apart by their host name.
+type Binding struct {
+	TLS     bool
+	Address string // IP address; "" is every address of the machine
+	Port    int    // 0: any free port
+	Host    string // lower-case host name the request must carry; "" is any
+}
+
+// String returns the binding as it is written in the file.
+func (b Binding) String() string {
+	scheme, host := "http", b.Host
+	if b.TLS {
+		scheme = "https"
+	}
+	if host == "" {
+		host = bracketed(b.Address)
+	}
+	return scheme + "://" + host + ":" + strconv.Itoa(b.Port)
+}
+
+// VirtualDirectory mounts a directory below a site's root URL.
+type VirtualDirectory struct {
+	Path      string // "/img": begins with a slash, does not end with one
+	Directory string
+}
+
+// Application is a part of a site's URL space with its own handlers and pool.
+type Application struct {
+	Path      string    // "/" or "/shop"
+	Directory string    // "": where Path lies in the site's directories
+	Pool      string    // name in Config.Pools
+	Handlers  []Handler // first match wins
+}
+
+// Handler says what answers the URLs that match Path. Exactly one of ISAPI, Extension and Static is set.
+type Handler struct {
+	Path      string   // "*.dll", "/orders/*" (below the application) or "*"
+	ISAPI     bool     // the URL names the image
+	Extension string   // image that answers; with a "*.ext" path this is a script map
+	Static    bool     // files are served, nothing is run
+	Methods   []string // upper case; empty: all
+	MustExist bool     // matches only when the file the URL names exists
+	PathInfo  bool     // AllowPathInfoForScriptMappings: PATH_INFO is only what follows the script's name
+}
+
+// ErrorMode says how an error page is made.
+type ErrorMode string
+
+// The modes of an error page.
+const (
+	ErrorFile     ErrorMode = "file"     // Path is a file whose content is sent
+	ErrorURL      ErrorMode = "url"      // Path is a URL of the same site that is run in place
+	ErrorRedirect ErrorMode = "redirect" // Path is a URL the client is sent to
+)
+
+// ErrorPage replaces a built-in error page.
+type ErrorPage struct {
+	Mode ErrorMode
+	Path string
+}
+
+// Images limits where images may be loaded from.
+type Images struct {
+	// Allow lists files and folders. Empty: the directories of the site, its applications and virtual directories. An image
+	// named by a handler's Extension is always allowed.
+	Allow []string
+}
+
+// PoolMode says where the extensions of a pool run.
+type PoolMode string
+
+// ModeInProcess runs extensions inside the server process.
+const ModeInProcess PoolMode = "in-process"
+
+// FaultPolicy says what happens to an in-process extension after a contained fault.
+type FaultPolicy string
+
+// The fault policies.
+const (
+	FaultKeep   FaultPolicy = "keep"   // go on with the extension
+	FaultRefuse FaultPolicy = "refuse" // answer every further request 500
+)
+
+// Pool is how the extensions of its applications run.
+type Pool struct {
+	Mode      PoolMode
+	Threads   int           // requests inside the extension at a time, 1 to 4096; 1 pins one OS thread
+	Stack     int           // bytes of a thread's stack; 0: the system's default
+	Queue     int           // requests waiting for a thread, 1 to 1000000; more are answered 503
+	QueueWait time.Duration // longest wait for a thread; 0: no limit
+	ReadAhead int           // bytes of the body read before the extension is called; 0: none
+	Pending   time.Duration // longest time between HSE_STATUS_PENDING and DONE_WITH_SESSION; 0: no limit
+	Flush     time.Duration // written data waits at most this long before it is sent; 0: never
+	OnFault   FaultPolicy
+}
+
+// Limits bound what one client may take. A request over a limit gets the status in brackets.
+type Limits struct {
+	Header        int           // bytes of request line and header, 1 KiB to 1 MiB [431]
+	Body          int64         // bytes of a body; 0: no limit [413.1]
+	HeaderTimeout time.Duration // until the header is complete; 0: no limit
+	BodyTimeout   time.Duration // without a byte of the body arriving; 0: no limit
+	IdleTimeout   time.Duration // without a request on a kept connection; 0: no limit
+	WriteTimeout  time.Duration // without a byte of the response leaving; 0: no limit
+	Concurrent    int           // requests of the site at a time; 0: no limit [503.2]
+	URL           int           // bytes of the path as sent, 16 to 65536 [404.14]
+	Query         int           // bytes of the query as sent, 0 to 65536 [404.15]
+}
+
+// Log says where log lines go.
+type Log struct {
+	File       string // "": standard error
+	AccessFile string // "": no access log
+	Level      string // debug, info, warn or error
+}

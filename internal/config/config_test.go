@@ -1,0 +1,238 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// folder makes a folder with what the test files name.
+func folder(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, d := range []string{"wwwroot", "other"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []string{"a.so", "404.html", "cert.pem", "key.pem"} {
+		if err := os.WriteFile(filepath.Join(dir, f), []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func parse(t *testing.T, dir, text string) *Config {
+	t.Helper()
+	c, err := Parse(filepath.Join(dir, "isapid.yaml"), []byte(text))
+	if err != nil {
+		t.Fatalf("Parse: %v\nof\n%s", err, text)
+	}
+	return c
+}
+
+func TestExampleHoldsTheDefaults(t *testing.T) {
+	dir := folder(t)
+	got := parse(t, dir, Example)
+	want := Default()
+	want.File = filepath.Join(dir, "isapid.yaml")
+	site := DefaultSite("shop", filepath.Join(dir, "wwwroot"))
+	site.Bindings = []Binding{}
+	site.VirtualDirectories = []VirtualDirectory{}
+	site.Applications[0].Handlers = []Handler{}
+	site.Images.Allow = []string{}
+	want.Images.Allow = []string{}
+	want.Sites = []Site{site}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("example file:\n got %+v\nwant %+v", got, want)
+	}
+}
+
+// The keys that the example shows in comments are read too, so that a renamed key cannot stay behind there.
+func TestExampleComments(t *testing.T) {
+	dir := folder(t)
+	for _, f := range []string{"shop.pem", "shop.key", "asp.so", "orders.so", "shop"} {
+		if err := os.WriteFile(filepath.Join(dir, f), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := Example
+	for _, key := range []string{"certificate", "key", "- path", "  isapi", "  extension", "  methods", "  must_exist", "  path_info", "  static", "file", "access_file", "images", "limits"} {
+		if !strings.Contains(text, "# "+key+":") {
+			t.Errorf("the example has no comment for %q", key)
+		}
+		text = strings.ReplaceAll(text, "# "+key+":", key+":")
+	}
+	text = strings.Replace(text, "handlers: []", "handlers:", 1)
+	c := parse(t, dir, text)
+	if n := len(c.Sites[0].Applications[0].Handlers); n != 4 {
+		t.Errorf("handlers: got %d, want 4", n)
+	}
+}
+
+func TestEverything(t *testing.T) {
+	dir := folder(t)
+	c := parse(t, dir, `
+sites:
+  - name: one
+    bindings: ["http://:8080", "https://Shop.Example:8443", "http://[::1]:81", "http://localhost"]
+    certificate: cert.pem
+    key: ./key.pem
+    root: wwwroot
+    mime: {.LOG: text/plain}
+    error_pages:
+      404: 404.html
+      404.10: {path: /e.dll, mode: url}
+      "500": {path: "https://status.example/", mode: redirect}
+    virtual_directories: [{path: /img, directory: other}]
+    applications:
+      - path: /shop
+        directory: other
+        pool: fast
+        handlers:
+          - {path: "*.dll", isapi: true}
+          - {path: "*.asp", extension: a.so, methods: [GET, POST], must_exist: true, path_info: true}
+          - {path: /orders/*, extension: a.so}
+          - {path: "*", static: true}
+    images: {allow: [other]}
+    limits: {body: 8MiB, url: 100}
+  - name: two
+    id: 7
+    root: other
+    static: false
+limits: {query: 10, header_timeout: 0s}
+images: {allow: [wwwroot]}
+pools:
+  fast: {threads: 1, stack: 8MiB, queue_wait: 0, read_ahead: 0, pending: 29m, flush: 5ms, on_fault: refuse}
+log: {level: debug, file: a.log}
+`)
+	in := func(name string) string { return filepath.Join(dir, name) }
+	limits := DefaultLimits()
+	limits.Query, limits.HeaderTimeout = 10, 0
+	one := DefaultSite("one", in("wwwroot"))
+	one.Bindings = []Binding{
+		{Port: 8080},
+		{TLS: true, Host: "shop.example", Port: 8443},
+		{Address: "::1", Port: 81},
+		{Address: "127.0.0.1", Port: 80},
+	}
+	one.Certificate, one.Key = in("cert.pem"), in("key.pem")
+	one.MIME[".log"] = "text/plain"
+	one.ErrorPages = map[string]ErrorPage{
+		"404":    {ErrorFile, in("404.html")},
+		"404.10": {ErrorURL, "/e.dll"},
+		"500":    {ErrorRedirect, "https://status.example/"},
+	}
+	one.VirtualDirectories = []VirtualDirectory{{"/img", in("other")}}
+	one.Applications = []Application{
+		{Path: "/", Pool: "default"},
+		{Path: "/shop", Directory: in("other"), Pool: "fast", Handlers: []Handler{
+			{Path: "*.dll", ISAPI: true},
+			{Path: "*.asp", Extension: in("a.so"), Methods: []string{"GET", "POST"}, MustExist: true, PathInfo: true},
+			{Path: "/orders/*", Extension: in("a.so")},
+			{Path: "*", Static: true},
+		}},
+	}
+	one.Images.Allow = []string{in("other")}
+	one.Limits = limits
+	one.Limits.Body, one.Limits.URL = 8<<20, 100
+	two := DefaultSite("two", in("other"))
+	two.ID, two.Static, two.Limits = 7, false, limits
+	two.Images.Allow = []string{in("wwwroot")}
+	fast := &Pool{ModeInProcess, 1, 8 << 20, 1000, 0, 0, 29 * time.Minute, 5 * time.Millisecond, FaultRefuse}
+	want := &Config{
+		File:   in("isapid.yaml"),
+		Sites:  []Site{one, two},
+		Pools:  map[string]*Pool{"default": DefaultPool(), "fast": fast},
+		Images: Images{[]string{in("wwwroot")}},
+		Limits: limits,
+		Log:    Log{File: in("a.log"), Level: "debug"},
+	}
+	for i := range want.Sites {
+		if !reflect.DeepEqual(c.Sites[i], want.Sites[i]) {
+			t.Errorf("site %d:\n got %+v\nwant %+v", i, c.Sites[i], want.Sites[i])
+		}
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("\n got %+v\nwant %+v", c, want)
+	}
+}
+
+func TestEmptyFileIsTheDefault(t *testing.T) {
+	dir := folder(t)
+	want := Default()
+	want.File = filepath.Join(dir, "isapid.yaml")
+	for _, text := range []string{"", "# nothing\n", "---\n", "\ufeff", "sites:\n", "sites: []\npools:\n"} {
+		c := parse(t, dir, text)
+		if len(c.Sites) == 0 {
+			c.Sites = nil
+		}
+		if !reflect.DeepEqual(c, want) {
+			t.Errorf("%q: got %+v", text, c)
+		}
+	}
+}
+
+func TestLineEnds(t *testing.T) {
+	dir := folder(t)
+	c := parse(t, dir, "sites:\r\n  - name: a\r\n    root: wwwroot\r\n")
+	if got, want := c.Sites[0].Root, filepath.Join(dir, "wwwroot"); got != want {
+		t.Errorf("root: got %q, want %q", got, want)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := folder(t)
+	file := filepath.Join(dir, "isapid.yaml")
+	if err := os.WriteFile(file, []byte("sites: [{name: a, root: wwwroot}]"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file)
+	if err != nil || c.File != file || len(c.Sites) != 1 {
+		t.Fatalf("Load: %+v, %v", c, err)
+	}
+	t.Chdir(dir)
+	if c, err = Load("isapid.yaml"); err != nil || c.File != file || c.Sites[0].Root != filepath.Join(dir, "wwwroot") {
+		t.Errorf("Load of a relative name: %+v, %v", c, err)
+	}
+	if _, err = Load(filepath.Join(dir, "none.yaml")); err == nil || !os.IsNotExist(unwrap(err)) {
+		t.Errorf("missing file: %v", err)
+	}
+	if _, err = Load(dir); err == nil || !strings.Contains(err.Error(), "is not a file") {
+		t.Errorf("folder: %v", err)
+	}
+	big := filepath.Join(dir, "big.yaml")
+	if err := os.WriteFile(big, make([]byte, maxFile+1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = Load(big); err == nil || !strings.Contains(err.Error(), "longer than 1 MiB") {
+		t.Errorf("big file: %v", err)
+	}
+}
+
+func unwrap(err error) error {
+	if u, ok := err.(interface{ Unwrap() error }); ok {
+		return u.Unwrap()
+	}
+	return err
+}
+
+func TestBindingString(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://:8080":            "http://:8080",
+		"http://*":                "http://:80",
+		"https://Shop.Example":    "https://shop.example:443",
+		"http://[::1]:81/":        "http://[::1]:81",
+		"http://127.0.0.1:0":      "http://127.0.0.1:0",
+		"https://localhost:65535": "https://127.0.0.1:65535",
+	} {
+		b, err := ParseBinding(text)
+		if err != nil || b.String() != want {
+			t.Errorf("ParseBinding(%q) = %q, %v, want %q", text, b, err, want)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package config
+
+import "time"
+
+// DefaultPoolName is the pool of applications that name none.
+const DefaultPoolName = "default"
+
+// Default returns a configuration without sites. Every default of the file is in this file; the numbers are IIS's
+// where it has one.
+func Default() *Config {
+	return &Config{
+		Pools:  map[string]*Pool{DefaultPoolName: DefaultPool()},
+		Limits: DefaultLimits(),
+		Log:    Log{Level: "info"},
+	}
+}
+
+// DefaultSite returns a site with the given name and root that serves files and has no bindings. Its one
+// application is "/", without handlers.
+func DefaultSite(name, root string) Site {
+	return Site{
+		Name:             name,
+		ID:               1,
+		Root:             root,
+		DefaultDocuments: []string{"Default.htm", "Default.asp", "Index.htm", "Index.html", "Iisstart.htm"},
+		MIME:             map[string]string{},
+		ErrorPages:       map[string]ErrorPage{},
+		Applications:     []Application{{Path: "/", Pool: DefaultPoolName}},
+		Static:           true,
+		Limits:           DefaultLimits(),
+	}
+}
+
+// DefaultPool returns the settings of a pool that says nothing.
+func DefaultPool() *Pool {
+	return &Pool{
+		Mode:      ModeInProcess,
+		Threads:   25,
+		Queue:     1000,            // queueLength
+		QueueWait: 2 * time.Minute, // connectionTimeout, which http.sys uses for this wait too
+		ReadAhead: 48 << 10,        // uploadReadAheadSize
+		Flush:     20 * time.Millisecond,
+		OnFault:   FaultKeep,
+	}
+}
+
+// DefaultLimits returns the limits of a site that says nothing.
+func DefaultLimits() Limits {
+	return Limits{
+		Header:        16 << 10,   // MaxRequestBytes
+		Body:          30_000_000, // maxAllowedContentLength
+		HeaderTimeout: 30 * time.Second,
+		BodyTimeout:   2 * time.Minute, // connectionTimeout
+		IdleTimeout:   2 * time.Minute, // connectionTimeout
+		WriteTimeout:  2 * time.Minute, // connectionTimeout
+		Concurrent:    5000,            // appConcurrentRequestLimit
+		URL:           4096,            // maxUrl
+		Query:         2048,            // maxQueryString
+	}
+}

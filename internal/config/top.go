@@ -1,0 +1,61 @@
+package config
+
+import (
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+const day = 24 * time.Hour
+
+// config fills c, which holds the defaults. Sites come last because they start from the limits and images of the top level.
+func (d *decoder) config(root ast.Node, c *Config) {
+	var sites value
+	value{d, "", root}.object("the configuration", fields{
+		"sites":  func(v value) { sites = v },
+		"pools":  func(v value) { v.pools(c) },
+		"images": func(v value) { v.images(&c.Images) },
+		"limits": func(v value) { v.limits(&c.Limits) },
+		"log":    func(v value) { v.log(&c.Log) },
+	})
+	if sites.d == nil {
+		return
+	}
+	items := sites.list("sites")
+	c.Sites = make([]Site, len(items))
+	for i, item := range items {
+		s := &c.Sites[i]
+		*s = DefaultSite("", "")
+		s.ID, s.Limits, s.Images = i+1, c.Limits, c.Images
+		item.set(s)
+		item.site(s)
+	}
+}
+
+func (v value) images(i *Images) {
+	v.object("images", fields{
+		"allow": func(v value) { v.paths("files or folders", &i.Allow) },
+	})
+}
+
+func (v value) limits(l *Limits) {
+	v.object("limits", fields{
+		"header":         func(v value) { v.sizeInt(&l.Header, 1<<10, 1<<20) },
+		"body":           func(v value) { v.size(func(n int64) { l.Body = n }, 0, 1<<50) },
+		"header_timeout": func(v value) { v.duration(&l.HeaderTimeout, day) },
+		"body_timeout":   func(v value) { v.duration(&l.BodyTimeout, day) },
+		"idle_timeout":   func(v value) { v.duration(&l.IdleTimeout, day) },
+		"write_timeout":  func(v value) { v.duration(&l.WriteTimeout, day) },
+		"concurrent":     func(v value) { v.number(&l.Concurrent, 0, 1_000_000) },
+		"url":            func(v value) { v.number(&l.URL, 16, 1<<16) },
+		"query":          func(v value) { v.number(&l.Query, 0, 1<<16) },
+	})
+}
+
+func (v value) log(l *Log) {
+	v.object("log", fields{
+		"file":        func(v value) { v.path(&l.File) },
+		"access_file": func(v value) { v.path(&l.AccessFile) },
+		"level":       func(v value) { v.choice(&l.Level, "debug", "info", "warn", "error") },
+	})
+}
