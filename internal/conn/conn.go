@@ -1,6 +1,207 @@
 // Package conn is the connection under a request: the few things an extension may know or do there that net/http has no
-// word for (its descriptor, an abortive close, the reason phrase of a status line, one system call for many pieces).
+// word for (its descriptor, an abortive close, the reason phrase of a status line, one system call for many pieces), and
+// the time limits by progress that net/http does not have.
 //
 // Package server wraps every accepted connection; package extension finds it with [From]. Under somebody else's
 // http.Server there is none, and all methods of a nil *Conn do nothing and say so.
+//
+// There are three kinds of connections. On plain HTTP/1.x everything works. On HTTP/1.x over TLS the Conn sits below the
+// [tls.Conn] and a second wrapper above it ([Secured]) sees the clear text; only Cork does nothing there. HTTP/2 carries
+// several requests on one connection, so whatever would touch the others is refused.
 package conn
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Conn is one accepted connection. All methods may be called on nil and from any thread, but Read and Write belong to the
+// HTTP server: see each method for what happens when they run at the same time.
+type Conn struct {
+	nc   net.Conn
+	tcp  *net.TCPConn // nc, if it is one
+	kind atomic.Int32 // plain, secure or shared
+
+	closed   atomic.Bool // Abort or Close was called
+	gone     atomic.Bool // a read said that the peer is no longer there
+	abortive atomic.Bool // ResetOnClose was called
+	cert     atomic.Pointer[x509.Certificate]
+
+	reading reading
+	writing writing
+	head    head
+
+	held atomic.Bool // a reason or a cork is pending: Write must look
+	out  sync.Mutex  // guards the next two, and order of what is written while held
+	reason
+	cork
+}
+
+// Kinds of connections.
+const (
+	plain  = iota // HTTP/1.x in clear text: what is written here is what the client gets
+	secure        // TLS above, HTTP/1.x above that
+	shared        // TLS above, protocol unknown as yet or HTTP/2
+)
+
+// Wrap returns c with what this package adds. The caller hands the result to the HTTP server instead of c; closing it
+// closes c.
+func Wrap(c net.Conn) *Conn {
+	tcp, _ := c.(*net.TCPConn)
+	return &Conn{nc: c, tcp: tcp}
+}
+
+type contextKey struct{}
+
+// NewContext returns ctx with c in it, for http.Server.ConnContext.
+func NewContext(ctx context.Context, c *Conn) context.Context {
+	return context.WithValue(ctx, contextKey{}, c)
+}
+
+// From returns the connection under the request whose context is ctx, or nil.
+func From(ctx context.Context) *Conn {
+	c, _ := ctx.Value(contextKey{}).(*Conn)
+	return c
+}
+
+// Of returns the Conn that c is, or that is below c, or nil.
+func Of(c net.Conn) *Conn {
+	switch c := c.(type) {
+	case *Conn:
+		return c
+	case *tlsConn:
+		return c.below
+	case *tls.Conn:
+		return Of(c.NetConn())
+	}
+	return nil
+}
+
+// Read implements [net.Conn].
+func (c *Conn) Read(p []byte) (int, error) {
+	if c == nil {
+		return 0, net.ErrClosed
+	}
+	if c.kind.Load() == plain {
+		return c.readFrom(c.nc, p)
+	}
+	n, err := c.nc.Read(p)
+	c.noteReadError(err)
+	return n, err
+}
+
+// readFrom reads clear text from r, which is the connection or the TLS above it.
+func (c *Conn) readFrom(r io.Reader, p []byte) (int, error) {
+	if err := c.beforeRead(len(p)); err != nil {
+		return 0, err
+	}
+	n, err := r.Read(p)
+	if err != nil {
+		c.noteReadError(err)
+		c.noteBodyTimeout(err, len(p))
+	}
+	c.head.capture(p[:n], len(p))
+	return n, err
+}
+
+// Write implements [net.Conn].
+func (c *Conn) Write(p []byte) (int, error) {
+	if c == nil {
+		return 0, net.ErrClosed
+	}
+	if c.held.Load() {
+		return c.writeHeld(p)
+	}
+	return c.send(p)
+}
+
+// Close implements [net.Conn]. What a cork holds back is sent first.
+func (c *Conn) Close() error {
+	if c == nil {
+		return nil
+	}
+	if c.held.Load() && c.out.TryLock() { // a writer that holds the lock is stuck: closing frees it
+		c.flush()
+		c.out.Unlock()
+	}
+	c.closed.Store(true)
+	c.head.forget()
+	return c.nc.Close()
+}
+
+// CloseWrite sends FIN and leaves the other direction open. net/http does so before it closes a connection on which the
+// client may still be sending.
+func (c *Conn) CloseWrite() error {
+	if c == nil || c.tcp == nil || c.abortive.Load() {
+		return nil
+	}
+	if err := c.Uncork(); err != nil {
+		return err
+	}
+	return c.tcp.CloseWrite()
+}
+
+// LocalAddr implements [net.Conn].
+func (c *Conn) LocalAddr() net.Addr {
+	if c == nil {
+		return nil
+	}
+	return c.nc.LocalAddr()
+}
+
+// RemoteAddr implements [net.Conn].
+func (c *Conn) RemoteAddr() net.Addr {
+	if c == nil {
+		return nil
+	}
+	return c.nc.RemoteAddr()
+}
+
+// SetDeadline implements [net.Conn].
+func (c *Conn) SetDeadline(t time.Time) error {
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
+}
+
+// RequestBegun tells that the head of a request was read (http.StateActive).
+func (c *Conn) RequestBegun() {
+	if c != nil {
+		c.head.end()
+	}
+}
+
+// RequestEnded tells that a response is complete and the connection waits for the next request (http.StateIdle): what
+// was asked for the last request no longer holds.
+func (c *Conn) RequestEnded() {
+	if c == nil {
+		return
+	}
+	c.reading.endBody()
+	c.head.begin()
+	if c.held.Load() {
+		c.release()
+	}
+}
+
+// ServerCertificate is the certificate this server presented on the connection; nil without TLS.
+func (c *Conn) ServerCertificate() *x509.Certificate {
+	if c == nil {
+		return nil
+	}
+	return c.cert.Load()
+}
+
+// SetServerCertificate is for the TLS side of the server, which alone knows which one it chose.
+func (c *Conn) SetServerCertificate(cert *x509.Certificate) {
+	if c != nil {
+		c.cert.Store(cert)
+	}
+}

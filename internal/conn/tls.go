@@ -1,0 +1,51 @@
+package conn
+
+import (
+	"crypto/tls"
+	"net"
+)
+
+// Server puts TLS on top of c, which must be fresh. See [Secured] for what to do after the handshake.
+func Server(c *Conn, config *tls.Config) *tls.Conn {
+	c.kind.Store(shared)
+	return tls.Server(c, config)
+}
+
+// Secured returns what to hand to net/http for t, made by [Server], after its handshake: t itself for HTTP/2, which
+// net/http only does on a *tls.Conn; for HTTP/1.x a wrapper that sees the clear text.
+func Secured(t *tls.Conn) net.Conn {
+	below := Of(t)
+	if below == nil || t.ConnectionState().NegotiatedProtocol == "h2" {
+		return t
+	}
+	below.kind.Store(secure)
+	return &tlsConn{Conn: t, below: below}
+}
+
+// tlsConn is HTTP/1.x over TLS. net/http takes it for TLS because it has ConnectionState.
+type tlsConn struct {
+	*tls.Conn
+	below *Conn
+}
+
+func (t *tlsConn) Read(p []byte) (int, error) {
+	return t.below.readFrom(t.Conn, p)
+}
+
+func (t *tlsConn) Write(p []byte) (int, error) {
+	if !t.below.held.Load() {
+		return t.Conn.Write(p)
+	}
+	c := t.below
+	c.out.Lock()
+	line, rest := c.takeStatusLine(p)
+	c.held.Store(c.reason.set)
+	c.out.Unlock()
+	if line == nil {
+		return t.Conn.Write(p)
+	}
+	if _, err := t.Conn.Write(append(line, rest...)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
