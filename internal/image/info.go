@@ -52,7 +52,7 @@ type Info struct {
 	Kind    Kind      `json:"kind"`
 	Exports []Export  `json:"exports,omitempty"`     // ISAPI entry points, and DllMain
 	Mangled []Export  `json:"cxx_exports,omitempty"` // the same under C++ names, which no host can find
-	Needed  []Library `json:"needed,omitempty"`      // direct ones, then what is missing further down
+	Needed  []Library `json:"needed,omitempty"`      // direct ones, then what is missing or Beside further down
 
 	SONAME      string `json:"soname,omitempty"`
 	BuildID     string `json:"build_id,omitempty"` // GNU build id, hexadecimal
@@ -80,4 +80,8 @@ type Library struct {
 	Found  bool   `json:"found"`
 	System bool   `json:"system,omitempty"` // supplied by Windows; Path is then empty unless this is Windows
 	By     string `json:"by,omitempty"`     // path of the library that needs it, "" for the image itself
+
+	// Beside is true for an ELF library that only hosts find, in the image's own folder. The dynamic loader does not look
+	// there: it has to be loaded before the image, by its path in the folder of the staged copy; of several, the last first.
+	Beside bool `json:"beside,omitempty"`
 }

@@ -18,6 +18,7 @@ const (
 // object is the image or one of the libraries it brings along.
 type object struct {
 	path   string // as the loader knows it
+	beside bool   // found as Library.Beside says
 	file   *elfFile
 	rpaths []string // inherited DT_RPATH folders, expanded, nearest first
 }
@@ -33,7 +34,7 @@ type searcher struct {
 	loaded  map[string]bool // names and SONAMEs that are there
 }
 
-// resolveELF fills i.Needed: what the image itself needs, then what is missing further down.
+// resolveELF fills i.Needed: what the image itself needs, then what is missing or beside the image further down.
 func (i *Info) resolveELF(f *elfFile) {
 	path, err := filepath.Abs(i.Path)
 	if err != nil || len(f.dynamic.needed) == 0 {
@@ -57,7 +58,7 @@ func (i *Info) resolveELF(f *elfFile) {
 			lib := Library{Name: name}
 			found := s.find(name, from)
 			if found != nil {
-				lib.Path, lib.Found = found.path, true
+				lib.Path, lib.Found, lib.Beside = found.path, true, found.beside
 				if !s.loaded[name] {
 					queue = append(queue, found)
 				}
@@ -66,7 +67,7 @@ func (i *Info) resolveELF(f *elfFile) {
 			if n > 0 {
 				lib.By = from.path
 			}
-			if n == 0 || !lib.Found {
+			if n == 0 || !lib.Found || lib.Beside {
 				i.Needed = append(i.Needed, lib)
 			}
 		}
@@ -100,12 +101,16 @@ func (s *searcher) find(name string, from *object) *object {
 			return o
 		}
 	}
-	for _, dir := range append(slices.Clone(s.dirs), s.own) {
+	for _, dir := range s.dirs {
 		if o := s.try(filepath.Join(dir, name), rpaths); o != nil {
 			return o
 		}
 	}
-	return nil
+	o := s.try(filepath.Join(s.own, name), rpaths)
+	if o != nil {
+		o.beside = true
+	}
+	return o
 }
 
 // try returns the library at path if the loader would take it for this image: it passes over those of other processors.

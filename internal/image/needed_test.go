@@ -49,7 +49,7 @@ func TestNeeded(t *testing.T) {
 			}
 			t.Setenv("LD_LIBRARY_PATH", strings.ReplaceAll(test.env, "DIR", dir))
 			i := inspect(t, filepath.Join(dir, "shop.so"))
-			want := []Library{{Name: "libprice.so", Path: path, Found: true}}
+			want := []Library{{Name: "libprice.so", Path: path, Found: true, Beside: test.name == "own folder"}}
 			problem := ""
 			if !test.found {
 				want = []Library{{Name: "libprice.so"}}
@@ -74,7 +74,7 @@ func TestNeededFurtherDown(t *testing.T) {
 	compiler(t, "gcc")
 	dir := t.TempDir()
 	libraryFor(t, dir, "libtax.so", "int tax(void) { return 1; }")
-	libraryFor(t, dir, "libprice.so", "int tax(void); int price(void) { return tax(); }", "-L"+dir, "-ltax")
+	libraryFor(t, dir, "libprice.so", "int tax(void); int price(void) { return tax(); }", "-L"+dir, "-ltax", "-Wl,-rpath,$ORIGIN")
 	libraryFor(t, dir, "shop.so", extensionSource+"int price(void); int f(void) { return price(); }", "-L"+dir, "-lprice", "-Wl,-rpath,$ORIGIN",
 		"-Wl,--allow-shlib-undefined", "-Wl,-rpath-link,"+dir)
 	if i := inspect(t, filepath.Join(dir, "shop.so")); i.loadable(linux64) != nil || len(i.Needed) != 1 {
@@ -86,6 +86,22 @@ func TestNeededFurtherDown(t *testing.T) {
 	i := inspect(t, filepath.Join(dir, "shop.so"))
 	wantError(t, i.loadable(linux64), "shop.so: needs libtax.so (for "+filepath.Join(dir, "libprice.so")+
 		"), which is not found: install it, or put it beside the image")
+}
+
+// TestNeededBeside has two libraries, one needing the other, which the loader does not find without a host.
+func TestNeededBeside(t *testing.T) {
+	compiler(t, "gcc")
+	dir := t.TempDir()
+	libraryFor(t, dir, "libtax.so", "int tax(void) { return 1; }")
+	libraryFor(t, dir, "libprice.so", "int tax(void); int price(void) { return tax(); }", "-L"+dir, "-ltax")
+	libraryFor(t, dir, "shop.so", extensionSource+"int price(void); int f(void) { return price(); }", "-L"+dir, "-lprice", "-Wl,-rpath-link,"+dir)
+	i := inspect(t, filepath.Join(dir, "shop.so"))
+	price := filepath.Join(dir, "libprice.so")
+	want := []Library{{Name: "libprice.so", Path: price, Found: true, Beside: true},
+		{Name: "libtax.so", Path: filepath.Join(dir, "libtax.so"), Found: true, Beside: true, By: price}}
+	if !reflect.DeepEqual(i.Needed, want) {
+		t.Errorf("got %+v, want %+v", i.Needed, want)
+	}
 }
 
 // TestNeededOtherProcessor has the right name in the first folder, for the wrong processor: the loader passes it over.
@@ -181,5 +197,31 @@ func TestLdCache(t *testing.T) {
 	}
 	for n := range min(len(whole), 4096) {
 		parseLdCache(whole[:n]) // must not panic
+	}
+}
+
+// TestNeededByStaged has a staged copy find what the image has in folders relative to itself.
+func TestNeededByStaged(t *testing.T) {
+	compiler(t, "gcc")
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "lib"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	libraryFor(t, filepath.Join(dir, "lib"), "libprice.so", "int price(void) { return 1; }")
+	libraryFor(t, dir, "shop.so", extensionSource+"int price(void); int f(void) { return price(); }", "-L"+filepath.Join(dir, "lib"), "-lprice",
+		"-Wl,-rpath,$ORIGIN/lib")
+	s, err := Stage(filepath.Join(dir, "shop.so"), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Remove()
+	want := []Library{{Name: "libprice.so", Path: filepath.Join(filepath.Dir(s.Path), "lib", "libprice.so"), Found: true}}
+	if i := inspect(t, s.Path); !reflect.DeepEqual(i.Needed, want) || i.SHA256 != s.SHA256 {
+		t.Errorf("got %+v, want %+v", i.Needed, want)
+	}
+	if exe, err := exec.LookPath("ldd"); err == nil { // the loader is the judge
+		if out, err := exec.Command(exe, s.Path).CombinedOutput(); err != nil || !strings.Contains(string(out), "libprice.so => "+want[0].Path) {
+			t.Errorf("ldd: %v\n%s", err, out)
+		}
 	}
 }
