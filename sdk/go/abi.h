@@ -5,10 +5,8 @@
 
 #include <stdint.h>
 
-#ifdef _WIN32
-#define ISAPI_CALL __stdcall
-#else
-#define ISAPI_CALL
+#if defined(_WIN32) && !defined(_WIN64)
+#error "32-bit Windows calls extensions with stdcall, which functions exported by Go do not have: build for amd64"
 #endif
 
 typedef uint32_t DWORD;
@@ -48,10 +46,10 @@ typedef struct {
 	DWORD cbAvailable;
 	uint8_t *lpbData;
 	char *lpszContentType;
-	ISAPI_BOOL(ISAPI_CALL *GetServerVariable)(HCONN, char *name, void *buf, DWORD *size);
-	ISAPI_BOOL(ISAPI_CALL *WriteClient)(HCONN, void *buf, DWORD *bytes, DWORD flags);
-	ISAPI_BOOL(ISAPI_CALL *ReadClient)(HCONN, void *buf, DWORD *size);
-	ISAPI_BOOL(ISAPI_CALL *ServerSupportFunction)(HCONN, DWORD code, void *buf, DWORD *size, DWORD *type);
+	ISAPI_BOOL (*GetServerVariable)(HCONN, char *name, void *buf, DWORD *size);
+	ISAPI_BOOL (*WriteClient)(HCONN, void *buf, DWORD *bytes, DWORD flags);
+	ISAPI_BOOL (*ReadClient)(HCONN, void *buf, DWORD *size);
+	ISAPI_BOOL (*ServerSupportFunction)(HCONN, DWORD code, void *buf, DWORD *size, DWORD *type);
 } EXTENSION_CONTROL_BLOCK;
 
 typedef struct {

@@ -51,5 +51,5 @@
 //
 // A loaded Go library cannot be unloaded from a process, only abandoned: the host's process has to end before its
 // memory is free. Goroutines must not outlive their request if they use its body or [ControlBlock]; both answer
-// [ErrEnded] from then on.
+// errors from then on. On Windows extensions in Go are 64-bit only.
 package isapi
