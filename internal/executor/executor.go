@@ -31,6 +31,9 @@ type Executor interface {
 	Close(ctx context.Context) error
 }
 
+// Software is the name and version of this server: SERVER_SOFTWARE, the Server header, "isapid version".
+const Software = "isapid/0.1.0"
+
 // ErrClosed is what a request gets that arrives after Close began.
 var ErrClosed = errors.New("executor is closed")
 

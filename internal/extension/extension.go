@@ -1,13 +1,130 @@
-// Package extension is the in-process executor.
+// Package extension is the in-process executor: a loaded extension, its life cycle, one request through it, and every
+// ServerSupportFunction. The order in which to read it:
+//
+//	extension.go, load.go   life cycle: stage, load, GetExtensionVersion … TerminateExtension, unload
+//	threads.go, own.go      on which thread its code runs
+//	execute.go, request.go  one request, from the control block to the last byte
+//	variables*.go           GetServerVariable
+//	body.go, response.go    ReadClient and WriteClient
+//	support*.go             ServerSupportFunction
+//
+// What an extension does wrong costs its own request and is logged with its image; it is never a panic here.
 package extension
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/image"
+	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/native"
 )
 
-// Open loads image and calls its GetExtensionVersion.
-func Open(image string, o executor.Options) (executor.Executor, error) {
-	return nil, errors.New("not built yet")
+// Extension is a loaded extension, an [executor.Executor].
+type Extension struct {
+	name    string
+	opt     executor.Options
+	log     *slog.Logger
+	staged  *image.Staged
+	lib     *native.Library
+	exports exports
+	desc    string
+	threads threads
+	gate    gate // counts requests; closed when the extension is
+
+	faults    atomic.Int64
+	unhealthy atomic.Pointer[string]
+	live      requests // those whose fault may have happened on a foreign thread
+	stopWatch func()
+}
+
+// Open stages the image, loads the copy, runs DllMain (if exported) and GetExtensionVersion. An error says at which step it
+// failed and leaves nothing behind. The caller must call Close.
+func Open(path string, o executor.Options) (*Extension, error) {
+	if o.Name == "" {
+		o.Name = filepath.Base(path)
+	}
+	o = o.WithDefaults()
+	e := &Extension{name: o.Name, opt: o, log: o.Logger.With("image", o.Name)}
+	if err := e.load(path); err != nil {
+		return nil, fmt.Errorf("load extension %q: %w", path, err)
+	}
+	e.stopWatch = watchForeignFaults(e)
+	e.log.Info("extension loaded", "file", path, "description", e.desc, "sha256", e.staged.SHA256, "threads", e.threads.describe())
+	return e, nil
+}
+
+// Description is the text the extension gave in HSE_VERSION_INFO.
+func (e *Extension) Description() string { return e.desc }
+
+// Faults is the number of contained faults so far. After the first the image is suspect.
+func (e *Extension) Faults() int64 { return e.faults.Load() }
+
+// Unhealthy is the reason the extension last gave with HSE_REQ_REPORT_UNHEALTHY ("" if it gave none), and whether it did.
+func (e *Extension) Unhealthy() (reason string, reported bool) {
+	if p := e.unhealthy.Load(); p != nil {
+		return *p, true
+	}
+	return "", false
+}
+
+// Close lets running requests end (until ctx does), then calls TerminateExtension with HSE_TERM_MUST_UNLOAD, unloads the
+// image and removes its staged copy. When requests still run at the end of ctx the image stays loaded, and the error says
+// how many they are.
+func (e *Extension) Close(ctx context.Context) error {
+	if left := e.gate.close(ctx); left > 0 {
+		return fmt.Errorf("extension %q stays loaded: %d requests are still inside it: %w", e.name, left, ctx.Err())
+	}
+	err := e.unload()
+	e.stopWatch()
+	if err != nil {
+		return fmt.Errorf("unload extension %q: %w", e.name, err)
+	}
+	return nil
+}
+
+// unload ends threads, code and copy, in the reverse order of load.
+func (e *Extension) unload() error {
+	errs := []error{e.threads.stop(e.terminate, e.detach)}
+	unloaded, err := e.lib.Close()
+	switch {
+	case err != nil:
+		errs = append(errs, err)
+	case !unloaded:
+		e.log.Warn("image stays in memory: it has unique symbols, thread-local destructors, -z nodelete, or is built by Go")
+	}
+	errs = append(errs, e.staged.Remove())
+	e.log.Info("extension unloaded", "left memory", unloaded)
+	return errors.Join(errs...)
+}
+
+func (e *Extension) terminate() error {
+	if e.exports.terminate == 0 {
+		return nil
+	}
+	_, err := native.TerminateExtension(e.exports.terminate, isapi.TermMustUnload)
+	if err != nil {
+		return e.fault(fmt.Errorf("TerminateExtension: %w", err), nil)
+	}
+	return nil
+}
+
+// fault records a contained fault, with the request it happened in (nil: none).
+func (e *Extension) fault(err error, q *request) error {
+	n := e.faults.Add(1)
+	args := []any{"error", err, "faults", n}
+	if q != nil {
+		args = append(args, "method", q.r.Method, "url", q.r.URL.RequestURI(), "client", q.r.RemoteAddr)
+	}
+	var f *native.Fault
+	if errors.As(err, &f) {
+		args = append(args, "stack", f.StackText())
+	}
+	e.log.Error("fault contained; the image is suspect from now on", args...)
+	return err
 }

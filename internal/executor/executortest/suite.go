@@ -1,12 +1,286 @@
 // Package executortest is the conformance suite: it defines what an executor is by running real extensions, compiled
 // from testdata/ext, behind a real HTTP server. Every executor passes the same suite:
 //
-//	func TestConformance(t *testing.T) { executortest.Run(t, extension.Open) }
+//	func TestConformance(t *testing.T) { executortest.Run(t, open) }
+//
+// A test is a function of a *suite in the file of its subject; [Run] lists the subjects. A fixture is one small C file with
+// one behaviour (or a family of them, chosen by the query string), named by it.
 package executortest
 
 import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/isapid/isapid/internal/conn"
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/testext"
 )
 
 // Open loads an image with the executor under test.
 type Open func(image string, o executor.Options) (executor.Executor, error)
+
+// suite is what every test of it gets.
+type suite struct{ open Open }
+
+// subjects are the parts of the suite, in the order of isapi-extensions.md.
+var subjects = []struct {
+	name string
+	run  func(*testing.T, *suite)
+}{
+	{"Basics", testBasics},
+}
+
+// Run runs the whole suite against the executor that open opens.
+func Run(t *testing.T, open Open) {
+	s := &suite{open: open}
+	for _, sub := range subjects {
+		t.Run(sub.name, func(t *testing.T) { sub.run(t, s) })
+	}
+}
+
+// server is one fixture behind a real HTTP server on loopback, with a document root of its own.
+type server struct {
+	t    *testing.T
+	ex   executor.Executor
+	URL  string // http://127.0.0.1:port
+	addr string
+	root string // physical root; the host maps every URL below it
+	log  *logBuffer
+	host *testHost
+
+	mu      sync.Mutex
+	results []executor.Result
+}
+
+// serve compiles and opens a fixture of testdata/ext and serves it at every path but /child, which is the host's own. Everything ends
+// with the test; a Close that fails, fails it.
+func (s *suite) serve(t *testing.T, fixture string, o executor.Options) *server {
+	t.Helper()
+	return s.serveImage(t, testext.Fixture(t, fixture), o, nil)
+}
+
+// serveImage is serve for a library; with tls it serves https.
+func (s *suite) serveImage(t *testing.T, image string, o executor.Options, secure *tls.Config) *server {
+	t.Helper()
+	srv := &server{t: t, log: &logBuffer{}, root: t.TempDir()}
+	o.Logger = slog.New(slog.NewTextHandler(srv.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	ex, err := s.open(image, o)
+	if err != nil {
+		t.Fatalf("open %s: %v", filepath.Base(image), err)
+	}
+	srv.ex = ex
+	srv.host = &testHost{srv: srv}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.addr, srv.URL = ln.Addr().String(), "http://"+ln.Addr().String()
+	hs := &http.Server{
+		Handler:     srv,
+		TLSConfig:   secure,
+		ErrorLog:    slog.NewLogLogger(slog.NewTextHandler(srv.log, nil), slog.LevelWarn),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return conn.NewContext(ctx, conn.Of(c)) },
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if secure != nil {
+			srv.URL = "https://" + srv.addr
+			_ = hs.ServeTLS(wrapping{ln}, "", "")
+			return
+		}
+		_ = hs.Serve(wrapping{ln})
+	}()
+	t.Cleanup(func() {
+		hs.Close()
+		<-done
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := ex.Close(ctx); err != nil {
+			t.Errorf("close %s: %v", filepath.Base(image), err)
+		}
+		if t.Failed() {
+			t.Logf("log of the executor:\n%s", srv.log)
+		}
+	})
+	return srv
+}
+
+type wrapping struct{ net.Listener }
+
+func (w wrapping) Accept() (net.Conn, error) {
+	c, err := w.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return conn.Wrap(c), nil
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.run(w, r) }
+
+func (s *server) run(w http.ResponseWriter, r *http.Request) {
+	res := s.ex.Execute(w, r, &executor.Target{
+		ScriptName: "/app.dll", PathInfo: strings.TrimPrefix(r.URL.Path, "/app.dll"),
+		PathTranslated:   filepath.Join(s.root, strings.TrimPrefix(r.URL.Path, "/app.dll")),
+		ScriptTranslated: filepath.Join(s.root, "app.dll"),
+		App:              &executor.App{SiteID: 7, SiteName: "test", DocumentRoot: s.root, Path: "/", PhysicalPath: s.root, Pool: "pool"},
+		Host:             s.host,
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.results = append(s.results, res)
+}
+
+// result returns what Execute said of the i-th finished request. It waits for it.
+func (s *server) result(i int) executor.Result {
+	s.t.Helper()
+	var got executor.Result
+	waitFor(s.t, fmt.Sprintf("result %d", i), func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if len(s.results) > i {
+			got = s.results[i]
+		}
+		return len(s.results) > i
+	})
+	return got
+}
+
+// testHost is the server around the executor: a root folder, a page for every error, and /child for child requests.
+type testHost struct{ srv *server }
+
+func (h *testHost) Map(p string) (executor.Mapping, error) {
+	if strings.Contains(p, "unmapped") {
+		return executor.Mapping{}, os.ErrNotExist
+	}
+	return executor.Mapping{Path: filepath.Join(h.srv.root, p), Flags: 0x205, MatchedPath: len(h.srv.root), MatchedURL: 1}, nil
+}
+
+// Exec answers /child with what it got; every other URL is the extension again.
+func (h *testHost) Exec(w http.ResponseWriter, r *http.Request, skipCurrent bool) {
+	if !strings.HasPrefix(r.URL.Path, "/child") {
+		h.srv.run(w, r)
+		return
+	}
+	body, _ := io.ReadAll(r.Body)
+	w.Header().Set("X-Child", "yes")
+	w.Header().Set("Content-Type", "text/plain")
+	if r.URL.Path == "/child/404" {
+		w.WriteHeader(404)
+	}
+	fmt.Fprintf(w, "child %s %s skip=%v body=%q x=%q", r.Method, r.URL.RequestURI(), skipCurrent, body, r.Header.Get("X-Test"))
+}
+
+func (h *testHost) Error(w http.ResponseWriter, r *http.Request, status, substatus int) {
+	w.Header().Set("Content-Type", "text/html")
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		fmt.Fprintf(w, "error page %d.%d", status, substatus)
+	}
+}
+
+// response is a whole answer.
+type response struct {
+	*http.Response
+	Body string
+}
+
+// do sends one request on a connection of its own. Redirects are not followed.
+func (s *server) do(method, target string, body io.Reader, header ...string) response {
+	s.t.Helper()
+	res, err := s.try(method, target, body, header...)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, target, err)
+	}
+	return res
+}
+
+func (s *server) try(method, target string, body io.Reader, header ...string) (response, error) {
+	req, err := http.NewRequest(method, s.URL+target, body)
+	if err != nil {
+		return response{}, err
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Add(header[i], header[i+1])
+	}
+	tr := &http.Transport{DisableKeepAlives: true, DisableCompression: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer tr.CloseIdleConnections()
+	res, err := tr.RoundTrip(req)
+	if err != nil {
+		return response{}, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	return response{res, string(b)}, err
+}
+
+// get is do for GET with only a query, which chooses the behaviour of most fixtures.
+func (s *server) get(query string) response {
+	s.t.Helper()
+	return s.do("GET", "/app.dll/x?"+query, nil)
+}
+
+// raw sends text as it is and returns all that comes back until the server closes the connection.
+func (s *server) raw(text string) string {
+	s.t.Helper()
+	c := s.dial()
+	defer c.Close()
+	if _, err := io.WriteString(c, text); err != nil {
+		s.t.Fatal(err)
+	}
+	b, _ := io.ReadAll(c)
+	return string(b)
+}
+
+// dial opens a connection that fails after 30 s without progress.
+func (s *server) dial() net.Conn {
+	s.t.Helper()
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	return c
+}
+
+// waitFor waits for a fact, at most 30 s.
+func waitFor(t *testing.T, what string, fact func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !fact(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited 30 s in vain for: %s", what)
+		}
+	}
+}
+
+// logBuffer is a log that can be read while it is written.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func (l *logBuffer) has(text string) bool { return strings.Contains(l.String(), text) }

@@ -1,0 +1,133 @@
+package extension
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+
+	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/native"
+)
+
+// unknownLength is cbTotalBytes of a body whose length is not known, or 4 GiB and more.
+const unknownLength = math.MaxUint32
+
+// body is the request body: the read-ahead in C memory, and what follows it.
+type body struct {
+	r     *http.Request
+	ahead []byte // C memory, belongs to the slot
+	whole bool   // the read-ahead is all there is
+
+	mu  sync.Mutex // one reader at a time; guards err
+	err error      // sticky
+}
+
+// total is cbTotalBytes. A chunked body that fitted into the read-ahead has a known length.
+func (b *body) total() uint32 {
+	switch n := b.r.ContentLength; {
+	case b.whole:
+		return uint32(len(b.ahead))
+	case n < 0 || n >= unknownLength:
+		return unknownLength
+	default:
+		return uint32(n)
+	}
+}
+
+// readAhead fills the read-ahead: the extension is not called before min(total, limit) bytes are there, because some never
+// call ReadClient.
+func (q *request) readAhead() error {
+	b := &q.body
+	limit := max(q.e.opt.ReadAhead, 0)
+	if n := q.r.ContentLength; n >= 0 && n <= int64(limit) {
+		limit = int(n)
+	}
+	if q.r.Body == nil || q.r.Body == http.NoBody || q.r.ContentLength == 0 {
+		b.whole = true
+		return nil
+	}
+	if limit == 0 {
+		q.duplex()
+		return nil
+	}
+	buf := q.slot.Data(limit)
+	n, err := io.ReadFull(q.r.Body, buf)
+	b.ahead = buf[:n]
+	switch {
+	case err == io.EOF || err == io.ErrUnexpectedEOF && q.r.ContentLength < 0:
+		b.whole = true
+	case err != nil:
+		return err
+	case int64(n) == q.r.ContentLength:
+		b.whole = true
+	default:
+		q.duplex()
+	}
+	return nil
+}
+
+// duplex allows the extension to read on after it has begun to write.
+func (q *request) duplex() {
+	_ = http.NewResponseController(q.w).EnableFullDuplex() // not supported: HTTP/2 does it anyway
+}
+
+// readInto reads what follows the read-ahead, at least one byte unless the body is at its end.
+func (q *request) readInto(buf uintptr, want uint32) (int, isapi.Error) {
+	if want > math.MaxInt32 {
+		return 0, isapi.InvalidParameter
+	}
+	if q.body.whole {
+		return 0, isapi.OK
+	}
+	// Some pass a far larger size than their buffer has when the rest of the body is small: never touch more than can come.
+	if left := q.r.ContentLength - int64(len(q.body.ahead)); q.r.ContentLength >= 0 && int64(want) > left {
+		want = uint32(left)
+	}
+	n, err := q.body.read(native.Writable(buf, int(want)))
+	switch {
+	case n > 0:
+		return n, isapi.OK
+	case err == nil || err == io.EOF:
+		return 0, isapi.OK
+	}
+	return 0, q.readError(err)
+}
+
+func (b *body) read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.err == nil {
+		n, err := b.r.Body.Read(p)
+		b.err = err
+		if n > 0 {
+			return n, nil
+		}
+	}
+	return 0, b.err
+}
+
+// readError says why a body could not be read to its end. TRUE with 0 bytes would send extensions that count into an
+// endless loop.
+func (q *request) readError(err error) isapi.Error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return isapi.NetnameDeleted
+	case q.io.cancelled:
+		return isapi.OperationAborted
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled):
+		return isapi.WSAEConnReset
+	}
+	return isapi.ReadFault
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()
+}

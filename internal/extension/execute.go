@@ -1,0 +1,138 @@
+package extension
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/native"
+)
+
+// Execute runs one request; see [executor.Executor].
+func (e *Extension) Execute(w http.ResponseWriter, r *http.Request, t *executor.Target) executor.Result {
+	if !e.gate.enter() {
+		return refuse(w, r, t, http.StatusServiceUnavailable, "extension is being unloaded")
+	}
+	defer e.gate.leave()
+	if e.opt.OnFault == executor.FaultRefuse && e.faults.Load() > 0 {
+		return refuse(w, r, t, http.StatusInternalServerError, "extension had a fault and its policy is to refuse")
+	}
+	q := newRequest(e, w, r, t)
+	if err := q.readAhead(); err != nil {
+		return q.badBody(err)
+	}
+	q.fill()
+	var status uint32
+	var err error
+	full := e.threads.run(r.Context(), func() {
+		q.begin = time.Now()
+		status, err = native.HTTPExtensionProc(e.exports.proc, q.slot)
+		q.threadTime = time.Since(q.begin)
+	})
+	if full != nil {
+		q.slot.Release()
+		e.log.Warn("request refused", "reason", full, "url", r.URL.RequestURI())
+		return refuse(w, r, t, http.StatusServiceUnavailable, full.Error())
+	}
+	if err == nil && status == isapi.StatusPending {
+		err = q.waitDone()
+	}
+	return q.finish(status, err)
+}
+
+// refuse answers a request that never reached the extension.
+func refuse(w http.ResponseWriter, r *http.Request, t *executor.Target, status int, why string) executor.Result {
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+	}
+	t.Host.Error(w, r, status, 0)
+	return executor.Result{Status: status, LogData: why, Transmitted: true}
+}
+
+// badBody answers a request whose body could not be read as far as the read-ahead goes.
+func (q *request) badBody(err error) executor.Result {
+	q.slot.Release()
+	status := http.StatusBadRequest
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooBig):
+		status = http.StatusRequestEntityTooLarge
+	case isTimeout(err):
+		status = http.StatusRequestTimeout
+	}
+	q.w.Header().Set("Connection", "close")
+	q.t.Host.Error(q.w, q.r, status, 0)
+	return executor.Result{Status: status, Win32: uint32(isapi.ReadFault), Transmitted: true}
+}
+
+// errNeverDone is why a request is given up whose extension returned PENDING and was not heard of again.
+var errNeverDone = errors.New("it returned HSE_STATUS_PENDING and did not call HSE_REQ_DONE_WITH_SESSION within the pending limit")
+
+// waitDone waits for DONE_WITH_SESSION, for as long as the pending limit allows, and runs the child request that a
+// pending extension asks for with SEND_URL.
+func (q *request) waitDone() error {
+	q.resp.flush()
+	q.e.live.add(q)
+	defer q.e.live.remove(q)
+	var late <-chan time.Time
+	if d := q.e.opt.Pending; d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		late = t.C
+	}
+	for {
+		select {
+		case <-q.doneCh:
+			return q.given()
+		case c := <-q.sendURL:
+			q.runSendURL(c)
+		case <-late:
+			q.e.log.Error("pending request given up", "error", errNeverDone, "limit", q.e.opt.Pending, "url", q.r.URL.RequestURI())
+			return errNeverDone
+		}
+	}
+}
+
+// finish ends the request: no callback reaches it any more, the response is completed or broken off.
+func (q *request) finish(status uint32, err error) executor.Result {
+	q.stopIO(err != nil)
+	q.ops.Wait()
+	if err == nil {
+		err = q.given() // a completion may have faulted
+	}
+	if err == nil {
+		select {
+		case c := <-q.sendURL:
+			q.runSendURL(c)
+		default:
+		}
+	}
+	q.slot.Detach()
+	ecb := q.slot.ECB()
+	res := executor.Result{LogData: printable(cut(ecb.LogData[:])), LogQuery: q.logQuery(), ThreadTime: q.threadTime}
+	code := int(ecb.HTTPStatusCode)
+	q.slot.Release()
+
+	var f *native.Fault
+	switch {
+	case errors.As(err, &f) && f.Foreign: // counted when it happened
+		res.Fault = err
+	case f != nil:
+		res.Fault = q.e.fault(fmt.Errorf("HttpExtensionProc: %w", err), q)
+	}
+	switch {
+	case err != nil:
+		q.resp.fail(http.StatusInternalServerError)
+	case status == isapi.StatusError || status > isapi.StatusError:
+		if status > isapi.StatusError {
+			q.e.log.Warn("HttpExtensionProc returned a value that is no HSE_STATUS", "value", status, "url", q.r.URL.RequestURI())
+		}
+		q.resp.failUnlessSent(http.StatusInternalServerError)
+	default:
+		q.resp.end(code)
+	}
+	return q.resp.result(res)
+}

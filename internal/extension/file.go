@@ -1,0 +1,68 @@
+package extension
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// section is a part of a file an extension named by its HANDLE. On Unix a HANDLE is a file descriptor cast to a pointer; it
+// stays the extension's, and so does its file position.
+type section struct {
+	f        *os.File // ours: a second description of the same file where the system gives one
+	off, len int64
+	seek     bool // f's position is ours and set to off: the kernel may copy (sendfile)
+}
+
+var errOffset = errors.New("offset lies past the end of the file")
+
+// openSection prepares [off, off+n) of the file; n 0 is up to its end.
+func openSection(handle uintptr, off, n int64) (*section, error) {
+	fd := int(handle)
+	var st unix.Stat_t
+	if fd < 0 || unix.Fstat(fd, &st) != nil {
+		return nil, fmt.Errorf("handle 0x%x is not an open file", handle)
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return nil, fmt.Errorf("handle 0x%x is a directory", handle)
+	}
+	s := &section{off: off, len: n}
+	if st.Mode&unix.S_IFMT == unix.S_IFREG {
+		if off > st.Size {
+			return nil, errOffset
+		}
+		if n == 0 || n > st.Size-off {
+			s.len = st.Size - off
+		}
+	}
+	// A new description has a position of its own; where it cannot be had (no /proc, no permission any more) pread does.
+	if f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+		if _, err = f.Seek(off, io.SeekStart); err == nil {
+			s.f, s.seek = f, true
+			return s, nil
+		}
+		f.Close()
+	}
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	s.f = os.NewFile(uintptr(dup), "handle")
+	return s, nil
+}
+
+func (s *section) close() { s.f.Close() }
+
+// reader reads the section from its beginning; net/http hands an *io.LimitedReader over an *os.File to sendfile.
+func (s *section) reader() io.Reader {
+	if s.seek {
+		return &io.LimitedReader{R: s.f, N: s.len}
+	}
+	if s.len > 0 {
+		return io.NewSectionReader(s.f, s.off, s.len)
+	}
+	return s.f // a pipe
+}

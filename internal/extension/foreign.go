@@ -1,0 +1,117 @@
+package extension
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/isapid/isapid/internal/native"
+)
+
+// requests are those inside an extension, for a fault on one of the extension's own threads: nobody can tell which
+// request that thread was working for, so every one that is PENDING is answered.
+type requests struct {
+	mu  sync.Mutex // guards set
+	set map[*request]struct{}
+}
+
+func (rs *requests) add(q *request) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.set == nil {
+		rs.set = map[*request]struct{}{}
+	}
+	rs.set[q] = struct{}{}
+}
+
+func (rs *requests) remove(q *request) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	delete(rs.set, q)
+}
+
+func (rs *requests) fail(err error) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for q := range rs.set {
+		q.giveUp(err)
+	}
+}
+
+// foreignWatch is one goroutine that looks for faults on threads no call is on; it runs while any extension is loaded.
+var foreignWatch struct {
+	mu   sync.Mutex // guards all below
+	all  map[*Extension]struct{}
+	quit chan struct{}
+	gone chan struct{}
+}
+
+const foreignWatchEvery = 50 * time.Millisecond
+
+func watchForeignFaults(e *Extension) (stop func()) {
+	w := &foreignWatch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.all == nil {
+		w.all = map[*Extension]struct{}{}
+	}
+	w.all[e] = struct{}{}
+	if len(w.all) == 1 {
+		w.quit, w.gone = make(chan struct{}), make(chan struct{})
+		go watchFaults(w.quit, w.gone)
+	}
+	return func() { stopWatching(e) }
+}
+
+func stopWatching(e *Extension) {
+	w := &foreignWatch
+	w.mu.Lock()
+	delete(w.all, e)
+	last, quit, gone := len(w.all) == 0, w.quit, w.gone
+	w.mu.Unlock()
+	if last {
+		close(quit)
+		<-gone
+	}
+}
+
+func watchFaults(quit <-chan struct{}, gone chan<- struct{}) {
+	defer close(gone)
+	t := time.NewTicker(foreignWatchEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-quit:
+			return
+		case <-t.C:
+			for f := native.ForeignFaults(); f != nil; f = native.ForeignFaults() {
+				reportForeign(f)
+			}
+		}
+	}
+}
+
+// reportForeign blames the extension whose image is on the stack; all of them if none can be told.
+func reportForeign(f *native.Fault) {
+	w := &foreignWatch
+	w.mu.Lock()
+	var blamed []*Extension
+	for e := range w.all {
+		for _, fr := range f.Stack {
+			if fr.Image == e.staged.Path {
+				blamed = append(blamed, e)
+				break
+			}
+		}
+	}
+	if blamed == nil {
+		for e := range w.all {
+			blamed = append(blamed, e)
+		}
+	}
+	w.mu.Unlock()
+	for _, e := range blamed {
+		err := e.fault(fmt.Errorf("thread of the extension: %w", f), nil)
+		e.live.fail(err)
+	}
+}

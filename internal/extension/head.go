@@ -1,0 +1,164 @@
+package extension
+
+import (
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+
+	"github.com/isapid/isapid/internal/isapi"
+)
+
+// begin is a header call of the extension: at most one succeeds. keep is fKeepConn; nil where the call has none.
+func (s *response) begin(h *isapi.Head, keep *bool) isapi.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.beginLocked(h, keep)
+}
+
+func (s *response) beginLocked(h *isapi.Head, keep *bool) isapi.Error {
+	switch {
+	case s.finished || s.head || s.ended || len(s.raw) > 0:
+		return isapi.InvalidParameter
+	case s.err != isapi.OK:
+		return s.err
+	}
+	if err := s.sendHead(h, keep); err != isapi.OK || h.Body == "" || !s.head {
+		return err
+	}
+	return s.writeBody([]byte(h.Body))
+}
+
+// sendHead hands a head to net/http. What the extension says about itself (Date, Server, types, cookies) is sent as it is;
+// what it says about framing is obeyed, by net/http's means.
+func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
+	if h.Status < 200 {
+		return s.sendInterim(h)
+	}
+	hdr := s.w.Header()
+	hdr["Content-Type"] = nil // none is none: net/http must not guess
+	chunked, closing := false, keep != nil && !*keep
+	for i, f := range h.Fields {
+		name := headerKey(f.Name)
+		switch name {
+		case "Content-Length":
+			if !s.setLength(f.Value) {
+				s.q.e.log.Warn("Content-Length of the extension ignored", "value", isapi.Clip(f.Value), "url", s.q.r.URL.RequestURI())
+			}
+		case "Transfer-Encoding":
+			chunked = strings.EqualFold(f.Value, "chunked")
+		case "Connection":
+			closing = closing || hasToken(f.Value, "close")
+		case "Keep-Alive", "Upgrade", "Proxy-Connection":
+		default:
+			if first(h.Fields, i) {
+				hdr[name] = []string{f.Value}
+			} else {
+				hdr[name] = append(hdr[name], f.Value)
+			}
+		}
+	}
+	s.nobody = s.q.r.Method == http.MethodHead || h.Status == http.StatusNoContent || h.Status == http.StatusNotModified
+	switch {
+	case chunked:
+		s.chunks, s.declared = &dechunker{}, -1
+	case s.declared >= 0 && h.Status != http.StatusNoContent:
+		hdr["Content-Length"] = []string{strconv.FormatInt(s.declared, 10)}
+	}
+	switch {
+	case closing:
+		hdr["Connection"] = []string{"close"}
+	case !s.q.r.ProtoAtLeast(1, 1) && s.q.keepAlive():
+		hdr["Connection"] = []string{"keep-alive"} // HTTP/1.0 has to be told
+	}
+	if h.Reason != "" && h.Reason != http.StatusText(h.Status) {
+		s.q.conn.SetReason(h.Status, h.Reason)
+	}
+	s.head, s.status = true, h.Status
+	s.w.WriteHeader(h.Status)
+	s.touch()
+	return isapi.OK
+}
+
+// sendInterim passes a 1xx response on. 100 is net/http's own business, 101 cannot be had.
+func (s *response) sendInterim(h *isapi.Head) isapi.Error {
+	switch h.Status {
+	case http.StatusContinue:
+		return isapi.OK
+	case http.StatusSwitchingProtocols:
+		return isapi.InvalidParameter
+	}
+	hdr := s.w.Header()
+	kept := hdr.Clone()
+	for _, f := range h.Fields {
+		hdr.Add(f.Name, f.Value)
+	}
+	s.w.WriteHeader(h.Status)
+	clear(hdr)
+	for k, v := range kept {
+		hdr[k] = v
+	}
+	return isapi.OK
+}
+
+// setLength takes a Content-Length; two that differ, or one that is no number, make none.
+func (s *response) setLength(v string) bool {
+	n, err := strconv.ParseUint(v, 10, 63)
+	if err != nil || s.declared >= 0 && s.declared != int64(n) {
+		s.declared = -1
+		return false
+	}
+	s.declared = int64(n)
+	return true
+}
+
+// interpreted are the fields net/http or we look at, by their canonical names; all others keep the extension's spelling.
+var interpreted = func() map[string]string {
+	m := map[string]string{}
+	for _, n := range []string{"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Proxy-Connection",
+		"Content-Type", "Content-Encoding", "Date", "Server", "Trailer", "Set-Cookie", "Location"} {
+		m[strings.ToLower(n)], m[n] = n, n
+	}
+	return m
+}()
+
+func headerKey(name string) string {
+	if n, ok := interpreted[name]; ok {
+		return n
+	}
+	if n, ok := interpreted[strings.ToLower(name)]; ok {
+		return n
+	}
+	return name
+}
+
+// first tells whether field i is the first of its name.
+func first(fields []isapi.Field, i int) bool {
+	for j := range i {
+		if strings.EqualFold(fields[j].Name, fields[i].Name) {
+			return false
+		}
+	}
+	return true
+}
+
+func hasToken(value, token string) bool {
+	for v := range strings.SplitSeq(value, ",") {
+		if strings.EqualFold(textproto.TrimString(v), token) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepAlive is what the client asked for (HSE_REQ_IS_KEEP_CONN).
+func (q *request) keepAlive() bool {
+	c := strings.Join(q.r.Header["Connection"], ",")
+	switch {
+	case q.r.ProtoAtLeast(2, 0):
+		return true
+	case q.r.Close || hasToken(c, "close"):
+		return false
+	}
+	return q.r.ProtoAtLeast(1, 1) || hasToken(c, "keep-alive")
+}

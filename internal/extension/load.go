@@ -1,0 +1,114 @@
+package extension
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/isapid/isapid/internal/image"
+	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/native"
+)
+
+// exports are the addresses of an image's functions; 0 if it has none of that name.
+type exports struct {
+	version, proc, terminate, dllMain uintptr
+}
+
+// ErrVersion is why an extension is not loaded whose GetExtensionVersion returned FALSE.
+var ErrVersion = errors.New("GetExtensionVersion returned FALSE")
+
+func (e *Extension) load(path string) (err error) {
+	info, err := image.Inspect(path)
+	if err != nil {
+		return err
+	}
+	if err := info.LoadableHere(); err != nil {
+		return err
+	}
+	if e.staged, err = image.Stage(path, e.opt.Staging); err != nil {
+		return err
+	}
+	undo := []func() error{e.staged.Remove}
+	defer func() {
+		for i := len(undo) - 1; i >= 0 && err != nil; i-- {
+			err = errors.Join(err, undo[i]())
+		}
+	}()
+	if e.lib, err = native.Open(e.staged.Path); err != nil {
+		return err
+	}
+	undo = append(undo, func() error { _, err := e.lib.Close(); return err })
+	if err = e.resolve(); err != nil {
+		return err
+	}
+	if e.threads, err = newThreads(e, e.start); err != nil {
+		return err
+	}
+	return nil
+}
+
+// resolve finds the exports, undecorated first, then as 32-bit Windows tools decorate them (_TerminateExtension@4).
+func (e *Extension) resolve() error {
+	find := func(name string, argBytes int) uintptr {
+		for _, n := range []string{name, fmt.Sprintf("_%s@%d", name, argBytes), fmt.Sprintf("%s@%d", name, argBytes), "_" + name} {
+			if a := e.lib.Lookup(n); a != 0 {
+				return a
+			}
+		}
+		return 0
+	}
+	e.exports = exports{
+		version: find("GetExtensionVersion", 4), proc: find("HttpExtensionProc", 4),
+		terminate: find("TerminateExtension", 4), dllMain: find("DllMain", 12),
+	}
+	switch {
+	case e.exports.version == 0:
+		return errors.New("it does not export GetExtensionVersion, which every extension must")
+	case e.exports.proc == 0:
+		return errors.New("it does not export HttpExtensionProc, which every extension must")
+	}
+	return nil
+}
+
+// start runs the code an image has for its beginning, on the thread that is to run it: DllMain(DLL_PROCESS_ATTACH), then
+// GetExtensionVersion. When the second fails, the first is undone.
+func (e *Extension) start() error {
+	if e.exports.dllMain != 0 {
+		ok, err := native.DllMain(e.exports.dllMain, isapi.DLLProcessAttach)
+		if err != nil {
+			return fmt.Errorf("DllMain(DLL_PROCESS_ATTACH): %w", err)
+		}
+		if !ok {
+			return errors.New("DllMain(DLL_PROCESS_ATTACH) returned FALSE")
+		}
+	}
+	if err := e.version(); err != nil {
+		return errors.Join(err, e.detach())
+	}
+	return nil
+}
+
+func (e *Extension) version() error {
+	info, ok, errno, err := native.GetExtensionVersion(e.exports.version)
+	if err != nil {
+		return fmt.Errorf("GetExtensionVersion: %w", err)
+	}
+	if !ok {
+		if errno != 0 {
+			return fmt.Errorf("%w; its last error is %d", ErrVersion, uint32(errno))
+		}
+		return ErrVersion
+	}
+	e.desc = printable(cut(info.Desc[:]))
+	return nil
+}
+
+func (e *Extension) detach() error {
+	if e.exports.dllMain == 0 {
+		return nil
+	}
+	if _, err := native.DllMain(e.exports.dllMain, isapi.DLLProcessDetach); err != nil {
+		return e.fault(fmt.Errorf("DllMain(DLL_PROCESS_DETACH): %w", err), nil)
+	}
+	return nil
+}

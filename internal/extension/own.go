@@ -1,0 +1,126 @@
+package extension
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/native"
+)
+
+// own runs requests on OS threads made for this extension alone. An extension with a DllMain is told of each: the first
+// one also runs DLL_PROCESS_ATTACH, GetExtensionVersion, TerminateExtension and DLL_PROCESS_DETACH, so that with one
+// thread every line of the extension runs on that thread.
+type own struct {
+	e      *Extension
+	work   chan func()
+	urgent chan func() // completions
+	queue  queue
+	quit   chan struct{}
+	first  *native.Thread
+	others []*native.Thread
+	last   chan func() // what the first thread runs when all others are gone
+}
+
+func newOwn(e *Extension, start func() error) (*own, error) {
+	o := &own{
+		e: e, work: make(chan func()), urgent: make(chan func(), 64), quit: make(chan struct{}), last: make(chan func()),
+		queue: queue{limit: int64(e.opt.Queue), wait: e.opt.QueueWait},
+	}
+	started := make(chan error)
+	var err error
+	o.first, err = native.StartThread(e.opt.Stack, func() {
+		err := start()
+		started <- err
+		if err == nil {
+			o.loop()
+			(<-o.last)()
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err = <-started; err != nil {
+		o.first.Join()
+		return nil, err
+	}
+	for len(o.others) < e.opt.Threads-1 {
+		t, err := native.StartThread(e.opt.Stack, o.loop)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("thread %d of %d: %w", len(o.others)+2, e.opt.Threads, err), o.stop(e.terminate, e.detach))
+		}
+		o.others = append(o.others, t)
+	}
+	return o, nil
+}
+
+// loop is a thread's life. Completions come first: requests that are inside may wait for them.
+func (o *own) loop() {
+	o.tell(isapi.DLLThreadAttach)
+	defer o.tell(isapi.DLLThreadDetach)
+	for {
+		select {
+		case f := <-o.urgent:
+			f()
+			continue
+		default:
+		}
+		select {
+		case f := <-o.urgent:
+			f()
+		case f := <-o.work:
+			f()
+		case <-o.quit:
+			return
+		}
+	}
+}
+
+func (o *own) tell(reason uint32) {
+	if o.e.exports.dllMain == 0 {
+		return
+	}
+	if _, err := native.DllMain(o.e.exports.dllMain, reason); err != nil {
+		o.e.fault(fmt.Errorf("DllMain, thread notice %d: %w", reason, err), nil)
+	}
+}
+
+func (o *own) run(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	job := func() { defer close(done); f() }
+	select {
+	case o.work <- job:
+	default:
+		if err := wait(ctx, &o.queue, o.work, job); err != nil {
+			return err
+		}
+	}
+	<-done
+	return nil
+}
+
+func (o *own) complete(f func()) {
+	done := make(chan struct{})
+	o.urgent <- func() { defer close(done); f() }
+	<-done
+}
+
+func (o *own) stop(terminate, detach func() error) error {
+	var errs []error
+	ended := make(chan struct{})
+	terminated := make(chan struct{})
+	// TerminateExtension needs a thread that is still attached.
+	o.work <- func() { defer close(terminated); errs = append(errs, terminate()) }
+	<-terminated
+	close(o.quit)
+	for _, t := range o.others {
+		t.Join()
+	}
+	o.last <- func() { defer close(ended); errs = append(errs, detach()) }
+	<-ended
+	o.first.Join()
+	return errors.Join(errs...)
+}
+
+func (o *own) describe() string { return fmt.Sprintf("%d of its own", len(o.others)+1) }

@@ -1,0 +1,130 @@
+package extension
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/isapid/isapid/internal/conn"
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/native"
+)
+
+// request is the Go side of one control block: the [native.Handler] of its callbacks. Two events end it, in any order: HttpExtensionProc has
+// returned, and (if it returned PENDING) DONE_WITH_SESSION was called.
+type request struct {
+	e    *Extension
+	w    http.ResponseWriter
+	r    *http.Request
+	t    *executor.Target
+	conn *conn.Conn // nil under a server that is not ours
+	slot *native.Slot
+	body body
+	resp response
+
+	begin      time.Time
+	threadTime time.Duration
+
+	doneCh  chan struct{} // closed by DONE_WITH_SESSION or giveUp
+	sendURL chan *child   // the one child request of SEND_URL
+	ops     sync.WaitGroup
+
+	mu       sync.Mutex // guards all below
+	done     bool
+	gaveUp   error
+	io       asyncIO
+	log      []string // HSE_APPEND_LOG_PARAMETER
+	execStat isapi.ExecURLStatus
+	closed   bool // HSE_REQ_CLOSE_CONNECTION
+	traceID  [16]byte
+}
+
+func newRequest(e *Extension, w http.ResponseWriter, r *http.Request, t *executor.Target) *request {
+	q := &request{e: e, w: w, r: r, t: t, doneCh: make(chan struct{}), sendURL: make(chan *child, 1)}
+	q.conn = conn.From(r.Context())
+	q.slot = native.NewSlot(q)
+	q.body = body{r: r}
+	q.resp = newResponse(q)
+	return q
+}
+
+func (q *request) fill() {
+	q.slot.Fill(&native.Texts{
+		Method: q.r.Method, QueryString: q.r.URL.RawQuery, PathInfo: q.t.PathInfo, PathTranslated: q.t.PathTranslated,
+		ContentType: q.r.Header.Get("Content-Type"),
+	}, q.body.total(), q.body.ahead)
+}
+
+// doneWithSession ends a pending request; a second call does nothing.
+func (q *request) doneWithSession() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.done {
+		q.done = true
+		close(q.doneCh)
+	}
+}
+
+// giveUp ends a pending request that cannot end by itself any more.
+func (q *request) giveUp(err error) {
+	q.mu.Lock()
+	if q.gaveUp == nil {
+		q.gaveUp = err
+	}
+	q.mu.Unlock()
+	q.doneWithSession()
+}
+
+func (q *request) given() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.gaveUp
+}
+
+func (q *request) logQuery() string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return strings.Join(q.log, "")
+}
+
+// ReadClient is the callback of that name.
+func (q *request) ReadClient(buf, size uintptr) isapi.Error {
+	if size == 0 {
+		return isapi.InvalidParameter
+	}
+	want := native.Read[uint32](size)
+	if want == 0 {
+		return isapi.OK
+	}
+	n, err := q.readInto(buf, want)
+	native.Write(size, uint32(n))
+	return err
+}
+
+// WriteClient is the callback of that name.
+func (q *request) WriteClient(buf, size uintptr, flags uint32) isapi.Error {
+	if size == 0 {
+		return isapi.InvalidParameter
+	}
+	n := native.Read[uint32](size)
+	if int32(n) < 0 || n > 0 && buf == 0 {
+		return isapi.InvalidParameter
+	}
+	p := native.Bytes(buf, int(n))
+	if flags&isapi.IONoDelay != 0 {
+		q.resp.flushNext()
+	}
+	if flags&isapi.IOAsync != 0 {
+		return q.async(0, 0, func() (uint32, isapi.Error) {
+			err := q.resp.writeOut(p)
+			return n, err
+		})
+	}
+	if err := q.resp.write(p); err != isapi.OK {
+		native.Write[uint32](size, 0)
+		return err
+	}
+	return isapi.OK
+}

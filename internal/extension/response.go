@@ -1,0 +1,319 @@
+package extension
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/isapi"
+)
+
+// response turns what an extension sends into one HTTP response. It is in one of these states:
+//
+//	no head    nothing was sent; bytes written without a header call are collected in raw until they show what they are
+//	head       status and headers are with net/http; writes are body
+//	ended      a complete response went out (redirect, error page, child request): what follows is dropped
+//
+// Every method may be called from any thread.
+type response struct {
+	q *request
+	w http.ResponseWriter
+
+	mu       sync.Mutex // guards all below, and w
+	head     bool
+	ended    bool
+	finished bool // the request is over; w may not be touched
+	status   int
+	sub      int
+	raw      []byte
+	declared int64 // Content-Length, -1 if none
+	written  int64 // body bytes
+	dropped  int64 // body bytes beyond Content-Length
+	nobody   bool  // HEAD, 204, 304: body bytes are dropped
+	chunks   *dechunker
+	err      isapi.Error // why nothing can be sent any more
+	broken   bool        // the response cannot be completed: break the connection
+
+	disconnect bool // close the connection after the response
+	flushAll   bool // HSE_REQ_SET_FLUSH_FLAG
+	flushOnce  bool
+	dirty      bool // written, not flushed
+	timer      *time.Timer
+}
+
+func newResponse(q *request) response {
+	return response{q: q, w: q.w, declared: -1, flushAll: q.e.opt.Flush < 0}
+}
+
+// write is WriteClient: all of p or an error.
+func (s *response) write(p []byte) isapi.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writeLocked(p)
+}
+
+// writeOut is write and then flush, for asynchronous writes: their completion says that the data is on its way.
+func (s *response) writeOut(p []byte) isapi.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writeLocked(p); err != isapi.OK {
+		return err
+	}
+	return s.flushLocked()
+}
+
+func (s *response) writeLocked(p []byte) isapi.Error {
+	switch {
+	case s.finished:
+		return isapi.InvalidParameter
+	case s.err != isapi.OK:
+		return s.err
+	case s.ended || len(p) == 0:
+		return isapi.OK
+	case !s.head:
+		return s.writeRaw(p)
+	}
+	return s.writeBody(p)
+}
+
+// writeRaw collects bytes that came without a header call until they show whether they are a head.
+func (s *response) writeRaw(p []byte) isapi.Error {
+	s.raw = append(s.raw, p...)
+	return s.decideRaw(false)
+}
+
+func (s *response) decideRaw(final bool) isapi.Error {
+	kind, h, n := isapi.ParseRaw(s.raw, final)
+	if kind == isapi.RawMore {
+		return isapi.OK
+	}
+	rest := s.raw[n:]
+	s.raw = nil
+	if kind == isapi.RawBody {
+		h = isapi.Head{Status: 200, Fields: []isapi.Field{{Name: "Content-Type", Value: "text/html"}}}
+	}
+	if err := s.sendHead(&h, nil); err != isapi.OK {
+		return err
+	}
+	if !s.head { // 1xx; the real head is still to come
+		if len(rest) == 0 {
+			return isapi.OK
+		}
+		return s.writeRaw(rest)
+	}
+	return s.writeBody(rest)
+}
+
+// writeBody sends body bytes, freed of the extension's own chunk framing.
+func (s *response) writeBody(p []byte) isapi.Error {
+	if s.chunks == nil {
+		return s.send(p)
+	}
+	for len(p) > 0 {
+		data, rest, err := s.chunks.next(p)
+		if err != nil {
+			s.q.e.log.Error("response broken off: bad chunk framing of the extension's own", "error", err, "url", s.q.r.URL.RequestURI())
+			s.broken, s.err = true, isapi.InvalidParameter
+			return s.err
+		}
+		if e := s.send(data); e != isapi.OK {
+			return e
+		}
+		p = rest
+	}
+	return isapi.OK
+}
+
+func (s *response) send(p []byte) isapi.Error {
+	if s.declared >= 0 && !s.nobody {
+		if room := s.declared - s.written; int64(len(p)) > room {
+			s.dropped += int64(len(p)) - room
+			p = p[:room]
+		}
+	}
+	if len(p) == 0 || s.nobody {
+		return isapi.OK
+	}
+	n, err := s.w.Write(p)
+	s.written += int64(n)
+	if err != nil {
+		return s.gone()
+	}
+	return s.wrote()
+}
+
+// wrote sees to it that what was written reaches the client soon.
+func (s *response) wrote() isapi.Error {
+	s.touch()
+	if s.flushAll || s.flushOnce {
+		s.flushOnce = false
+		return s.flushLocked()
+	}
+	return isapi.OK
+}
+
+// touch arms the timer that sends what was written if nothing else does.
+func (s *response) touch() {
+	if s.dirty {
+		return
+	}
+	s.dirty = true
+	if s.flushAll {
+		return
+	}
+	if s.timer == nil {
+		s.timer = time.AfterFunc(s.q.e.opt.Flush, s.flush)
+	} else {
+		s.timer.Reset(s.q.e.opt.Flush)
+	}
+}
+
+// gone notes that the client is not there any more.
+func (s *response) gone() isapi.Error {
+	s.err, s.broken = isapi.WSAEConnReset, true
+	s.q.mu.Lock()
+	defer s.q.mu.Unlock()
+	switch {
+	case s.q.closed:
+		s.err = isapi.NetnameDeleted
+	case s.q.io.cancelled:
+		s.err = isapi.OperationAborted
+	}
+	return s.err
+}
+
+func (s *response) flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flushLocked()
+}
+
+func (s *response) flushLocked() isapi.Error {
+	if s.finished || !s.dirty || s.err != isapi.OK {
+		return s.err
+	}
+	s.dirty = false
+	if err := http.NewResponseController(s.w).Flush(); err != nil {
+		return s.gone()
+	}
+	return isapi.OK
+}
+
+// flushNext is HSE_IO_NODELAY: the next write goes out at once.
+func (s *response) flushNext() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flushOnce = true
+}
+
+// setFlush is HSE_REQ_SET_FLUSH_FLAG.
+func (s *response) setFlush(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flushAll = on || s.q.e.opt.Flush < 0
+	if on {
+		s.flushLocked()
+	}
+}
+
+// end completes a response after success. code is dwHttpStatusCode: the status of a response that has no other.
+func (s *response) end(code int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.head && len(s.raw) > 0 {
+		s.decideRaw(true)
+	}
+	if !s.head && !s.ended && s.err == isapi.OK {
+		if code < 200 || code > 599 {
+			code = http.StatusOK
+		}
+		s.sendHead(&isapi.Head{Status: code}, nil)
+	}
+}
+
+// fail ends the response after a fault: with an error page if nothing was sent, else by breaking it off.
+func (s *response) fail(status int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.head { // without a length there is no telling whether it was all
+		s.broken = s.broken || !s.complete() || !s.nobody && s.declared < 0 && s.chunks == nil && !s.ended
+		return
+	}
+	s.page(status, 0)
+}
+
+// failUnlessSent is the end after HSE_STATUS_ERROR: many extensions send a complete error page and then return it.
+func (s *response) failUnlessSent(status int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.head && len(s.raw) > 0 {
+		s.decideRaw(true)
+	}
+	if !s.head {
+		s.page(status, 0)
+	}
+}
+
+// page sends the server's own page for a status.
+func (s *response) page(status, sub int) {
+	if s.ended || s.err != isapi.OK {
+		return
+	}
+	s.raw = nil
+	s.sub = sub
+	s.ended = true
+	s.q.t.Host.Error(&pageWriter{s}, s.q.r, status, sub)
+	if !s.head {
+		s.sendHead(&isapi.Head{Status: status}, nil)
+	}
+}
+
+// complete: everything the head promised was sent.
+func (s *response) complete() bool {
+	if s.nobody {
+		return true
+	}
+	return (s.declared < 0 || s.written == s.declared) && (s.chunks == nil || s.chunks.ended)
+}
+
+// result closes the response. It does not return when the client has to see a break.
+func (s *response) result(res executor.Result) executor.Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	if s.head && !s.ended && !s.complete() && s.err == isapi.OK {
+		s.q.e.log.Warn("response broken off: the extension sent less than it promised", "url", s.q.r.URL.RequestURI(),
+			"sent", s.written, "Content-Length", s.declared)
+		s.broken = true
+	}
+	if s.dropped > 0 {
+		s.q.e.log.Warn("bytes dropped: the extension sent more than its Content-Length", "url", s.q.r.URL.RequestURI(),
+			"Content-Length", s.declared, "dropped", s.dropped)
+	}
+	if s.broken && s.err == isapi.OK {
+		s.dirty = true
+		s.flushLocked()
+	}
+	s.hangUp()
+	s.finished = true
+	res.Status, res.Substatus, res.Bytes, res.Win32 = s.status, s.sub, s.written, uint32(s.err)
+	res.Transmitted = !s.broken
+	if s.broken {
+		panic(http.ErrAbortHandler)
+	}
+	return res
+}
+
+// hangUp ends the connection behind a response whose head had promised to keep it. A response without a length cannot be
+// ended before net/http has written its last chunk; that connection stays.
+func (s *response) hangUp() {
+	if !s.disconnect || s.broken || s.declared < 0 || s.q.conn == nil || s.q.r.ProtoMajor >= 2 {
+		return
+	}
+	s.dirty = true
+	s.flushLocked()
+	_ = s.q.conn.Abort() // the client may have gone first
+}

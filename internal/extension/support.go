@@ -1,0 +1,182 @@
+package extension
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/native"
+)
+
+// call is one call of ServerSupportFunction. Most arguments mean nothing for most codes and are garbage then: touch only
+// what the code needs. Some callers pass values where the prototype has pointers.
+type call struct {
+	code                isapi.Code
+	buf, size, dataType uintptr
+}
+
+// Longest texts taken from an extension, in bytes.
+const (
+	maxURL    = 64 << 10
+	maxHeader = 1 << 20
+	maxText   = 64 << 10
+)
+
+// supported has every code that does something here. docs/conformance.md lists them with their tests; a test compares
+// the two. All others, known or not, are FALSE with ERROR_INVALID_PARAMETER.
+var supported = map[isapi.Code]func(*request, call) isapi.Error{
+	isapi.SendURLRedirectResp:   (*request).redirect,
+	isapi.SendURL:               (*request).sendURLGet,
+	isapi.SendURLEx:             (*request).sendURLVerb,
+	isapi.SendResponseHeader:    (*request).sendHeader,
+	isapi.SendResponseHeaderEx:  (*request).sendHeaderEx,
+	isapi.DoneWithSession:       func(q *request, _ call) isapi.Error { q.doneWithSession(); return isapi.OK },
+	isapi.MapURLToPath:          (*request).mapURL,
+	isapi.MapURLToPathEx:        (*request).mapURLEx,
+	isapi.MapUnicodeURLToPath:   (*request).mapUnicodeURL,
+	isapi.MapUnicodeURLToPathEx: (*request).mapUnicodeURLEx,
+	isapi.NormalizeURL:          (*request).normalizeURL,
+	isapi.AppendLogParameter:    (*request).appendLog,
+	isapi.IOCompletion:          (*request).setCompletion,
+	isapi.AsyncReadClient:       (*request).asyncRead,
+	isapi.CancelIO:              func(q *request, _ call) isapi.Error { return q.cancelIO() },
+	isapi.TransmitFile:          (*request).transmitFile,
+	isapi.VectorSend:            (*request).vectorSend,
+	isapi.ExecURL:               (*request).execURL,
+	isapi.ExecUnicodeURL:        (*request).execURL,
+	isapi.GetExecURLStatus:      (*request).execURLStatus,
+	isapi.SendCustomError:       (*request).sendCustomError,
+	isapi.IsKeepConn:            (*request).isKeepConn,
+	isapi.IsConnected:           (*request).isConnected,
+	isapi.AbortiveClose:         (*request).abortiveClose,
+	isapi.CloseConnection:       func(q *request, _ call) isapi.Error { return q.closeConnection() },
+	isapi.GetFileDescriptor:     (*request).fileDescriptor,
+	isapi.GetCertInfoEx:         (*request).certInfo,
+	isapi.IsInProcess:           (*request).isInProcess,
+	isapi.ReportUnhealthy:       (*request).reportUnhealthy,
+	isapi.SetFlushFlag:          func(q *request, c call) isapi.Error { q.resp.setFlush(uint32(c.buf) != 0); return isapi.OK },
+	isapi.GetTraceInfo:          (*request).traceInfo,
+	isapi.GetTraceInfoEx:        (*request).traceInfoEx,
+	isapi.RaiseTraceEvent:       (*request).raiseTrace,
+}
+
+// ServerSupportFunction is the callback of that name.
+func (q *request) ServerSupportFunction(code isapi.Code, buf, size, dataType uintptr) isapi.Error {
+	f := supported[code]
+	if f == nil {
+		return isapi.InvalidParameter
+	}
+	return f(q, call{code, buf, size, dataType})
+}
+
+// sendHeader is HSE_REQ_SEND_RESPONSE_HEADER: the status is in buf, the header text where dataType points.
+func (q *request) sendHeader(c call) isapi.Error {
+	return q.sendHead(native.String(c.buf, maxText), native.String(c.dataType, maxHeader), nil)
+}
+
+func (q *request) sendHeaderEx(c call) isapi.Error {
+	info := native.Read[isapi.SendHeaderExInfo](c.buf)
+	keep := info.KeepConn != 0
+	return q.sendHead(counted(info.Status, info.StatusLength, maxText), counted(info.Header, info.HeaderLength, maxHeader), &keep)
+}
+
+// counted is a text with a length that may count the NUL, may be 0 for "up to the NUL", and may be more than there is.
+func counted(p uintptr, n uint32, limit int) string {
+	s := native.String(p, limit)
+	if n > 0 && int64(n) < int64(len(s)) {
+		s = s[:n]
+	}
+	return s
+}
+
+func (q *request) sendHead(status, headers string, keep *bool) isapi.Error {
+	h, err := isapi.ParseHead(status, headers)
+	if err != nil {
+		q.e.log.Warn("response header refused", "error", err, "url", q.r.URL.RequestURI())
+		return isapi.InvalidParameter
+	}
+	return q.resp.begin(&h, keep)
+}
+
+// redirect is HSE_REQ_SEND_URL_REDIRECT_RESP: a complete 302. What the extension sends after it is dropped.
+func (q *request) redirect(c call) isapi.Error {
+	url := native.String(c.buf, maxURL)
+	if url == "" || strings.ContainsFunc(url, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		q.e.log.Warn("redirect refused: the URL is empty or has control characters", "url", q.r.URL.RequestURI())
+		return isapi.InvalidParameter
+	}
+	h := isapi.Head{Status: http.StatusFound, Fields: []isapi.Field{{Name: "Location", Value: url}, {Name: "Content-Type", Value: "text/html"}},
+		Body: "<html><head><title>Object moved</title></head><body><h1>Object moved</h1>This object may be found <a href=\"" +
+			htmlEscaper.Replace(url) + "\">here</a>.</body></html>\r\n"}
+	s := &q.resp
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.beginLocked(&h, nil); err != isapi.OK {
+		return err
+	}
+	s.ended = true
+	return isapi.OK
+}
+
+var htmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")
+
+// sendCustomError is HSE_REQ_SEND_CUSTOM_ERROR: the server's page for a status the extension names.
+func (q *request) sendCustomError(c call) isapi.Error {
+	info := native.Read[isapi.CustomErrorInfo](c.buf)
+	status, reason, err := isapi.ParseStatus(native.String(info.Status, maxText))
+	if err != nil || status < 400 {
+		return isapi.InvalidParameter
+	}
+	send := func() (uint32, isapi.Error) {
+		s := &q.resp
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.finished || s.head || s.ended {
+			return 0, isapi.InvalidParameter
+		}
+		if reason != "" && reason != http.StatusText(status) {
+			q.conn.SetReason(status, reason)
+		}
+		s.page(status, int(info.HTTPSubError))
+		return uint32(s.written), s.err
+	}
+	if info.Async != 0 {
+		return q.async(0, 0, send)
+	}
+	_, e := send()
+	return e
+}
+
+// appendLog is HSE_APPEND_LOG_PARAMETER: text for the query field of the log. At most 4 KiB of it are kept.
+func (q *request) appendLog(c call) isapi.Error {
+	text := printable(native.String(c.buf, maxText))
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	have := 0
+	for _, s := range q.log {
+		have += len(s)
+	}
+	if room := 4096 - have; len(text) > room {
+		text = text[:room]
+	}
+	q.log = append(q.log, text)
+	return isapi.OK
+}
+
+func (q *request) setCompletion(c call) isapi.Error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.io.callback, q.io.context = c.buf, c.dataType
+	return isapi.OK
+}
+
+func (q *request) asyncRead(c call) isapi.Error {
+	if c.buf == 0 || c.size == 0 || c.dataType == 0 || native.Read[uint32](c.dataType) != isapi.IOAsync {
+		return isapi.InvalidParameter
+	}
+	want := native.Read[uint32](c.size)
+	return q.async(0, 0, func() (uint32, isapi.Error) {
+		n, err := q.readInto(c.buf, want)
+		return uint32(n), err
+	})
+}

@@ -1,0 +1,149 @@
+package extension
+
+import (
+	"net/url"
+	"path"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/native"
+)
+
+// copyOut stores text and a NUL under the buffer-size protocol: *size in is the room, out what was stored; when it is not
+// enough, 122 and what it takes.
+func copyOut(text string, buf, size uintptr) isapi.Error {
+	room, need := native.Read[uint32](size), uint32(len(text)+1)
+	native.Write(size, need)
+	if buf == 0 || room < need {
+		return isapi.InsufficientBuffer
+	}
+	b := native.Bytes(buf, int(need))
+	copy(b, text)
+	b[need-1] = 0
+	return isapi.OK
+}
+
+// copyOutWide is copyOut in UTF-16; sizes are bytes.
+func copyOutWide(text string, buf, size uintptr) isapi.Error {
+	u := utf16.Encode([]rune(text))
+	room, need := native.Read[uint32](size), uint32(2*len(u)+2)
+	native.Write(size, need)
+	if buf == 0 || room < need {
+		return isapi.InsufficientBuffer
+	}
+	b := native.Bytes(buf, int(need))
+	for i, c := range append(u, 0) {
+		b[2*i], b[2*i+1] = byte(c), byte(c>>8)
+	}
+	return isapi.OK
+}
+
+func wide(p uintptr) string { return string(utf16.Decode(native.WideString(p, maxURL))) }
+
+// lookup maps a URL of an extension to a physical path.
+func (q *request) lookup(raw string) (executor.Mapping, isapi.Error) {
+	raw, _, _ = strings.Cut(raw, "?")
+	p, err := url.PathUnescape(raw)
+	if err != nil || !strings.HasPrefix(p, "/") {
+		return executor.Mapping{}, isapi.InvalidParameter
+	}
+	m, err := q.t.Host.Map(p)
+	if err != nil {
+		return m, isapi.FileNotFound
+	}
+	return m, isapi.OK
+}
+
+// mapURL is HSE_REQ_MAP_URL_TO_PATH: URL in, path out, in one buffer.
+func (q *request) mapURL(c call) isapi.Error {
+	if c.size == 0 {
+		return isapi.InvalidParameter
+	}
+	m, err := q.lookup(native.String(c.buf, maxURL))
+	if err != isapi.OK {
+		return err
+	}
+	return copyOut(m.Path, c.buf, c.size)
+}
+
+func (q *request) mapUnicodeURL(c call) isapi.Error {
+	if c.size == 0 {
+		return isapi.InvalidParameter
+	}
+	m, err := q.lookup(wide(c.buf))
+	if err != isapi.OK {
+		return err
+	}
+	return copyOutWide(m.Path, c.buf, c.size)
+}
+
+// mapURLEx is HSE_REQ_MAP_URL_TO_PATH_EX. A path that does not fit is cut and fails with 122, as IIS 6 does. Callers
+// read the length of the path, with its NUL, from *size afterwards.
+func (q *request) mapURLEx(c call) isapi.Error {
+	if c.dataType == 0 {
+		return isapi.InvalidParameter
+	}
+	m, err := q.lookup(native.String(c.buf, maxURL))
+	if err != isapi.OK {
+		return err
+	}
+	info := isapi.URLMapExInfo{Flags: m.Flags, MatchingPath: uint32(m.MatchedPath), MatchingURL: uint32(m.MatchedURL)}
+	copy(info.Path[:isapi.MaxPath-1], m.Path)
+	native.Write(c.dataType, info)
+	if c.size != 0 {
+		native.Write(c.size, uint32(min(len(m.Path), isapi.MaxPath-1)+1))
+	}
+	if len(m.Path) >= isapi.MaxPath {
+		return isapi.InsufficientBuffer
+	}
+	return isapi.OK
+}
+
+func (q *request) mapUnicodeURLEx(c call) isapi.Error {
+	if c.dataType == 0 {
+		return isapi.InvalidParameter
+	}
+	m, err := q.lookup(wide(c.buf))
+	if err != isapi.OK {
+		return err
+	}
+	u := utf16.Encode([]rune(m.Path))
+	info := isapi.UnicodeURLMapExInfo{Flags: m.Flags, MatchingPath: uint32(m.MatchedPath), MatchingURL: uint32(m.MatchedURL)}
+	copy(info.Path[:isapi.MaxPath-1], u)
+	native.Write(c.dataType, info)
+	if len(u) >= isapi.MaxPath {
+		return isapi.InsufficientBuffer
+	}
+	return isapi.OK
+}
+
+// normalizeURL is HSE_REQ_NORMALIZE_URL, in place: decode, turn back slashes, remove dot segments. The result is never
+// longer than what was there.
+func (q *request) normalizeURL(c call) isapi.Error {
+	raw := native.String(c.buf, maxURL)
+	p, query, hasQuery := strings.Cut(raw, "?")
+	out, err := url.PathUnescape(p)
+	if err != nil || strings.ContainsRune(out, 0) {
+		return isapi.InvalidParameter
+	}
+	out = strings.ReplaceAll(out, `\`, "/")
+	clean := path.Clean("/" + out)
+	if strings.HasSuffix(out, "/") && clean != "/" {
+		clean += "/"
+	}
+	if !strings.HasPrefix(out, "/") {
+		clean = clean[1:]
+	}
+	if hasQuery {
+		clean += "?" + query
+	}
+	if len(clean) > len(raw) {
+		return isapi.InvalidParameter
+	}
+	b := native.Bytes(c.buf, len(clean)+1)
+	copy(b, clean)
+	b[len(clean)] = 0
+	return isapi.OK
+}

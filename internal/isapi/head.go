@@ -1,0 +1,185 @@
+package isapi
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Field is one header line, the name as the extension spelled it.
+type Field struct{ Name, Value string }
+
+// Head is a response head as an extension described it.
+type Head struct {
+	Status int    // 100 … 599
+	Reason string // "" means the standard one
+	Fields []Field
+	Body   string // what followed the blank line of the header text: the beginning of the body
+}
+
+// Get returns the value of the last field of that name, compared without case.
+func (h *Head) Get(name string) (string, bool) {
+	for i := len(h.Fields) - 1; i >= 0; i-- {
+		if strings.EqualFold(h.Fields[i].Name, name) {
+			return h.Fields[i].Value, true
+		}
+	}
+	return "", false
+}
+
+var (
+	errStatus = errors.New("status is not a number from 100 to 599, with or without a reason after it")
+	errBreak  = errors.New("status holds a line break and more text, and headers are given too")
+)
+
+// ParseHead understands the status and header texts of HSE_REQ_SEND_RESPONSE_HEADER and its kin with the tolerance real
+// extensions need (isapi-extensions.md, 8.2): no status, a bare number, a status with the protocol before it, header text
+// in the status argument, a status line or a "Status:" field in the header text, bare line feeds, a missing blank line,
+// blanks before the colon, and body bytes behind the blank line.
+//
+// What would let text from a client become header lines of its own is an error: control characters in names and values, and
+// line breaks in a status that comes with headers.
+func ParseHead(status, headers string) (Head, error) {
+	h := Head{Status: 200}
+	status = strings.TrimSpace(status)
+	switch {
+	case headers == "" && strings.ContainsAny(status, ":\n"):
+		status, headers = "", status
+	case strings.ContainsAny(status, "\r\n"):
+		return h, errBreak
+	case isFieldLine(status):
+		status, headers = "", status+"\r\n"+headers
+	}
+	if status == "" {
+		if line, rest := cutLine(headers); line != "" && !isFieldLine(line) {
+			status, headers = line, rest
+		}
+	}
+	if status != "" {
+		var err error
+		if h.Status, h.Reason, err = ParseStatus(status); err != nil {
+			return h, err
+		}
+	}
+	if err := h.parseFields(headers, status == ""); err != nil {
+		return h, err
+	}
+	return h, nil
+}
+
+// isFieldLine tells "Connection:Keep-Alive" from "500 Error: no disk".
+func isFieldLine(s string) bool {
+	name, _, ok := strings.Cut(s, ":")
+	return ok && isToken(strings.TrimRight(name, " \t"))
+}
+
+// ParseStatus splits "200 OK", "200" or "HTTP/1.1 200 OK".
+func ParseStatus(s string) (code int, reason string, err error) {
+	if len(s) > 5 && strings.EqualFold(s[:5], "HTTP/") {
+		_, s, _ = strings.Cut(s, " ")
+		s = strings.TrimLeft(s, " ")
+	}
+	digits, reason, _ := strings.Cut(s, " ")
+	if len(digits) != 3 {
+		return 0, "", fmt.Errorf("%q: %w", Clip(s), errStatus)
+	}
+	for i := range 3 {
+		if digits[i] < '0' || digits[i] > '9' {
+			return 0, "", fmt.Errorf("%q: %w", Clip(s), errStatus)
+		}
+		code = code*10 + int(digits[i]-'0')
+	}
+	if code < 100 || code > 599 {
+		return 0, "", fmt.Errorf("%q: %w", Clip(s), errStatus)
+	}
+	reason = strings.TrimSpace(reason)
+	if !isFieldValue(reason) {
+		return 0, "", fmt.Errorf("%q: reason has control characters", Clip(s))
+	}
+	return code, reason, nil
+}
+
+// parseFields reads header lines up to a blank one. With takeStatus a CGI-style "Status:" field sets the status and is
+// not a field; without, it is dropped: the status argument has said more.
+func (h *Head) parseFields(text string, takeStatus bool) error {
+	if n := strings.Count(text, "\n"); n > 0 {
+		h.Fields = make([]Field, 0, min(n, 64))
+	}
+	for text != "" {
+		line, rest := cutLine(text)
+		text = rest
+		if line == "" {
+			h.Body = text
+			return nil
+		}
+		if (line[0] == ' ' || line[0] == '\t') && len(h.Fields) > 0 { // folded line, RFC 9112 5.2
+			f := &h.Fields[len(h.Fields)-1]
+			f.Value = strings.TrimSpace(f.Value + " " + strings.TrimSpace(line))
+			if !isFieldValue(f.Value) {
+				return fmt.Errorf("header %q has control characters in its value", Clip(f.Name))
+			}
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		name = strings.TrimRight(name, " \t")
+		if !ok || !isToken(name) {
+			return fmt.Errorf("%q is not a header line: it needs a name and a colon", Clip(line))
+		}
+		value = strings.Trim(value, " \t")
+		if !isFieldValue(value) {
+			return fmt.Errorf("header %q has control characters in its value", Clip(name))
+		}
+		if strings.EqualFold(name, "Status") {
+			if takeStatus {
+				var err error
+				if h.Status, h.Reason, err = ParseStatus(value); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		h.Fields = append(h.Fields, Field{name, value})
+	}
+	return nil
+}
+
+// cutLine splits after the first line feed; the line comes without it and without a carriage return before it.
+func cutLine(s string) (line, rest string) {
+	line, rest, _ = strings.Cut(s, "\n")
+	return strings.TrimSuffix(line, "\r"), rest
+}
+
+// Clip shortens a hostile text for a message, 80 bytes at most.
+func Clip(s string) string {
+	if len(s) > 80 {
+		return s[:77] + "..."
+	}
+	return s
+}
+
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !tokenByte[s[i]] {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isFieldValue(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// tokenByte marks the characters of an RFC 9110 token.
+var tokenByte = func() (t [256]bool) {
+	for c := range 256 {
+		t[c] = c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' ||
+			strings.IndexByte("!#$%&'*+-.^_`|~", byte(c)) >= 0 && c < 128
+	}
+	return t
+}()

@@ -1,0 +1,21 @@
+// Package native is the only crossing into C: it loads images, calls them under a guard, and brings their callbacks to Go.
+//
+// # The guard
+//
+// A fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, abort, exit) inside a guarded call comes back as a [Fault] of that call; the process
+// and all other threads go on. The signal handlers lie over those of Go's runtime, which is handed everything that is
+// not a fault of guarded C code: Go's own faults stay Go's. While a callback runs Go code there is no guard. A fault on a
+// thread that an extension made itself has no call to come back to: that thread is parked for good and [ForeignFaults] tells
+// of it.
+//
+// What a fault leaves behind (locks held, memory half changed) is the image's: it is suspect from then on.
+//
+// # Callbacks
+//
+// An extension is handed an EXTENSION_CONTROL_BLOCK in C memory, a [Slot], whose ConnID is its own address, because real
+// extensions pass one for the other. Callbacks find the Go side by looking the address up, never by dereferencing it, so
+// a stale or invented one is answered FALSE with ERROR_INVALID_PARAMETER.
+//
+// Pointers from an extension are untrusted integers (uintptr). They are read and written with the functions of memory.go
+// inside a [Handler] method, where a bad one fails the call instead of the process.
+package native

@@ -1,0 +1,90 @@
+//go:build unix && cgo
+
+package native
+
+// #include <dlfcn.h>
+// #include <stdlib.h>
+// #include "native.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+)
+
+// Library is a loaded image. Its methods are not safe for concurrent use; the functions it holds are.
+type Library struct {
+	path   string
+	handle uintptr
+}
+
+// Open loads the image at path, which must be a private copy that nobody will write to (package image stages one): an
+// overwritten mapping kills the process. The loader runs the image's constructors, under the guard; the error is then a
+// *Fault.
+//
+// The loader finds an already loaded library by name before it looks at the file; Open checks that the code it got came
+// from path.
+func Open(path string) (*Library, error) {
+	installGuard()
+	l := &Library{path: path}
+	var err error
+	loader.do(func() { err = l.open() })
+	if err != nil {
+		return nil, err
+	}
+	loader.hold()
+	return l, nil
+}
+
+func (l *Library) open() error {
+	cpath := C.CString(l.path)
+	defer C.free(unsafe.Pointer(cpath))
+	r, _, err := call(C.CALL_DLOPEN, 0, uintptr(unsafe.Pointer(cpath)), C.RTLD_NOW|C.RTLD_LOCAL)
+	if err != nil {
+		loader.poison()
+		return err
+	}
+	if r == 0 {
+		return errors.New(C.GoString(C.dlerror()))
+	}
+	l.handle = r
+	if got := C.GoString(C.isapid_libname(C.uintptr_t(r))); got != l.path {
+		C.dlclose(ptr(r))
+		return fmt.Errorf("the loader answered with %q, which is already loaded, instead of %q", got, l.path)
+	}
+	return nil
+}
+
+// Lookup returns the address of an exported symbol, or 0.
+func (l *Library) Lookup(name string) (addr uintptr) {
+	cname := C.CString(name)
+	defer C.free(unsafe.Pointer(cname))
+	loader.do(func() { addr = uintptr(C.dlsym(ptr(l.handle), cname)) })
+	return addr
+}
+
+// Close unloads the image, running its destructors under the guard. unloaded is false when the image stayed in memory all the
+// same, as glibc decides for unique symbols (C++ inline statics), thread-local destructors still to run, -z nodelete and
+// libraries built by Go.
+func (l *Library) Close() (unloaded bool, err error) {
+	defer loader.release()
+	loader.do(func() { unloaded, err = l.close() })
+	forgetSymbols(l.path)
+	return unloaded, err
+}
+
+func (l *Library) close() (bool, error) {
+	_, _, err := call(C.CALL_DLCLOSE, 0, l.handle)
+	if err != nil {
+		loader.poison()
+		return false, err
+	}
+	cpath := C.CString(l.path)
+	defer C.free(unsafe.Pointer(cpath))
+	if h := C.dlopen(cpath, C.RTLD_NOLOAD|C.RTLD_LAZY); h != nil {
+		C.dlclose(h)
+		return false, nil
+	}
+	return true, nil
+}

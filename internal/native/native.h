@@ -1,0 +1,56 @@
+// The page of C between Go and a loaded image: open, look up, call through a pointer under a guard, set errno. Everything
+// with a policy is Go.
+#ifndef ISAPID_NATIVE_H
+#define ISAPID_NATIVE_H
+
+#include <stdint.h>
+
+#define FAULT_FRAMES 64
+
+// What a guarded call came to. fault 0: it returned, ret is its value.
+enum { FAULT_NONE = 0, FAULT_SIGNAL = 1, FAULT_EXIT = 2 };
+
+struct isapid_fault {
+	int32_t   kind;      // FAULT_*
+	int32_t   sig;       // signal number, or the exit status
+	int32_t   code;      // si_code
+	int32_t   overflow;  // the stack was used up
+	uintptr_t addr, pc;
+	int32_t   nframes;
+	uintptr_t frames[FAULT_FRAMES];
+};
+
+struct isapid_call {
+	uintptr_t fn;
+	uintptr_t a[4];
+	uintptr_t ret;
+	int32_t   err; // errno after the call
+	struct isapid_fault fault;
+};
+
+// Signatures a call can have.
+enum { CALL_PTR = 0, CALL_U32 = 1, CALL_DLLMAIN = 2, CALL_COMPLETION = 3, CALL_DLOPEN = 4, CALL_DLCLOSE = 5 };
+
+// Calls c->fn under the guard; 0 or the kind of fault.
+int isapid_call(struct isapid_call *c, int signature);
+// The same for HttpExtensionProc, the hot path: the status it returned in the low half; when it faulted, a ticket for
+// isapid_take in the high half.
+uint64_t isapid_proc(uintptr_t fn, uintptr_t ecb);
+void isapid_take(int ticket, struct isapid_fault *f);
+
+// Puts the guard's signal handlers over those of Go's runtime; once, after it has started.
+void isapid_guard(void);
+// Faults in threads that extensions made, since the last call: 1 and the fault, or 0. Such a thread is parked for good.
+int isapid_foreign_fault(struct isapid_fault *f);
+
+// Runs isapid_go_thread(arg) on a new thread with that stack (0: default). 0 or an errno.
+int isapid_thread(uintptr_t arg, uintptr_t stack, uintptr_t *thread);
+void isapid_thread_join(uintptr_t thread);
+
+// Callbacks, as the ECB holds them.
+// which: 0 GetServerVariable, 1 WriteClient, 2 ReadClient, 3 ServerSupportFunction.
+uintptr_t isapid_callback(int which);
+// The path a handle was loaded from.
+const char *isapid_libname(uintptr_t handle);
+
+#endif

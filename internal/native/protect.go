@@ -1,0 +1,31 @@
+package native
+
+import (
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/isapid/isapid/internal/isapi"
+)
+
+// faultsPanic makes faults of this goroutine panics that can be recovered; the function it returns undoes it.
+func faultsPanic() func() {
+	if debug.SetPanicOnFault(true) {
+		return func() {}
+	}
+	return func() { debug.SetPanicOnFault(false) }
+}
+
+// catch turns the panic of a bad foreign pointer into an error. Any other panic is a defect of ours: it is logged with
+// its stack and fails the call too, because a Go panic must not unwind into C.
+func catch(err *isapi.Error) {
+	switch p := recover().(type) {
+	case nil:
+	case interface{ Addr() uintptr }: // runtime's error for a fault with an address
+		*err = isapi.InvalidParameter
+	default:
+		*err = isapi.InvalidParameter
+		if p != error(errPointer) {
+			slog.Error("defect of isapid in a callback; the call fails", "panic", p, "stack", string(debug.Stack()))
+		}
+	}
+}

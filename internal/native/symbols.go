@@ -1,0 +1,167 @@
+package native
+
+import (
+	"bufio"
+	"debug/dwarf"
+	"debug/elf"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+)
+
+// Symbols are looked up in the files themselves: dladdr takes the dynamic loader's lock, which a fault may have left held.
+
+var symbolCache sync.Map // path → *symbolTable
+
+type symbolTable struct {
+	base  uint64 // lowest virtual address of a loaded segment
+	syms  []elf.Symbol
+	mu    sync.Mutex // guards dwarf, whose readers share state
+	dwarf *dwarf.Data
+}
+
+func forgetSymbols(path string) { symbolCache.Delete(path) }
+
+// symbolize names the frames of one fault. Frames of this program itself are left out: they are the call, not the fault.
+func symbolize(pcs []uintptr) []Frame {
+	maps := readMaps()
+	self, _ := os.Executable()
+	var out []Frame
+	for i, pc := range pcs {
+		m := maps.find(pc)
+		if m != nil && m.path == self {
+			if len(out) == 0 {
+				continue // our exit, which the code called
+			}
+			break
+		}
+		f := Frame{PC: pc}
+		if m != nil && strings.HasPrefix(m.path, "/") {
+			f.Image = m.path
+			f.Offset = uint64(pc - m.base(maps))
+			symbolsOf(m.path).name(&f, i > 0)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+type mapping struct {
+	start, end uintptr
+	path       string
+}
+
+type mappings []mapping
+
+func (m *mapping) base(all mappings) uintptr {
+	base := m.start
+	for i := range all {
+		if all[i].path == m.path && all[i].start < base {
+			base = all[i].start
+		}
+	}
+	return base
+}
+
+func (ms mappings) find(pc uintptr) *mapping {
+	for i := range ms {
+		if pc >= ms[i].start && pc < ms[i].end {
+			return &ms[i]
+		}
+	}
+	return nil
+}
+
+func readMaps() (ms mappings) {
+	f, err := os.Open("/proc/self/maps")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	for sc := bufio.NewScanner(f); sc.Scan(); {
+		var m mapping
+		fields := strings.Fields(sc.Text())
+		if n, _ := fmt.Sscanf(fields[0], "%x-%x", &m.start, &m.end); n != 2 {
+			continue
+		}
+		if len(fields) > 5 {
+			m.path = strings.Join(fields[5:], " ")
+		}
+		ms = append(ms, m)
+	}
+	return ms
+}
+
+func symbolsOf(path string) *symbolTable {
+	if t, ok := symbolCache.Load(path); ok {
+		return t.(*symbolTable)
+	}
+	t, _ := symbolCache.LoadOrStore(path, loadSymbols(path))
+	return t.(*symbolTable)
+}
+
+func loadSymbols(path string) *symbolTable {
+	t := &symbolTable{}
+	f, err := elf.Open(path)
+	if err != nil {
+		return t
+	}
+	defer f.Close()
+	t.base = ^uint64(0)
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_LOAD {
+			t.base = min(t.base, p.Vaddr&^(pageSize-1))
+		}
+	}
+	syms, _ := f.Symbols()
+	dyn, _ := f.DynamicSymbols()
+	for _, s := range append(syms, dyn...) {
+		if elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Value != 0 {
+			t.syms = append(t.syms, s)
+		}
+	}
+	sort.SliceStable(t.syms, func(i, j int) bool { return t.syms[i].Value < t.syms[j].Value })
+	t.dwarf, _ = f.DWARF()
+	return t
+}
+
+// name fills in symbol and line. The address of a caller's frame is the one after its call instruction.
+func (t *symbolTable) name(f *Frame, caller bool) {
+	addr := f.Offset + t.base
+	at := addr
+	if caller {
+		at--
+	}
+	i := sort.Search(len(t.syms), func(i int) bool { return t.syms[i].Value > at })
+	if i > 0 {
+		s := t.syms[i-1]
+		if at < s.Value+max(s.Size, 1) || s.Size == 0 {
+			f.Symbol = fmt.Sprintf("%s+0x%x", s.Name, addr-s.Value)
+		}
+	}
+	if t.dwarf != nil {
+		f.Line = t.line(at)
+	}
+}
+
+func (t *symbolTable) line(addr uint64) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	cu, err := t.dwarf.Reader().SeekPC(addr)
+	if err != nil {
+		return ""
+	}
+	lr, err := t.dwarf.LineReader(cu)
+	if err != nil || lr == nil {
+		return ""
+	}
+	var e dwarf.LineEntry
+	if err := lr.SeekPC(addr, &e); err != nil || err == io.EOF || e.File == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", filepath.Base(e.File.Name), e.Line)
+}
