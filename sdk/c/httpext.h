@@ -14,6 +14,7 @@
 #ifdef _MSC_VER
 #include <../um/httpext.h>
 #else
+#pragma GCC system_header /* or include_next is warned about */
 #include_next <httpext.h>
 #endif
 #else

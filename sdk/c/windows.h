@@ -19,6 +19,7 @@
 #ifdef _MSC_VER
 #include <../um/windows.h>
 #else
+#pragma GCC system_header /* or include_next is warned about */
 #include_next <windows.h>
 #endif
 #else
