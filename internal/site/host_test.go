@@ -1,0 +1,230 @@
+package site
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/isapid/isapid/internal/executor"
+)
+
+const wildcardApp = `
+applications:
+  - path: /
+    handlers:
+      - {path: "*.dll", isapi: true}
+      - {path: /orders/*, extension: www/a.so}
+      - {path: "*", extension: www/b.so}
+`
+
+// execs makes the extension run the URL in its query as a child request.
+func execs(t *testing.T, skip bool) func(http.ResponseWriter, *http.Request, *executor.Target) {
+	return func(w http.ResponseWriter, r *http.Request, target *executor.Target) {
+		fmt.Fprintf(w, "[%s%s]", target.ScriptName, target.PathInfo)
+		if r.URL.RawQuery == "" {
+			return
+		}
+		child := r.Clone(r.Context())
+		path, query, _ := strings.Cut(r.URL.RawQuery, ";")
+		child.URL = mustURL(t, path+"?"+query)
+		target.Host.Exec(w, child, skip)
+	}
+}
+
+func TestExec(t *testing.T) {
+	f := start(t, []string{"app.dll", "a.so", "b.so", "page.html"}, wildcardApp)
+	f.run = execs(t, false)
+	for target, want := range map[string]string{
+		"/app.dll?/orders/1;/x": "[/app.dll][/orders/1][/x]",
+		"/app.dll/y?/app.dll":   "[/app.dll/y][/app.dll]",
+	} {
+		if resp := f.get(target); resp.body != want {
+			t.Errorf("GET %s: got %q, want %q", target, resp.body, want)
+		}
+	}
+	if resp := f.get("/app.dll?/%2e%2e/x"); !strings.Contains(resp.body, "<title>400 ") {
+		t.Errorf("a child's path is checked too: got %q", resp.body)
+	}
+}
+
+func TestExecSkipsCurrent(t *testing.T) {
+	f := start(t, []string{"app.dll", "a.so", "b.so", "page.html", "orders/1.html"}, wildcardApp)
+	f.run = execs(t, true)
+	for target, want := range map[string]string{
+		"/x?/page.html":                      "[/x]page.html",
+		"/orders/x?/orders/y":                "[/orders/x][/orders/y]",
+		"/orders/x?/orders/1.html;/page":     "[/orders/x][/orders/1.html]<!DOCTYPE html>",
+		"/orders/x?/x;/orders/1.html":        "[/orders/x][/x]orders/1.html",
+		"/app.dll?/app.dll;/x;/page.html":    "[/app.dll][/app.dll][/x]page.html",
+		"/x?/app.dll;/orders/1.html;/none.x": "[/x][/app.dll][/orders/1.html]<!DOCTYPE html>",
+	} {
+		if resp := f.get(target); !strings.HasPrefix(resp.body, want) {
+			t.Errorf("GET %s: got %q, want %q", target, resp.body, want)
+		}
+	}
+}
+
+func TestExecDepth(t *testing.T) {
+	f := start(t, []string{"app.dll", "err.dll"}, "error_pages: {500: {path: /app.dll, mode: url}}\n"+dllApp)
+	var calls atomic.Int32
+	f.run = func(w http.ResponseWriter, r *http.Request, target *executor.Target) {
+		calls.Add(1)
+		target.Host.Exec(w, r, true) // an image that a URL names is no wildcard: it is not passed over
+	}
+	resp := f.get("/app.dll")
+	if resp.code() != "500" || calls.Load() != maxDepth+1 {
+		t.Errorf("got %s after %d calls, want 500 after %d", resp.Status, calls.Load(), maxDepth+1)
+	}
+	if !strings.Contains(f.log.String(), "execute each other without end") {
+		t.Errorf("log says nothing:\n%s", f.log.String())
+	}
+}
+
+func TestMap(t *testing.T) {
+	f := startWith(t, []string{"app.dll", "a.so", "../img/", "../shop/"}, `
+virtual_directories: [{path: /img, directory: img}]
+applications:
+  - path: /
+    handlers: [{path: "*.dll", isapi: true}]
+  - path: /shop
+    directory: shop
+    handlers: [{path: "*.asp", extension: www/a.so}]
+  - path: /plain
+`, "")
+	base := filepath.Dir(f.dir)
+	tests := []struct{ url, path, dir, matched string }{
+		{"", "www", "www", ""},
+		{"/", "www/", "www", ""},
+		{"/a/b.html", "www/a/b.html", "www", ""},
+		{"/a/", "www/a/", "www", ""},
+		{"/img", "img", "img", "/img"},
+		{"/img/x y.png", "img/x y.png", "img", "/img"},
+		{"/images/x", "www/images/x", "www", ""},
+		{"/shop/p.asp", "shop/p.asp", "shop", "/shop"},
+		{"/bin/data.db", "www/bin/data.db", "www", ""},
+		{"/.hidden", "www/.hidden", "www", ""},
+	}
+	f.run = func(w http.ResponseWriter, r *http.Request, target *executor.Target) {
+		for _, tt := range tests {
+			m, err := target.Host.Map(tt.url)
+			if want := filepath.Join(base) + "/" + tt.path; err != nil || m.Path != want || m.Path[:m.MatchedPath] != filepath.Join(base, tt.dir) || m.MatchedURL != len(tt.matched) {
+				t.Errorf("Map(%q): got %+v, %v, want %q, %q, %q", tt.url, m, err, want, tt.dir, tt.matched)
+			}
+		}
+		for _, bad := range []string{"a", "/..", "/a/../b", "/a/./b", `/a\b`, "/a\x00b", "/nul", "/a:b", "/a.", "/a ", "/" + strings.Repeat("a", 261)} {
+			if m, err := target.Host.Map(bad); err == nil {
+				t.Errorf("Map(%q): got %+v, want an error", bad, m)
+			}
+		}
+		for url, want := range map[string]uint32{"/x": urlRead | urlExecute | urlScript, "/shop/x": urlRead | urlScript, "/plain": urlRead} {
+			if m, _ := target.Host.Map(url); m.Flags != want {
+				t.Errorf("Map(%q): flags %#x, want %#x", url, m.Flags, want)
+			}
+		}
+		io.WriteString(w, "done")
+	}
+	if resp := f.get("/app.dll"); resp.body != "done" {
+		t.Errorf("got %s %q", resp.Status, resp.body)
+	}
+}
+
+func TestBodyLimit(t *testing.T) {
+	f := start(t, []string{"app.dll"}, "limits: {body: 10}\n"+dllApp)
+	f.run = func(w http.ResponseWriter, r *http.Request, target *executor.Target) {
+		_, err := io.ReadAll(r.Body)
+		fmt.Fprint(w, err)
+	}
+	post := func(body io.Reader) response {
+		t.Helper()
+		resp, err := f.server.Client().Post(f.server.URL+"/app.dll", "text/plain", body)
+		must(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		must(t, err)
+		return response{resp, string(text)}
+	}
+	if resp := post(strings.NewReader("0123456789")); resp.body != "<nil>" {
+		t.Errorf("a body of the limit: got %s %q", resp.Status, resp.body)
+	}
+	if resp := post(strings.NewReader("0123456789a")); resp.code() != "413.1" {
+		t.Errorf("a longer body: got %s %q", resp.Status, resp.body)
+	}
+	if resp := post(io.MultiReader(strings.NewReader("0123456789a"))); resp.body != "http: request body too large" {
+		t.Errorf("a longer body of unknown length: got %s %q", resp.Status, resp.body)
+	}
+}
+
+func TestConcurrentLimit(t *testing.T) {
+	f := start(t, []string{"app.dll"}, "limits: {concurrent: 2}\n"+dllApp)
+	entered, leave := make(chan bool), make(chan bool)
+	f.run = func(w http.ResponseWriter, r *http.Request, target *executor.Target) {
+		if r.URL.RawQuery == "" {
+			target.Host.Exec(w, &http.Request{Method: "GET", URL: mustURL(t, "/app.dll?child"), Header: http.Header{}}, false) // is not counted
+		}
+		if r.URL.RawQuery == "child" {
+			entered <- true
+			<-leave
+		}
+	}
+	done := make(chan response)
+	for range 2 {
+		go func() {
+			resp, err := f.server.Client().Get(f.server.URL + "/app.dll")
+			if err != nil {
+				t.Error(err)
+				done <- response{}
+				return
+			}
+			resp.Body.Close()
+			done <- response{Response: resp}
+		}()
+	}
+	<-entered
+	<-entered
+	if resp := f.get("/app.dll"); resp.code() != "503.2" {
+		t.Errorf("third request: got %s", resp.Status)
+	}
+	close(leave)
+	for range 2 {
+		if resp := <-done; resp.Response == nil || resp.StatusCode != 200 {
+			t.Errorf("request within the limit: got %+v", resp.Response)
+		}
+	}
+	f.run = nil
+	f.landed("GET", "/app.dll") // the places are free again
+}
+
+func TestRecord(t *testing.T) {
+	f := start(t, []string{"app.dll", "page.html", "a.xyz"}, dllApp)
+	s, err := New(f.conf, &f.conf.Sites[0], f.open, nil)
+	must(t, err)
+	var last *Record
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r, last = WithRecord(r)
+		s.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	for target, want := range map[string]Record{
+		"/app.dll":   {"shop", "/", "default", "*.dll", filepath.Join(f.dir, "app.dll"), 0, &executor.Result{Status: 200}},
+		"/page.html": {"shop", "/", "default", "", "", 0, nil},
+		"/a.xyz":     {"shop", "/", "default", "", "", 3, nil},
+		"/.git":      {"shop", "", "", "", "", 9, nil},
+	} {
+		resp, err := server.Client().Get(server.URL + target)
+		must(t, err)
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		got := *last
+		if (got.Result == nil) != (want.Result == nil) || got.Result != nil && got.Result.Status != want.Result.Status {
+			t.Errorf("GET %s: result %+v, want %+v", target, got.Result, want.Result)
+		}
+		if got.Result, want.Result = nil, nil; got != want {
+			t.Errorf("GET %s: got %+v, want %+v", target, got, want)
+		}
+	}
+}

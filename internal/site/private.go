@@ -1,0 +1,84 @@
+package site
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/isapid/isapid/internal/config"
+)
+
+// private is a file that is never sent to a client, wherever it lies.
+type private struct {
+	path string
+	info fs.FileInfo // as it was at the start, or nil: finds the file under other names
+}
+
+// privateFiles are those the configuration names for other purposes than to serve them.
+func privateFiles(c *config.Config, s *config.Site) []private {
+	names := []string{c.File, c.Log.File, c.Log.AccessFile}
+	for i := range c.Sites {
+		names = append(names, c.Sites[i].Certificate, c.Sites[i].Key)
+	}
+	for _, a := range s.Applications {
+		for _, h := range a.Handlers {
+			names = append(names, h.Extension)
+		}
+	}
+	var list []private
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			info = nil // a log that is not begun yet
+		}
+		list = append(list, private{name, info})
+	}
+	return list
+}
+
+func (s *Site) isPrivate(path string, info fs.FileInfo) bool {
+	for _, p := range s.private {
+		if p.path == path || p.info != nil && os.SameFile(p.info, info) {
+			return true
+		}
+	}
+	return false
+}
+
+// Images and what an update leaves beside them are run or refused, never sent.
+var imageExtensions = map[string]bool{
+	".dll": true, ".so": true, ".dylib": true, ".exe": true, ".com": true, ".ocx": true, ".bpl": true,
+	".update": true, ".run": true, ".backup": true, ".failed": true,
+}
+
+// looksLikeImage also finds "libx.so.1".
+func looksLikeImage(name string) bool {
+	name = strings.ToLower(path.Base(name))
+	return imageExtensions[path.Ext(name)] || strings.Contains(name, ".so.")
+}
+
+// mayLoad says whether the configuration allows an image that a URL names to be loaded. The file lies below a directory of
+// the site; a list narrows this down.
+func (s *Site) mayLoad(image string) bool {
+	if len(s.conf.Images.Allow) == 0 {
+		return true
+	}
+	image, err := filepath.EvalSymlinks(image)
+	if err != nil {
+		return false
+	}
+	for _, allowed := range s.conf.Images.Allow {
+		if allowed, err = filepath.EvalSymlinks(allowed); err != nil {
+			continue
+		}
+		if rel, err := filepath.Rel(allowed, image); err == nil && filepath.IsLocal(rel) {
+			return true
+		}
+	}
+	return false
+}

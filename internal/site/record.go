@@ -1,0 +1,33 @@
+package site
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/isapid/isapid/internal/executor"
+)
+
+// Record is what a request became, for the access log. The site fills it in while it answers; read it after ServeHTTP
+// returned, or panicked. Child requests leave no trace in it.
+type Record struct {
+	Site        string
+	Application string // path
+	Pool        string
+	Handler     string           // pattern; "" for a static file
+	Image       string           // file of the extension; "" for a static file
+	Substatus   int              // of the error page the site made last; 0 if none
+	Result      *executor.Result // nil if no extension ran, or it broke the connection
+}
+
+type recordKey struct{}
+
+// WithRecord returns r with a record that a [Site] fills in when it answers it.
+func WithRecord(r *http.Request) (*http.Request, *Record) {
+	record := &Record{}
+	return r.WithContext(context.WithValue(r.Context(), recordKey{}, record)), record
+}
+
+func recordOf(r *http.Request) *Record {
+	record, _ := r.Context().Value(recordKey{}).(*Record)
+	return record
+}

@@ -1,0 +1,239 @@
+package site
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/executor"
+)
+
+// fixture is a site with a folder of its own, served over real HTTP.
+type fixture struct {
+	t      *testing.T
+	dir    string // the site's root
+	conf   *config.Config
+	server *httptest.Server
+	log    lockedBuffer
+	run    func(w http.ResponseWriter, r *http.Request, t *executor.Target) // nil: tell the target as JSON
+	fail   error                                                            // of opening an image
+}
+
+// landed is what the executor of the tests answers: where the request landed.
+type landed struct {
+	Image, Method, URL, Query                              string
+	ScriptName, PathInfo, PathTranslated, ScriptTranslated string
+	App                                                    executor.App
+}
+
+// start serves a site. files are made below the root: "a/" is a folder, "a>b" a symbolic link from a to b, the rest
+// hold their own name. yaml belongs to the site; ROOT stands for the folder above its root.
+func start(t *testing.T, files []string, yaml string) *fixture {
+	t.Helper()
+	return startWith(t, files, yaml, "")
+}
+
+func startWith(t *testing.T, files []string, yaml, top string) *fixture {
+	t.Helper()
+	base, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{t: t, dir: filepath.Join(base, "www")}
+	must(t, os.MkdirAll(f.dir, 0o755))
+	for _, name := range files {
+		f.make(name)
+	}
+	text := "sites:\n  - name: shop\n    id: 3\n    root: www\n" + indent(yaml) + top
+	if f.conf, err = config.Parse(filepath.Join(base, "isapid.yaml"), []byte(text)); err != nil {
+		t.Fatalf("%v\nin\n%s", err, text)
+	}
+	s, err := New(f.conf, &f.conf.Sites[0], f.open, slog.New(slog.NewTextHandler(&f.log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.server = httptest.NewUnstartedServer(s)
+	f.server.Config.DisableGeneralOptionsHandler = true
+	f.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	f.server.Start()
+	t.Cleanup(f.server.Close)
+	return f
+}
+
+func indent(yaml string) string {
+	var b strings.Builder
+	for line := range strings.Lines(strings.TrimLeft(yaml, "\n")) {
+		b.WriteString("    " + line)
+	}
+	if b.Len() > 0 {
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *fixture) make(name string) {
+	f.t.Helper()
+	if link, to, ok := strings.Cut(name, ">"); ok {
+		must(f.t, os.Symlink(to, filepath.Join(f.dir, link)))
+		return
+	}
+	path := filepath.Join(f.dir, name)
+	if strings.HasSuffix(name, "/") {
+		must(f.t, os.MkdirAll(path, 0o755))
+		return
+	}
+	must(f.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	must(f.t, os.WriteFile(path, []byte(name), 0o644))
+}
+
+func (f *fixture) open(image string, app *executor.App) (executor.Executor, error) {
+	if f.fail != nil {
+		return nil, f.fail
+	}
+	return recorder{f, image}, nil
+}
+
+// recorder is an executor that runs no extension: it tells where the request landed.
+type recorder struct {
+	f     *fixture
+	image string
+}
+
+func (x recorder) Description() string         { return "recorder" }
+func (x recorder) Close(context.Context) error { return nil }
+
+func (x recorder) Execute(w http.ResponseWriter, r *http.Request, t *executor.Target) executor.Result {
+	if x.f.run != nil {
+		x.f.run(w, r, t)
+		return executor.Result{Status: 200}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(landed{
+		Image: x.image, Method: r.Method, URL: r.RequestURI, Query: r.URL.RawQuery, ScriptName: t.ScriptName,
+		PathInfo: t.PathInfo, PathTranslated: t.PathTranslated, ScriptTranslated: t.ScriptTranslated, App: *t.App,
+	})
+	return executor.Result{Status: 200}
+}
+
+// quiet is an executor that does nothing.
+type quiet struct{ recorder }
+
+func (quiet) Execute(http.ResponseWriter, *http.Request, *executor.Target) executor.Result {
+	return executor.Result{}
+}
+
+func writeFile(t testing.TB, dir, name string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lockedBuffer is a log that several goroutines write.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// response is a response with its body read.
+type response struct {
+	*http.Response
+	body string
+}
+
+// raw sends a request target as it is: Go's client would clean it.
+func (f *fixture) raw(method, target string, header ...string) response {
+	f.t.Helper()
+	c, err := net.Dial("tcp", f.server.Listener.Addr().String())
+	must(f.t, err)
+	defer c.Close()
+	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n", method, target)
+	for _, h := range header {
+		fmt.Fprintf(c, "%s\r\n", h)
+	}
+	fmt.Fprint(c, "\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: method})
+	if err != nil {
+		f.t.Fatalf("%s %q: %v", method, target, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		f.t.Fatalf("%s %q: %v", method, target, err)
+	}
+	return response{resp, string(body)}
+}
+
+func (f *fixture) get(target string, header ...string) response {
+	f.t.Helper()
+	return f.raw("GET", target, header...)
+}
+
+// landed sends a request that must reach the recorder.
+func (f *fixture) landed(method, target string) landed {
+	f.t.Helper()
+	resp := f.raw(method, target)
+	var l landed
+	if err := json.Unmarshal([]byte(resp.body), &l); err != nil {
+		f.t.Fatalf("%s %s did not land: %s\n%s", method, target, resp.Status, resp.body)
+	}
+	return l
+}
+
+// code is the status with the sub-status that a built-in page shows: "404.8".
+func (r response) code() string {
+	_, title, _ := strings.Cut(r.body, "<title>")
+	code, _, _ := strings.Cut(title, " ")
+	if !strings.HasPrefix(code, fmt.Sprint(r.StatusCode)) {
+		return fmt.Sprint(r.StatusCode)
+	}
+	return code
+}
+
+func mustURL(t *testing.T, s string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s)
+	must(t, err)
+	return u
+}
+
+const dllApp = `
+applications:
+  - path: /
+    handlers:
+      - {path: "*.dll", isapi: true}
+`
