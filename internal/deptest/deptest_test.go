@@ -14,10 +14,11 @@ const module = "github.com/isapid/isapid"
 // layers says, for each package, which packages of the module it may import, with the reason where it is not plain. A new
 // package needs a line here before anybody can import it or it can import anything.
 var layers = map[string][]string{
-	".":            {"executor", "extension"}, // the public face
-	"cmd/isapid":   {"config", "front", "image", "toolchain"},
+	".":            {"executor", "extension"},                                          // the public face
+	"cmd/isapid":   {"config", "executor", "extension", "front", "image", "toolchain"}, // describe loads one extension
 	"hack/...":     {},
-	"sdk/go/...":   {}, // travels alone
+	"sdk":          {}, // the headers and units, embedded
+	"sdk/...":      {}, // each travels alone
 	"examples/...": {".", "sdk/go"},
 
 	"front":     {"config", "executor", "extension", "image", "server", "site"}, // the front process, wired together
@@ -25,7 +26,7 @@ var layers = map[string][]string{
 	"site":      {"config", "executor", "image"},                                // the URL space; runs nothing itself
 	"extension": {"conn", "executor", "image", "isapi", "native"},               // one request through one loaded image
 	"native":    {"isapi"},                                                      // the only crossing into C
-	"toolchain": {},
+	"toolchain": {"sdk"},
 	"image":     {},
 	"executor":  {}, // the words that site and the executors share
 	"conn":      {},
@@ -34,7 +35,7 @@ var layers = map[string][]string{
 	"deptest":   {},
 
 	"executor/executortest": {"executor", "testext"}, // for tests, as testext
-	"testext":               {"toolchain"},
+	"testext":               {"sdk", "toolchain"},
 }
 
 func TestLayers(t *testing.T) {
