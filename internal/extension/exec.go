@@ -47,7 +47,10 @@ func (q *request) queueChild(c call, verb string) isapi.Error {
 		return isapi.InvalidParameter
 	}
 	s.ended = true
-	q.sendURL <- &child{r: r}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.sendURL = &child{r: r}
+	q.notify()
 	return isapi.OK
 }
 

@@ -83,12 +83,19 @@ func (q *request) waitDone() error {
 		defer t.Stop()
 		late = t.C
 	}
+	wake := make(chan struct{}, 1)
+	q.mu.Lock()
+	q.wake = wake
+	q.mu.Unlock()
 	for {
-		select {
-		case <-q.doneCh:
-			return q.given()
-		case c := <-q.sendURL:
+		if c := q.takeChild(); c != nil {
 			q.runSendURL(c)
+		}
+		if done, err := q.isDone(); done {
+			return err
+		}
+		select {
+		case <-wake:
 		case <-late:
 			q.e.log.Error("pending request given up", "error", errNeverDone, "limit", q.e.opt.Pending, "url", q.r.URL.RequestURI())
 			return errNeverDone
@@ -101,13 +108,11 @@ func (q *request) finish(status uint32, err error) executor.Result {
 	q.stopIO(err != nil)
 	q.ops.Wait()
 	if err == nil {
-		err = q.given() // a completion may have faulted
+		_, err = q.isDone() // a completion may have faulted
 	}
 	if err == nil {
-		select {
-		case c := <-q.sendURL:
+		if c := q.takeChild(); c != nil {
 			q.runSendURL(c)
-		default:
 		}
 	}
 	q.slot.Detach()

@@ -52,7 +52,7 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 		case "Keep-Alive", "Upgrade", "Proxy-Connection":
 		default:
 			if first(h.Fields, i) {
-				hdr[name] = []string{f.Value}
+				hdr[name] = s.value(f.Value)
 			} else {
 				hdr[name] = append(hdr[name], f.Value)
 			}
@@ -63,7 +63,7 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 	case chunked:
 		s.chunks, s.declared = &dechunker{}, -1
 	case s.declared >= 0 && h.Status != http.StatusNoContent:
-		hdr["Content-Length"] = []string{strconv.FormatInt(s.declared, 10)}
+		hdr["Content-Length"] = s.value(strconv.FormatInt(s.declared, 10))
 	}
 	switch {
 	case closing:
@@ -78,6 +78,17 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 	s.w.WriteHeader(h.Status)
 	s.touch()
 	return isapi.OK
+}
+
+// value is a header value of one line; the first few need no memory of their own.
+func (s *response) value(v string) []string {
+	if s.nvalues == len(s.values) {
+		return []string{v}
+	}
+	i := s.nvalues
+	s.nvalues++
+	s.values[i] = v
+	return s.values[i : i+1 : i+1]
 }
 
 // sendInterim passes a 1xx response on. 100 is net/http's own business, 101 cannot be had.

@@ -27,12 +27,12 @@ type request struct {
 	begin      time.Time
 	threadTime time.Duration
 
-	doneCh  chan struct{} // closed by DONE_WITH_SESSION or giveUp
-	sendURL chan *child   // the one child request of SEND_URL
-	ops     sync.WaitGroup
+	ops sync.WaitGroup
 
 	mu       sync.Mutex // guards all below
 	done     bool
+	wake     chan struct{} // told of done and sendURL; nil until somebody waits
+	sendURL  *child        // the child request of SEND_URL, until it runs
 	gaveUp   error
 	io       asyncIO
 	log      []string // HSE_APPEND_LOG_PARAMETER
@@ -42,7 +42,7 @@ type request struct {
 }
 
 func newRequest(e *Extension, w http.ResponseWriter, r *http.Request, t *executor.Target) *request {
-	q := &request{e: e, w: w, r: r, t: t, doneCh: make(chan struct{}), sendURL: make(chan *child, 1)}
+	q := &request{e: e, w: w, r: r, t: t}
 	q.conn = conn.From(r.Context())
 	q.slot = native.NewSlot(q)
 	q.body = body{r: r}
@@ -61,9 +61,15 @@ func (q *request) fill() {
 func (q *request) doneWithSession() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.done {
-		q.done = true
-		close(q.doneCh)
+	q.done = true
+	q.notify()
+}
+
+// notify wakes waitDone, with q.mu held.
+func (q *request) notify() {
+	select {
+	case q.wake <- struct{}{}:
+	default: // nobody waits, or is told already
 	}
 }
 
@@ -77,10 +83,19 @@ func (q *request) giveUp(err error) {
 	q.doneWithSession()
 }
 
-func (q *request) given() error {
+// isDone: DONE_WITH_SESSION was called, or the request was given up with an error.
+func (q *request) isDone() (bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.gaveUp
+	return q.done, q.gaveUp
+}
+
+func (q *request) takeChild() *child {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c := q.sendURL
+	q.sendURL = nil
+	return c
 }
 
 func (q *request) logQuery() string {

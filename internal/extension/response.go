@@ -3,7 +3,6 @@ package extension
 import (
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
@@ -39,7 +38,10 @@ type response struct {
 	flushAll   bool // HSE_REQ_SET_FLUSH_FLAG
 	flushOnce  bool
 	dirty      bool // written, not flushed
-	timer      *time.Timer
+	timer      *flushTimer
+
+	values  [4]string // see value
+	nvalues int
 }
 
 func newResponse(q *request) response {
@@ -163,10 +165,9 @@ func (s *response) touch() {
 		return
 	}
 	if s.timer == nil {
-		s.timer = time.AfterFunc(s.q.e.opt.Flush, s.flush)
-	} else {
-		s.timer.Reset(s.q.e.opt.Flush)
+		s.timer = newFlushTimer(s)
 	}
+	s.timer.Reset(s.q.e.opt.Flush)
 }
 
 // gone notes that the client is not there any more.
@@ -281,9 +282,7 @@ func (s *response) complete() bool {
 func (s *response) result(res executor.Result) executor.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.timer != nil {
-		s.timer.Stop()
-	}
+	s.timer.free()
 	if s.head && !s.ended && !s.complete() && s.err == isapi.OK {
 		s.q.e.log.Warn("response broken off: the extension sent less than it promised", "url", s.q.r.URL.RequestURI(),
 			"sent", s.written, "Content-Length", s.declared)

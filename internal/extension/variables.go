@@ -16,7 +16,11 @@ func (q *request) GetServerVariable(name, buf, size uintptr) isapi.Error {
 	if name == 0 || size == 0 {
 		return isapi.InvalidParameter
 	}
-	n := strings.ToUpper(native.String(name, maxText))
+	text := native.Text(name, maxText)
+	if f := variables[string(text)]; f != nil { // as nearly all ask
+		return copyOut(f(q), buf, size)
+	}
+	n := strings.ToUpper(string(text))
 	if rest, ok := strings.CutPrefix(n, "UNICODE_"); ok {
 		if isHeaderName(rest) {
 			return isapi.InvalidIndex

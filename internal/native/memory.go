@@ -73,6 +73,11 @@ func String(p uintptr, limit int) string {
 	if p == 0 {
 		return ""
 	}
+	return string(Text(p, limit))
+}
+
+// Text is String without the copy, for a look of moments: the extension can change it.
+func Text(p uintptr, limit int) []byte {
 	for n := 0; n <= limit; {
 		chunk := pageSize - int((p+uintptr(n))%pageSize)
 		b := unsafe.Slice((*byte)(checked(p+uintptr(n))), chunk)
@@ -80,7 +85,7 @@ func String(p uintptr, limit int) string {
 			if n += i; n > limit {
 				break
 			}
-			return string(unsafe.Slice((*byte)(ptr(p)), n))
+			return unsafe.Slice((*byte)(ptr(p)), n)
 		}
 		n += chunk
 	}

@@ -143,6 +143,9 @@ func (s *Slot) Detach() {
 	if r == nil {
 		return
 	}
+	if r.state.CompareAndSwap(0, closedBit) {
+		return
+	}
 	r.drained = make(chan struct{})
 	if r.state.Add(closedBit) != closedBit {
 		<-r.drained
