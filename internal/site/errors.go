@@ -25,7 +25,7 @@ func (x *host) Error(w http.ResponseWriter, r *http.Request, status, substatus i
 		header.Del(name) // they are about another body
 	}
 	page, ok := x.site.errorPage(status, substatus)
-	if ok && !x.failing && bodyAllowed(status) && x.sendPage(w, r, page, status) {
+	if ok && !x.failing && x.sendPage(w, r, page, status) {
 		return
 	}
 	sendBody(w, r, status, "text/html; charset=utf-8", builtinPage(status, substatus))

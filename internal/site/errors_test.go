@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -160,5 +161,33 @@ func TestErrorKeepsHeaders(t *testing.T) {
 		if resp := f.get("/app.dll"); resp.StatusCode != status || resp.body != "" {
 			t.Errorf("status %d: got %s %q", status, resp.Status, resp.body)
 		}
+	}
+}
+
+// A page may send the status of the error itself.
+func TestErrorPageWithStatus(t *testing.T) {
+	f := start(t, []string{"e.dll", "empty/"}, "error_pages: {403: {path: /e.dll, mode: url}}\n"+dllApp)
+	f.run = func(w http.ResponseWriter, r *http.Request, _ *executor.Target) {
+		w.Header().Set("X-Page", "mine")
+		w.WriteHeader(http.StatusForbidden)
+		w.Write([]byte("my page"))
+	}
+	if resp := f.get("/empty/"); resp.StatusCode != 403 || resp.body != "my page" || resp.Header.Get("X-Page") != "mine" {
+		t.Errorf("got %s %v %q", resp.Status, resp.Header, resp.body)
+	}
+}
+
+// What an error page executes cannot bring the error page back.
+func TestErrorPageExecutesItself(t *testing.T) {
+	f := start(t, []string{"e.dll"}, "error_pages: {404: {path: /e.dll, mode: url}}\n"+dllApp)
+	var calls atomic.Int32
+	f.run = func(w http.ResponseWriter, r *http.Request, target *executor.Target) {
+		calls.Add(1)
+		child := r.Clone(r.Context())
+		child.URL = mustURL(t, "/none")
+		target.Host.Exec(w, child, false)
+	}
+	if resp := f.get("/other"); resp.code() != "404" || calls.Load() != 1 {
+		t.Errorf("got %s after %d calls, want the built-in page after 1", resp.Status, calls.Load())
 	}
 }

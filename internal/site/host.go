@@ -107,19 +107,10 @@ func target(s *Site, app *application, h *handler, p urlPath, script int) *execu
 	return &executor.Target{
 		ScriptName:       name,
 		PathInfo:         info,
-		PathTranslated:   s.translated(h, name, info),
+		PathTranslated:   s.physical(info),
 		ScriptTranslated: s.physical(name),
 		App:              app.app,
 	}
-}
-
-// translated maps PATH_INFO. When it begins with a script's name, the rest belongs to the file, wherever another mount
-// may lie below it.
-func (s *Site) translated(h *handler, name, info string) string {
-	if h.kind != script || h.PathInfo {
-		return s.physical(info)
-	}
-	return s.physical(name) + filepath.FromSlash(info[len(name):])
 }
 
 // Map implements [executor.Host]. Path[MatchedPath:] is the same relative name as the URL from MatchedURL on; the root of

@@ -85,6 +85,12 @@ applications:
 			t.Errorf("GET %s: got %s, want %s", target, resp.code(), want)
 		}
 	}
+	// An update puts another file under the name.
+	f.make("new.txt")
+	must(t, os.Rename(filepath.Join(f.dir, "new.txt"), filepath.Join(f.dir, "engine.txt")))
+	if resp := f.get("/engine.txt"); resp.code() != "404" {
+		t.Errorf("GET /engine.txt after an update: got %s, want 404", resp.code())
+	}
 }
 
 func TestFolders(t *testing.T) {

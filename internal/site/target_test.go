@@ -36,7 +36,7 @@ func cutPrefix(s, prefix string) (string, bool) {
 
 // The three rows of the path rules.
 func TestPathRules(t *testing.T) {
-	f := start(t, []string{"v/app.dll", "v/p.ext", "v/q.ex2", "eng.so"}, `
+	f := start(t, []string{"v/app.dll", "dir.ext/p.ext", "v/p.ext", "v/q.ex2", "eng.so"}, `
 applications:
   - path: /
     handlers:
@@ -53,6 +53,7 @@ applications:
 		"/v/p.ext":             {"WWW/eng.so", "/v/p.ext", "/v/p.ext", "WWW/v/p.ext", "WWW/v/p.ext"},
 		"/v/P.EXT/":            {"WWW/eng.so", "/v/P.EXT", "/v/P.EXT/", "WWW/v/P.EXT/", "WWW/v/P.EXT"},
 		"/v/none.ext":          {"WWW/eng.so", "/v/none.ext", "/v/none.ext", "WWW/v/none.ext", "WWW/v/none.ext"},
+		"/dir.ext/p.ext/a":     {"WWW/eng.so", "/dir.ext/p.ext", "/dir.ext/p.ext/a", "WWW/dir.ext/p.ext/a", "WWW/dir.ext/p.ext"},
 		"/v/q.ex2/a/b":         {"WWW/eng.so", "/v/q.ex2", "/a/b", "WWW/a/b", "WWW/v/q.ex2"},
 		"/v/q.ex2":             {"WWW/eng.so", "/v/q.ex2", "", "WWW", "WWW/v/q.ex2"},
 	} {
@@ -207,6 +208,27 @@ func TestNoHandler(t *testing.T) {
 	f := start(t, []string{"page.html", "app.dll"}, "static: false\n"+dllApp)
 	f.landed("GET", "/app.dll")
 	for _, target := range []string{"/page.html", "/", "/none.dll"} {
+		if resp := f.get(target); resp.code() != "404.4" {
+			t.Errorf("GET %s: got %s, want 404.4", target, resp.code())
+		}
+	}
+}
+
+func TestStaticHandler(t *testing.T) {
+	f := start(t, []string{"a.css", "b.html", "x.css/index.html", "pub/index.html", "pub/b.html"}, `
+static: false
+applications:
+  - path: /
+    handlers:
+      - {path: "*.css", static: true}
+      - {path: /pub/*, static: true}
+`)
+	for target, want := range map[string]string{"/a.css": "a.css", "/pub/": "pub/index.html", "/pub/b.html": "pub/b.html"} {
+		if resp := f.get(target); resp.body != want {
+			t.Errorf("GET %s: got %s %q, want %q", target, resp.Status, resp.body, want)
+		}
+	}
+	for _, target := range []string{"/b.html", "/x.css/", "/x.css/index.html"} {
 		if resp := f.get(target); resp.code() != "404.4" {
 			t.Errorf("GET %s: got %s, want 404.4", target, resp.code())
 		}
