@@ -1,0 +1,69 @@
+//go:build !unix || !cgo
+
+package native
+
+import (
+	"errors"
+	"runtime"
+
+	"github.com/isapid/isapid/internal/isapi"
+)
+
+// This build has no way to call a library: a Unix without cgo, or a system whose boundary is not written yet. Open says so,
+// and nothing else is ever reached.
+
+var errUnsupported = errors.New("this build of isapid cannot load extensions on " + runtime.GOOS + ": it needs a Unix system and cgo")
+
+// Library is a loaded image.
+type Library struct{}
+
+// Open says that this build cannot.
+func Open(string) (*Library, error) { return nil, errUnsupported }
+
+// Lookup finds nothing.
+func (*Library) Lookup(string) uintptr { return 0 }
+
+// Close has nothing to do.
+func (*Library) Close() (unloaded bool, err error) { return true, nil }
+
+// Handler is the Go side of one request's callbacks.
+type Handler interface {
+	GetServerVariable(name, buf, size uintptr) isapi.Error
+	WriteClient(buf, size uintptr, flags uint32) isapi.Error
+	ReadClient(buf, size uintptr) isapi.Error
+	ServerSupportFunction(code isapi.Code, buf, size, dataType uintptr) isapi.Error
+}
+
+// Slot is a control block.
+type Slot struct{ ecb isapi.ControlBlock }
+
+// Texts are the strings of a control block.
+type Texts struct {
+	Method, QueryString, PathInfo, PathTranslated, ContentType string
+}
+
+func NewSlot(Handler) *Slot { return &Slot{} }
+
+func (s *Slot) Fill(*Texts, uint32, []byte) {}
+func (s *Slot) Data(n int) []byte           { return make([]byte, n) }
+func (s *Slot) ECB() *isapi.ControlBlock    { return &s.ecb }
+func (s *Slot) Detach()                     {}
+func (s *Slot) Release()                    {}
+
+func GetExtensionVersion(uintptr) (info isapi.VersionInfo, ok bool, errno isapi.Error, err error) {
+	return info, false, 0, errUnsupported
+}
+func TerminateExtension(uintptr, uint32) (bool, error)            { return false, errUnsupported }
+func DllMain(uintptr, uint32) (bool, error)                       { return false, errUnsupported }
+func Complete(uintptr, *Slot, uintptr, uint32, uint32) error      { return errUnsupported }
+func HTTPExtensionProc(uintptr, *Slot) (status uint32, err error) { return 0, errUnsupported }
+func ForeignFaults() *Fault                                       { return nil }
+
+// Thread is an OS thread of ours.
+type Thread struct{}
+
+// StartThread says that this build cannot.
+func StartThread(int, func()) (*Thread, error) { return nil, errUnsupported }
+
+// Join has nothing to wait for.
+func (*Thread) Join() {}
