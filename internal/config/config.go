@@ -44,7 +44,7 @@ type Binding struct {
 	TLS     bool
 	Address string // IP address; "" is every address of the machine
 	Port    int    // 0: any free port
-	Host    string // lower-case host name the request must carry; "" is any
+	Host    string // lower-case host name the request must carry, or "*.example.com"; "" is any
 }
 
 // String returns the binding as it is written in the file.
@@ -135,7 +135,8 @@ type Pool struct {
 	OnFault   FaultPolicy
 }
 
-// Limits bound what one client may take. A request over a limit gets the status in brackets.
+// Limits bound what one client may take. A request over a limit gets the status in brackets. Body, Concurrent, URL and
+// Query can differ between sites; the others hold for a connection, and all sites have those of the top level.
 type Limits struct {
 	Header        int           // bytes of request line and header, 1 KiB to 1 MiB [431]
 	Body          int64         // bytes of a body; 0: no limit [413.1]

@@ -227,6 +227,7 @@ func TestBindingString(t *testing.T) {
 		"http://*":                "http://:80",
 		"https://Shop.Example":    "https://shop.example:443",
 		"http://[::1]:81/":        "http://[::1]:81",
+		"http://*.Shop.Example":   "http://*.shop.example:80",
 		"http://127.0.0.1:0":      "http://127.0.0.1:0",
 		"https://localhost:65535": "https://127.0.0.1:65535",
 	} {

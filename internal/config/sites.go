@@ -22,7 +22,7 @@ func (v value) site(s *Site) {
 		"applications":        func(v value) { apps = &v },
 		"static":              func(v value) { v.flag(&s.Static) },
 		"images":              func(v value) { v.siteImages(&s.Images) },
-		"limits":              func(v value) { v.limits(&s.Limits) },
+		"limits":              func(v value) { v.siteLimits(&s.Limits) },
 	})
 	if apps != nil {
 		s.Applications = apps.applications()

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -39,17 +40,33 @@ func (v value) images(i *Images) {
 }
 
 func (v value) limits(l *Limits) {
-	v.object("limits", fields{
-		"header":         func(v value) { v.sizeInt(&l.Header, 1<<10, 1<<20) },
-		"body":           func(v value) { v.size(func(n int64) { l.Body = n }, 0, 1<<50) },
-		"header_timeout": func(v value) { v.duration(&l.HeaderTimeout, day) },
-		"body_timeout":   func(v value) { v.duration(&l.BodyTimeout, day) },
-		"idle_timeout":   func(v value) { v.duration(&l.IdleTimeout, day) },
-		"write_timeout":  func(v value) { v.duration(&l.WriteTimeout, day) },
-		"concurrent":     func(v value) { v.number(&l.Concurrent, 0, 1_000_000) },
-		"url":            func(v value) { v.number(&l.URL, 16, 1<<16) },
-		"query":          func(v value) { v.number(&l.Query, 0, 1<<16) },
-	})
+	f := requestLimits(l)
+	f["header"] = func(v value) { v.sizeInt(&l.Header, 1<<10, 1<<20) }
+	f["header_timeout"] = func(v value) { v.duration(&l.HeaderTimeout, day) }
+	f["body_timeout"] = func(v value) { v.duration(&l.BodyTimeout, day) }
+	f["idle_timeout"] = func(v value) { v.duration(&l.IdleTimeout, day) }
+	f["write_timeout"] = func(v value) { v.duration(&l.WriteTimeout, day) }
+	v.object("limits", f)
+}
+
+// siteLimits takes the limits that can differ between sites: the others hold for a connection, before its site is known.
+func (v value) siteLimits(l *Limits) {
+	f := requestLimits(l)
+	for _, key := range []string{"header", "header_timeout", "body_timeout", "idle_timeout", "write_timeout"} {
+		f[key] = func(v value) {
+			v.fail(fmt.Sprintf("%q cannot differ between sites: it holds for a connection", v.key), `set it in the "limits" at the top level`)
+		}
+	}
+	v.object("limits", f)
+}
+
+func requestLimits(l *Limits) fields {
+	return fields{
+		"body":       func(v value) { v.size(func(n int64) { l.Body = n }, 0, 1<<50) },
+		"concurrent": func(v value) { v.number(&l.Concurrent, 0, 1_000_000) },
+		"url":        func(v value) { v.number(&l.URL, 16, 1<<16) },
+		"query":      func(v value) { v.number(&l.Query, 0, 1<<16) },
+	}
 }
 
 func (v value) log(l *Log) {

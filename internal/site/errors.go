@@ -14,6 +14,12 @@ import (
 // maxErrorPage is the longest file that is sent as an error page.
 const maxErrorPage = 1 << 20
 
+// Error writes the site's page for a status and IIS sub-status (0: none) that somebody outside the site decided. Headers
+// already set on w are kept.
+func (s *Site) Error(w http.ResponseWriter, r *http.Request, status, substatus int) {
+	(&host{site: s, record: recordOf(r)}).Error(w, r, status, substatus)
+}
+
 // Error implements [executor.Host]. The page configured for status and substatus is sent, else the one for the status, else
 // the built-in one; the built-in one also when the configured page fails, and for whatever fails on the way to it.
 func (x *host) Error(w http.ResponseWriter, r *http.Request, status, substatus int) {

@@ -191,3 +191,14 @@ func TestErrorPageExecutesItself(t *testing.T) {
 		t.Errorf("got %s after %d calls, want the built-in page after 1", resp.Status, calls.Load())
 	}
 }
+
+func TestErrorFromOutside(t *testing.T) {
+	f := start(t, []string{"../503.html"}, "error_pages: {503: 503.html}\n")
+	f.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "1")
+		f.site.Error(w, r, http.StatusServiceUnavailable, 0)
+	})
+	if resp := f.get("/"); resp.StatusCode != 503 || resp.body != "../503.html" || resp.Header.Get("Retry-After") != "1" {
+		t.Errorf("got %s %v %q", resp.Status, resp.Header, resp.body)
+	}
+}

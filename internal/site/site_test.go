@@ -28,6 +28,7 @@ type fixture struct {
 	t      *testing.T
 	dir    string // the site's root
 	conf   *config.Config
+	site   *Site
 	server *httptest.Server
 	log    lockedBuffer
 	run    func(w http.ResponseWriter, r *http.Request, t *executor.Target) // nil: tell the target as JSON
@@ -63,11 +64,10 @@ func startWith(t *testing.T, files []string, yaml, top string) *fixture {
 	if f.conf, err = config.Parse(filepath.Join(base, "isapid.yaml"), []byte(text)); err != nil {
 		t.Fatalf("%v\nin\n%s", err, text)
 	}
-	s, err := New(f.conf, &f.conf.Sites[0], f.open, slog.New(slog.NewTextHandler(&f.log, nil)))
-	if err != nil {
+	if f.site, err = New(f.conf, &f.conf.Sites[0], f.open, slog.New(slog.NewTextHandler(&f.log, nil))); err != nil {
 		t.Fatal(err)
 	}
-	f.server = httptest.NewUnstartedServer(s)
+	f.server = httptest.NewUnstartedServer(f.site)
 	f.server.Config.DisableGeneralOptionsHandler = true
 	f.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	f.server.Start()
