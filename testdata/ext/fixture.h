@@ -1,0 +1,66 @@
+/* fixture.h: what the fixtures share. Each is one behaviour, so only what is the same in all of them is here. */
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include "httpext.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* FIXTURE(name) is a GetExtensionVersion that succeeds and gives that name as the description. */
+#define FIXTURE(name)                                                                                                  \
+    BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {                                                             \
+        v->dwExtensionVersion = HSE_VERSION;                                                                           \
+        snprintf(v->lpszExtensionDesc, sizeof v->lpszExtensionDesc, "%s", name);                                       \
+        return TRUE;                                                                                                   \
+    }
+
+/* The last error of a call that answered ok; 0 for TRUE. Use it before anything else is called. */
+static inline unsigned outcome(BOOL ok) {
+    return ok ? 0 : (unsigned)GetLastError();
+}
+
+/* put writes n bytes and answers whether they were taken. */
+static inline BOOL put(EXTENSION_CONTROL_BLOCK *e, const void *data, size_t n) {
+    DWORD size = (DWORD)n;
+    return e->WriteClient(e->ConnID, (LPVOID)data, &size, HSE_IO_SYNC);
+}
+
+/* say answers with a text/plain response of known length. */
+static inline BOOL say(EXTENSION_CONTROL_BLOCK *e, const char *text) {
+    char head[96];
+    HSE_SEND_HEADER_EX_INFO h = {0};
+    snprintf(head, sizeof head, "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", strlen(text));
+    h.pszStatus = "200 OK";
+    h.pszHeader = head;
+    h.fKeepConn = TRUE;
+    return e->ServerSupportFunction(e->ConnID, HSE_REQ_SEND_RESPONSE_HEADER_EX, &h, NULL, NULL) &&
+           put(e, text, strlen(text));
+}
+
+/* sayf is say with a format; at most 4095 bytes. */
+static inline BOOL sayf(EXTENSION_CONTROL_BLOCK *e, const char *format, ...) {
+    char text[4096];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return say(e, text);
+}
+
+/* asked tells whether the query string begins with a word. */
+static inline BOOL asked(const EXTENSION_CONTROL_BLOCK *e, const char *word) {
+    return strncmp(e->lpszQueryString, word, strlen(word)) == 0;
+}
+
+/* note appends to the log data, which the tests read as the result of the request. */
+static inline void note(EXTENSION_CONTROL_BLOCK *e, const char *format, ...) {
+    size_t n = strnlen(e->lpszLogData, sizeof e->lpszLogData);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(e->lpszLogData + n, sizeof e->lpszLogData - n, format, args);
+    va_end(args);
+}
+
+#endif
