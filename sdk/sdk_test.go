@@ -90,7 +90,7 @@ func TestWindowsFunctions(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			need(t, c.command[0], c.required)
 			program := filepath.Join(t.TempDir(), "windows-test")
-			run(t, append(append(c.command[:len(c.command):len(c.command)], strict...), "-g", "-Ic", "-o", program, "testdata/windows.c", "-ldl")...)
+			run(t, append(append(c.command[:len(c.command):len(c.command)], strict...), "-O2", "-Ic", "-o", program, "testdata/windows.c", "-ldl")...)
 			run(t, program)
 		})
 	}

@@ -23,7 +23,7 @@ import (
 func compile(t testing.TB, source string) string {
 	t.Helper()
 	key := sha256.New()
-	command, err := toolchain.Command(source, toolchain.Options{})
+	command, err := toolchain.Command(t.Context(), source, toolchain.Options{})
 	var gone *toolchain.MissingError
 	if errors.As(err, &gone) {
 		missing(t, err)
@@ -43,7 +43,7 @@ func compile(t testing.TB, source string) string {
 // buildGo answers the library of a Go package.
 func buildGo(t testing.TB, dir string) string {
 	t.Helper()
-	if _, err := toolchain.Command("cgo.c", toolchain.Options{}); err != nil {
+	if _, err := toolchain.Command(t.Context(), "cgo.c", toolchain.Options{}); err != nil {
 		missing(t, err)
 	}
 	key := sha256.New()

@@ -1,5 +1,5 @@
-// Package testext gives tests real extensions: it compiles the fixtures in testdata/ext, the examples, and source text
-// in a test. Libraries are kept in the user's cache folder under a hash of everything they are made of, so that test
+// Package testext gives tests real extensions: it compiles the fixtures in testdata/ext, the examples, and sources of
+// a test's own. Libraries are kept in the user's cache folder under a hash of everything they are made of, so that test
 // binaries share them; a test that replaces or writes to an image must copy it first.
 //
 // Without a compiler a test is skipped, but fails when the environment says CI.
@@ -39,6 +39,14 @@ func Source(t testing.TB, code string) string {
 	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return compile(t, file)
+}
+
+// Compile compiles a source file of the test's own folder.
+func Compile(t testing.TB, file string) string {
+	t.Helper()
+	file, err := filepath.Abs(file)
+	check(t, err)
 	return compile(t, file)
 }
 

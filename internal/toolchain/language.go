@@ -1,10 +1,12 @@
 package toolchain
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -16,12 +18,14 @@ type language struct {
 	compilers []string // to look for, best first
 	packages  string   // Debian package with one of them
 	args      func(source, lib string, o Options) []string
+	wished    []string // flags for compilers that know them
 }
 
+// Unique symbols, which g++ makes of statics in inline functions, would keep a C++ library in memory for ever.
 var languages = []*language{
-	{"C", []string{".c"}, "CC", []string{"cc", "gcc", "clang"}, "gcc", cArgs},
-	{"C++", []string{".cpp", ".cc", ".cxx"}, "CXX", []string{"c++", "g++", "clang++"}, "g++", cppArgs},
-	{"Pascal", []string{".pas", ".pp", ".dpr", ".lpr"}, "FPC", []string{"fpc"}, "fp-compiler", pascalArgs},
+	{"C", []string{".c"}, "CC", []string{"cc", "gcc", "clang"}, "gcc", cArgs, nil},
+	{"C++", []string{".cpp", ".cc", ".cxx"}, "CXX", []string{"c++", "g++", "clang++"}, "g++", cppArgs, []string{"-fno-gnu-unique"}},
+	{"Pascal", []string{".pas", ".pp", ".dpr", ".lpr"}, "FPC", []string{"fpc"}, "fp-compiler", pascalArgs, nil},
 }
 
 // CanCompile tells whether a file of this name is a source we know.
@@ -61,6 +65,29 @@ func (l *language) find(asked string) ([]string, error) {
 		}
 	}
 	return nil, &MissingError{Language: l.name, Package: l.packages}
+}
+
+// command is the compiler with all its arguments.
+func (l *language) command(ctx context.Context, source, lib string, o Options) ([]string, error) {
+	compiler, err := l.find(o.Compiler)
+	if err != nil {
+		return nil, err
+	}
+	command := slices.Clone(compiler)
+	for _, flag := range l.wished {
+		if knows(ctx, compiler, flag) {
+			command = append(command, flag)
+		}
+	}
+	return append(command, l.args(source, lib, o)...), nil
+}
+
+// knows asks the compiler whether it takes a flag, by having it compile nothing.
+func knows(ctx context.Context, compiler []string, flag string) bool {
+	args := append(slices.Clone(compiler[1:]), flag, "-fsyntax-only", "-x", "c++", os.DevNull)
+	cmd := exec.CommandContext(ctx, compiler[0], args...)
+	killGroup(cmd)
+	return cmd.Run() == nil
 }
 
 // cArgs: position-independent code with names, lines and frame pointers, so that a crash can be told; POSIX and GNU

@@ -74,26 +74,21 @@ func Compile(ctx context.Context, source, outDir string, o Options) (lib string,
 
 // Command is the command Compile would run, with the source, output and SDK under relative names: two equal commands do the
 // same with the same files. Its error is a [*MissingError] when there is no compiler.
-func Command(source string, o Options) ([]string, error) {
+func Command(ctx context.Context, source string, o Options) ([]string, error) {
 	lang, err := languageOf(source)
 	if err != nil {
 		return nil, err
 	}
-	compiler, err := lang.find(o.Compiler)
-	if err != nil {
-		return nil, err
-	}
 	o.SDK = "sdk"
-	return append(compiler, lang.args(filepath.Base(source), "out.so", o)...), nil
+	return lang.command(ctx, filepath.Base(source), "out.so", o)
 }
 
 // build runs the compiler, which writes lib.
 func (l *language) build(ctx context.Context, source, lib string, o Options) error {
-	compiler, err := l.find(o.Compiler)
+	args, err := l.command(ctx, source, lib, o)
 	if err != nil {
 		return err
 	}
-	args := append(compiler, l.args(source, lib, o)...)
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = filepath.Dir(source)

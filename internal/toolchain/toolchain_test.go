@@ -154,6 +154,31 @@ func TestWarningsAreShown(t *testing.T) {
 	}
 }
 
+// TestNoUniqueSymbols: with one the library could never be unloaded.
+func TestNoUniqueSymbols(t *testing.T) {
+	need(t, "g++")
+	source := write(t, "unique.cpp", "inline int count() { static int n; return ++n; }\nint use() { return count(); }\n")
+	lib, err := toolchain.Compile(t.Context(), source, t.TempDir(), toolchain.Options{Compiler: "g++"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.Open(lib)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	symbols, err := f.DynamicSymbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const unique = 10 // STB_GNU_UNIQUE
+	for _, s := range symbols {
+		if elf.ST_BIND(s.Info) == unique {
+			t.Errorf("%s is a unique symbol", s.Name)
+		}
+	}
+}
+
 func TestOptions(t *testing.T) {
 	need(t, "cc")
 	more := write(t, "more.c", "int more(void) { return MORE; }\n")

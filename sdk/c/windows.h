@@ -37,6 +37,7 @@
 #include "win/error.h"
 #include "win/text.h"
 #include "win/format.h"
+#include "win/secure.h"
 #include "win/memory.h"
 #include "win/lock.h"
 #include "win/interlocked.h"

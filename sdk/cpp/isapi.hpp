@@ -212,6 +212,7 @@ private:
         HANDLE handle() const noexcept { return handle_; }
         ULONGLONG size() const {
             LARGE_INTEGER size;
+            size.QuadPart = 0;
             if (!GetFileSizeEx(handle_, &size))
                 throw Error("GetFileSizeEx", GetLastError());
             return static_cast<ULONGLONG>(size.QuadPart);

@@ -1,5 +1,7 @@
 /* What windows.h promises, checked. The program ends with the number of failures and says which. C and C++. */
 #include <windows.h>
+#include <process.h>
+#include <tchar.h>
 
 static int failures;
 
@@ -48,6 +50,23 @@ static void format(void) {
     LocalFree(long_text);
 }
 
+static void secure(void) {
+    char b[8] = "x";
+    OK(strcpy_s(b, sizeof b, "1234567") == 0 && strcmp(b, "1234567") == 0);
+    OK(strcpy_s(b, sizeof b, "12345678") == ERANGE && *b == 0);
+    OK(strncpy_s(b, sizeof b, "12345678", _TRUNCATE) == 0 && strcmp(b, "1234567") == 0);
+    OK(strncpy_s(b, sizeof b, "12345678", 3) == 0 && strcmp(b, "123") == 0);
+    OK(strncpy_s(b, sizeof b, "12", 100) == 0 && strcmp(b, "12") == 0);
+    OK(strcat_s(b, sizeof b, "34567") == 0 && strcmp(b, "1234567") == 0 && strcat_s(b, sizeof b, "8") == ERANGE && *b == 0);
+    OK(sprintf_s(b, sizeof b, "%lu", (DWORD)1234567) == 7 && sprintf_s(b, sizeof b, "%lu", (DWORD)12345678) == -1 && *b == 0);
+    OK(_snprintf_s(b, sizeof b, 3, "%s", "12345") == -1 && strcmp(b, "123") == 0);
+    OK(_snprintf_s(b, sizeof b, _TRUNCATE, "%s", "123456789") == -1 && strcmp(b, "1234567") == 0);
+#ifdef __cplusplus
+    OK(strcpy_s(b, "abc") == 0 && strcat_s(b, "def") == 0 && strcmp(b, "abcdef") == 0 && sprintf_s(b, "%d%s", 7, "x") == 2);
+#endif
+    OK(_tcslen(_T("three")) == 5 && _countof(b) == 8);
+}
+
 static void memory(void) {
     unsigned char *p = (unsigned char *)HeapAlloc(GetProcessHeap(), 0, 3);
     int i, zeros = 0;
@@ -86,6 +105,11 @@ static DWORD WINAPI try_section(LPVOID p) {
     return (DWORD)TryEnterCriticalSection(&section);
 }
 
+static unsigned int WINAPI seven(void *p) {
+    (void)p;
+    return 7;
+}
+
 static void threads(void) {
     HANDLE all[4];
     DWORD id, code, param = 7;
@@ -101,6 +125,8 @@ static void threads(void) {
         OK(CloseHandle(all[i]));
     }
     OK(counter == 4000 && guarded == 4000 && TlsFree(slot));
+    all[0] = (HANDLE)_beginthreadex(NULL, 0, seven, NULL, 0, NULL);
+    OK(WaitForSingleObject(all[0], INFINITE) == WAIT_OBJECT_0 && GetExitCodeThread(all[0], &code) && code == 7 && CloseHandle(all[0]));
     OK(CreateThread(NULL, 0, count, NULL, CREATE_SUSPENDED, NULL) == NULL && GetLastError() == ERROR_NOT_SUPPORTED);
 
     EnterCriticalSection(&section);
@@ -224,6 +250,7 @@ int main(void) {
     errors();
     text();
     format();
+    secure();
     memory();
     threads();
     objects();

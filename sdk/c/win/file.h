@@ -148,6 +148,7 @@ static inline BOOL GetFileSizeEx(HANDLE h, LARGE_INTEGER *size) {
 /* GetFileSize answers the low half of the size; when that is INVALID_FILE_SIZE the last error tells. */
 static inline DWORD GetFileSize(HANDLE h, LPDWORD high) {
     LARGE_INTEGER size;
+    size.QuadPart = 0;
     if (!GetFileSizeEx(h, &size))
         return INVALID_FILE_SIZE;
     if (high)
