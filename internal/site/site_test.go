@@ -181,11 +181,10 @@ func (f *fixture) raw(method, target string, header ...string) response {
 	c, err := net.Dial("tcp", f.server.Listener.Addr().String())
 	must(f.t, err)
 	defer c.Close()
-	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n", method, target)
-	for _, h := range header {
-		fmt.Fprintf(c, "%s\r\n", h)
-	}
-	fmt.Fprint(c, "\r\n")
+	head := append([]string{method + " " + target + " HTTP/1.1", "Host: shop.example", "Connection: close"}, header...)
+	// In one piece: net/http closes at the first bad line, and what came later would turn its answer into a reset.
+	_, err = io.WriteString(c, strings.Join(head, "\r\n")+"\r\n\r\n")
+	must(f.t, err)
 	resp, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: method})
 	if err != nil {
 		f.t.Fatalf("%s %q: %v", method, target, err)
