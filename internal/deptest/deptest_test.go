@@ -22,8 +22,8 @@ var layers = map[string][]string{
 	"examples/...": {".", "sdk/go"},
 
 	"front":     {"config", "executor", "extension", "image", "server", "site"}, // the front process, wired together
-	"server":    {"config", "conn", "executor", "site"},                         // HTTP; knows sites, no processes
-	"site":      {"config", "executor", "image"},                                // the URL space; runs nothing itself
+	"server":    {"conn"},                                                       // HTTP; knows sites as handlers only, and no processes
+	"site":      {"config", "executor"},                                         // the URL space; runs nothing itself
 	"extension": {"conn", "executor", "image", "isapi", "native"},               // one request through one loaded image
 	"native":    {"isapi"},                                                      // the only crossing into C
 	"toolchain": {"sdk"},
@@ -34,7 +34,7 @@ var layers = map[string][]string{
 	"isapi":     {}, // the ABI in pure Go
 	"deptest":   {},
 
-	"executor/executortest": {"executor", "testext"}, // for tests, as testext
+	"executor/executortest": {"conn", "executor", "testext"}, // for tests, as testext
 	"testext":               {"sdk", "toolchain"},
 }
 
@@ -56,7 +56,17 @@ func TestLayers(t *testing.T) {
 	}
 	for _, rule := range slices.Sorted(maps.Keys(layers)) {
 		if !seen[rule] {
-			t.Logf("layers: there is no package %q (yet)", rule)
+			t.Errorf("layers has a line for %q, but there is no such package", rule)
+		}
+	}
+}
+
+// TestOneCrossing: in the program only package native contains C. The SDK for Go and extensions written with it are other programs.
+func TestOneCrossing(t *testing.T) {
+	for _, line := range goList(t, "linux", `{{if .CgoFiles}}{{.ImportPath}}{{end}}`) {
+		pkg := short(line[0])
+		if pkg != "native" && pkg != "sdk/go" && !strings.HasPrefix(pkg, "examples/") {
+			t.Errorf("package %q has import \"C\"; package native is the only crossing into C", pkg)
 		}
 	}
 }
@@ -79,14 +89,7 @@ func imports(t *testing.T) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
 	for _, system := range []string{"linux", "windows"} {
-		cmd := exec.Command("go", "list", "-e", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"/...")
-		cmd.Env = append(cmd.Environ(), "GOOS="+system, "CGO_ENABLED=1")
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("go list for %s: %v", system, err)
-		}
-		for line := range strings.Lines(string(out)) {
-			paths := strings.Fields(line)
+		for _, paths := range goList(t, system, `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`) {
 			pkg := short(paths[0])
 			for _, p := range paths[1:] {
 				if strings.HasPrefix(p+"/", module+"/") && !slices.Contains(all[pkg], short(p)) {
@@ -102,6 +105,23 @@ func imports(t *testing.T) map[string][]string {
 		t.Fatalf("go list found only %d packages", len(all))
 	}
 	return all
+}
+
+// goList is what the go command says of every package of the module, in fields; empty lines are left out.
+func goList(t *testing.T, system, format string) (lines [][]string) {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-e", "-f", format, module+"/...")
+	cmd.Env = append(cmd.Environ(), "GOOS="+system, "CGO_ENABLED=1")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list for %s: %v", system, err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if fields := strings.Fields(line); len(fields) > 0 {
+			lines = append(lines, fields)
+		}
+	}
+	return lines
 }
 
 // short is the path of a package inside the module, without "internal/".

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/front"
+	"github.com/isapid/isapid/internal/image"
+)
+
+type checkOptions struct {
+	config string
+	json   bool
+}
+
+func newCheckCommand() *cobra.Command {
+	var o checkOptions
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Say what a configuration file would serve",
+		Long: `Check a configuration file and say what it would serve: a line per handler, in the order they are tried, then every image that
+the file names and whether it can be loaded here. Nothing is loaded and no port is opened.`,
+		Example: "  isapid check -c isapid.yaml",
+		Args:    usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runCheck(o, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVarP(&o.config, "config", "c", "isapid.yaml", "configuration `file`")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	return cmd
+}
+
+// checkReport is what a configuration would serve.
+type checkReport struct {
+	File   string        `json:"file"`
+	Routes []front.Route `json:"routes"`
+	Images []checkImage  `json:"images"`
+}
+
+type checkImage struct {
+	Image string `json:"image"`
+	Kind  string `json:"kind,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+func runCheck(o checkOptions, out io.Writer) error {
+	cfg, err := loadConfig(o.config)
+	if err != nil {
+		return err
+	}
+	f, err := front.New(cfg, nil)
+	if err != nil {
+		return configError{err}
+	}
+	report := checkReport{File: cfg.File, Routes: f.Routes(), Images: inspectAll(cfg)}
+	if o.json {
+		printJSON(out, report)
+	} else {
+		report.print(out)
+	}
+	return report.err()
+}
+
+func (r checkReport) err() error {
+	bad := 0
+	for _, i := range r.Images {
+		if i.Error != "" {
+			bad++
+		}
+	}
+	if bad == 0 {
+		return nil
+	}
+	return imageError{fmt.Errorf("%s: %d of %s cannot be loaded", r.File, bad, plural(int64(len(r.Images)), "image"))}
+}
+
+// inspectAll looks at every image that the file names. Images that URLs name are not known before a request comes.
+func inspectAll(cfg *config.Config) []checkImage {
+	named := map[string]bool{}
+	for _, s := range cfg.Sites {
+		for _, a := range s.Applications {
+			for _, h := range a.Handlers {
+				if h.Extension != "" {
+					named[h.Extension] = true
+				}
+			}
+		}
+	}
+	list := []checkImage{}
+	for _, path := range slices.Sorted(maps.Keys(named)) {
+		list = append(list, inspect(path))
+	}
+	return list
+}
+
+func inspect(path string) checkImage {
+	info, err := image.Inspect(path)
+	if err == nil {
+		err = info.LoadableHere()
+	}
+	switch {
+	case err != nil:
+		return checkImage{Image: path, Error: err.Error()}
+	case info.Kind == image.KindFilter:
+		return checkImage{Image: path, Kind: string(info.Kind), Error: "a filter, not an extension: it has no HttpExtensionProc"}
+	}
+	return checkImage{Image: path, Kind: string(info.Kind)}
+}
+
+func (r checkReport) print(out io.Writer) {
+	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "SITE\tBINDING\tAPPLICATION\tPATTERN\tHANDLER\tPOOL\tIMAGE")
+	for _, x := range r.Routes {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.Site, strings.Join(x.Bindings, " "), x.Application, x.Pattern,
+			x.Handler, orDefault(x.Pool, "-"), orDefault(x.Image, "-"))
+	}
+	t.Flush()
+	if len(r.Images) == 0 {
+		return
+	}
+	fmt.Fprintln(t, "\nIMAGE\tRESULT")
+	for _, i := range r.Images {
+		fmt.Fprintf(t, "%s\t%s\n", i.Image, orDefault(i.Error, i.Kind))
+	}
+	t.Flush()
+}
+
+func orDefault(s, d string) string {
+	if s == "" {
+		return d
+	}
+	return s
+}

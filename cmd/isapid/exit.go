@@ -1,0 +1,69 @@
+package main
+
+import "errors"
+
+// The exit codes. They are documented in the help of every command and in docs/operations.md.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitConfig      = 3
+	exitImage       = 4
+	exitCompile     = 5
+	exitListen      = 6
+	exitInterrupted = 130
+)
+
+const exitCodeHelp = `Exit codes:
+    0  success
+    1  failure not named below
+    2  wrong command line
+    3  error in the configuration
+    4  an image cannot be loaded
+    5  the source does not compile
+    6  cannot listen: address in use, not allowed or not there
+  130  ended at once by a second signal, or drained too long`
+
+// One type per exit code; a command wraps what it got in the one that fits.
+type (
+	usageError   struct{ error }
+	configError  struct{ error }
+	imageError   struct{ error }
+	compileError struct{ error }
+	listenError  struct{ error }
+)
+
+func (e usageError) Unwrap() error   { return e.error }
+func (e configError) Unwrap() error  { return e.error }
+func (e imageError) Unwrap() error   { return e.error }
+func (e compileError) Unwrap() error { return e.error }
+func (e listenError) Unwrap() error  { return e.error }
+
+// errInterrupted means that requests were cut off because the user did not want to wait, or had waited long enough.
+var errInterrupted = errors.New("ended before all requests were answered")
+
+// exitCode is the exit code for the error of a command.
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case isA[usageError](err):
+		return exitUsage
+	case isA[configError](err):
+		return exitConfig
+	case isA[imageError](err):
+		return exitImage
+	case isA[compileError](err):
+		return exitCompile
+	case isA[listenError](err):
+		return exitListen
+	}
+	return exitFailure
+}
+
+func isA[T error](err error) bool {
+	_, ok := errors.AsType[T](err)
+	return ok
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/isapid/isapid/internal/front"
+)
+
+// reporter tells the person or program that started a server what it does.
+type reporter struct {
+	out, err io.Writer
+	json     bool
+	what     string // what is served: "counter.c", "isapid.yaml"
+	log      string // where the log goes
+	access   string // where the access log goes; "": there is none
+}
+
+type servingEvent struct {
+	Event      string            `json:"event"`
+	URLs       []string          `json:"urls"`
+	Extensions []front.Extension `json:"extensions"`
+	Log        string            `json:"log"`
+	AccessLog  string            `json:"access_log,omitempty"`
+}
+
+type stoppedEvent struct {
+	Event    string `json:"event"`
+	Requests int64  `json:"requests"`
+	Faults   int64  `json:"faults"`
+	Broken   int64  `json:"broken"` // responses that had begun and could not be completed
+}
+
+func (r *reporter) serving(f *front.Front) {
+	if r.json {
+		printJSON(r.out, servingEvent{"serving", f.URLs(), f.Extensions(), r.log, r.access})
+		return
+	}
+	fmt.Fprintf(r.out, "serving %s\n", r.what)
+	for _, u := range f.URLs() {
+		fmt.Fprintf(r.out, "  url          %s\n", u)
+	}
+	for _, e := range f.Extensions() {
+		fmt.Fprintf(r.out, "  description  %s\n", printable(e.Description))
+	}
+	fmt.Fprintf(r.out, "  log          %s\n", r.log)
+	if r.access != "" {
+		fmt.Fprintf(r.out, "  access log   %s\n", r.access)
+	}
+	fmt.Fprintln(r.out, "press Ctrl-C to stop")
+}
+
+func (r *reporter) draining(f *front.Front) {
+	if n := f.Stats().Running; n > 0 && !r.json {
+		fmt.Fprintf(r.err, "isapid: waiting up to %v for %s; press Ctrl-C again to end at once\n", drainLimit.Round(time.Second), plural(n, "running request"))
+	}
+}
+
+func (r *reporter) stopped(f *front.Front) {
+	s := f.Stats()
+	if r.json {
+		printJSON(r.out, stoppedEvent{"stopped", s.Requests, s.Faults, s.Broken})
+		return
+	}
+	broken := ""
+	if s.Broken > 0 {
+		broken = fmt.Sprintf(", %s cut off", plural(s.Broken, "response"))
+	}
+	fmt.Fprintf(r.out, "stopped: %s served, %s%s\n", plural(s.Requests, "request"), plural(s.Faults, "fault"), broken)
+}
+
+func (r *reporter) progress(format string, args ...any) {
+	if !r.json {
+		fmt.Fprintf(r.err, "isapid: "+format+"\n", args...)
+	}
+}
+
+func plural(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// printable quotes text of an extension that would do something to a terminal.
+func printable(s string) string {
+	for _, c := range s {
+		if c < ' ' || c == 0x7f {
+			return fmt.Sprintf("%q", s)
+		}
+	}
+	return s
+}

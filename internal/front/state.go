@@ -1,0 +1,51 @@
+package front
+
+// Stats is what was counted since the start.
+type Stats struct {
+	Requests int64 // that ended
+	Running  int64 // now
+	Broken   int64 // responses that had begun and could not be completed
+	Faults   int64 // contained in extensions
+}
+
+// Stats may be asked at any time, also after Drain.
+func (f *Front) Stats() Stats {
+	o := &f.observer
+	return Stats{Requests: o.requests.Load(), Running: o.running.Load(), Broken: o.broken.Load(), Faults: f.cache.faults()}
+}
+
+// Extension is a loaded extension.
+type Extension struct {
+	Image       string `json:"image"`
+	Pool        string `json:"pool"`
+	Description string `json:"description"` // what it said of itself in GetExtensionVersion
+}
+
+// Extensions lists what is loaded, by image and pool.
+func (f *Front) Extensions() []Extension { return f.cache.loaded() }
+
+// Route is one handler of one site.
+type Route struct {
+	Site        string   `json:"site"`
+	Bindings    []string `json:"bindings"`
+	Application string   `json:"application"`
+	Pattern     string   `json:"pattern"`
+	Handler     string   `json:"handler"`         // "isapi", "script map", "extension" or "static"
+	Image       string   `json:"image,omitempty"` // "": the URL names it, or files are served
+	Pool        string   `json:"pool,omitempty"`
+}
+
+// Routes lists the handlers of all sites, in the order they are asked within an application.
+func (f *Front) Routes() []Route {
+	list := []Route{}
+	for i, s := range f.sites {
+		var bindings []string
+		for _, b := range f.cfg.Sites[i].Bindings {
+			bindings = append(bindings, b.String())
+		}
+		for _, row := range s.Describe() {
+			list = append(list, Route{s.Name(), bindings, row.Application, row.Pattern, row.What, row.Image, row.Pool})
+		}
+	}
+	return list
+}
