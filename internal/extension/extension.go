@@ -96,7 +96,7 @@ func (e *Extension) unload() error {
 	case err != nil:
 		errs = append(errs, err)
 	case !unloaded:
-		e.log.Warn("image stays in memory: it has unique symbols, thread-local destructors, -z nodelete, or is built by Go")
+		e.log.Warn("image stays in memory: it has unique symbols, thread-specific data, thread-local destructors, -z nodelete, or is built by Go")
 	}
 	errs = append(errs, e.staged.Remove())
 	e.log.Info("extension unloaded", "left memory", unloaded)

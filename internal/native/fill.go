@@ -94,7 +94,7 @@ func allocBuffer(n int) (unsafe.Pointer, int) {
 }
 
 func freeBuffer(p unsafe.Pointer, n int) {
-	if n == bufferSize {
+	if p != nil && n == bufferSize {
 		select {
 		case buffers <- p:
 			return

@@ -8,8 +8,10 @@ package native
 import "C"
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"unsafe"
 )
 
@@ -64,9 +66,17 @@ func (l *Library) Lookup(name string) (addr uintptr) {
 	return addr
 }
 
+// leavesThreadKeys tells whether the image may have made thread-specific data with a destructor (Free Pascal's cthreads
+// does, and finds the function by name at run time). Unloaded, that destructor would be called at the end of every thread
+// that ever ran its code, where there is no code any more. Nothing tells for sure; the name in the file is what there is.
+func leavesThreadKeys(path string) bool {
+	b, err := os.ReadFile(path)
+	return err != nil || bytes.Contains(b, []byte("pthread_key_create"))
+}
+
 // Close unloads the image, running its destructors under the guard. unloaded is false when the image stayed in memory all the
 // same, as glibc decides for unique symbols (C++ inline statics), thread-local destructors still to run, -z nodelete and
-// libraries built by Go.
+// libraries built by Go. One that makes thread-specific data is left there by this function, for the same end.
 func (l *Library) Close() (unloaded bool, err error) {
 	defer loader.release()
 	loader.do(func() { unloaded, err = l.close() })
@@ -75,6 +85,9 @@ func (l *Library) Close() (unloaded bool, err error) {
 }
 
 func (l *Library) close() (bool, error) {
+	if leavesThreadKeys(l.path) {
+		return false, nil
+	}
 	_, _, err := call(C.CALL_DLCLOSE, 0, l.handle)
 	if err != nil {
 		loader.poison()

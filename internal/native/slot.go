@@ -158,7 +158,7 @@ func (s *Slot) Release() {
 	s.ref.Handler = nil
 	if s.data != nil {
 		freeBuffer(s.data, s.cap)
-		s.data = nil
+		s.data, s.cap = nil, 0
 	}
 	slots.mu.Lock()
 	slots.free = append(slots.free, s)
