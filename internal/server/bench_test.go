@@ -57,16 +57,22 @@ func benchClient(b *testing.B, pb *testing.PB, addr, request string) {
 	}
 	defer c.Close()
 	r := bufio.NewReader(c)
+	body := make([]byte, len("hello"))
 	for pb.Next() {
 		_, _ = io.WriteString(c, request)
-		for line := []byte("x"); len(line) > 2; { // up to the blank line
-			if line, err = r.ReadSlice('\n'); err != nil {
+		for { // up to the blank line
+			line, err := r.ReadSlice('\n')
+			if err != nil {
 				b.Error(err)
 				return
 			}
+			if len(line) == len("\r\n") {
+				break
+			}
 		}
-		if _, err := r.Discard(len("hello")); err != nil {
-			b.Error(err)
+		// A client that loses count would not wait for answers, and measure nothing.
+		if n, err := io.ReadFull(r, body); err != nil || string(body) != "hello" || r.Buffered() != 0 {
+			b.Errorf("body: got %q, %v, and %d bytes after it", body[:n], err, r.Buffered())
 			return
 		}
 	}
