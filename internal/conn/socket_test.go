@@ -9,8 +9,6 @@ import (
 	"reflect"
 	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // pair is a connected pair of sockets.
@@ -110,21 +108,6 @@ func TestResetOnClose(t *testing.T) {
 		if _, err := io.ReadAll(c); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("%s: client got %v, want a reset", path, err)
 		}
-	}
-}
-
-func TestDescriptor(t *testing.T) {
-	c, client := pair(t)
-	fd, ok := c.Descriptor()
-	if !ok {
-		t.Fatal("no descriptor")
-	}
-	peer, err := unix.Getpeername(int(fd))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := peer.(*unix.SockaddrInet4).Port, client.LocalAddr().(*net.TCPAddr).Port; got != want {
-		t.Errorf("peer's port: got %d, want %d", got, want)
 	}
 }
 
