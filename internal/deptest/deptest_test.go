@@ -34,7 +34,7 @@ var layers = map[string][]string{
 	"isapi":     {}, // the ABI in pure Go
 	"deptest":   {},
 
-	"executor/executortest": {"conn", "executor", "testext"}, // for tests, as testext
+	"executor/executortest": {"executor", "server", "testext"}, // for tests, as testext
 	"testext":               {"sdk", "toolchain"},
 }
 

@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,8 +24,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/isapid/isapid/internal/conn"
 	"github.com/isapid/isapid/internal/executor"
+	hosting "github.com/isapid/isapid/internal/server"
 	"github.com/isapid/isapid/internal/testext"
 )
 
@@ -50,7 +51,7 @@ func Run(t *testing.T, open Open) {
 	}
 }
 
-// server is one fixture behind a real HTTP server on loopback, with a document root of its own.
+// server is one fixture behind the HTTP server of package server on loopback, with a document root of its own.
 type server struct {
 	t    *testing.T
 	ex   executor.Executor
@@ -68,11 +69,11 @@ type server struct {
 // with the test; a Close that fails, fails it.
 func (s *suite) serve(t *testing.T, fixture string, o executor.Options) *server {
 	t.Helper()
-	return s.serveImage(t, testext.Fixture(t, fixture), o, nil)
+	return s.serveImage(t, testext.Fixture(t, fixture), o, hosting.Binding{})
 }
 
-// serveImage is serve for a library; with tls it serves https.
-func (s *suite) serveImage(t *testing.T, image string, o executor.Options, secure *tls.Config) *server {
+// serveImage is serve for a library. b says how it is reached; the address is a free port of loopback unless it has one.
+func (s *suite) serveImage(t *testing.T, image string, o executor.Options, b hosting.Binding) *server {
 	t.Helper()
 	srv := &server{t: t, log: &logBuffer{}, root: t.TempDir()}
 	o.Logger = slog.New(slog.NewTextHandler(srv.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -82,30 +83,9 @@ func (s *suite) serveImage(t *testing.T, image string, o executor.Options, secur
 	}
 	srv.ex = ex
 	srv.host = &testHost{srv: srv}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.addr, srv.URL = ln.Addr().String(), "http://"+ln.Addr().String()
-	hs := &http.Server{
-		Handler:     srv,
-		TLSConfig:   secure,
-		ErrorLog:    slog.NewLogLogger(slog.NewTextHandler(srv.log, nil), slog.LevelWarn),
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return conn.NewContext(ctx, conn.Of(c)) },
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if secure != nil {
-			srv.URL = "https://" + srv.addr
-			_ = hs.ServeTLS(wrapping{ln}, "", "")
-			return
-		}
-		_ = hs.Serve(wrapping{ln})
-	}()
+	stop := srv.listen(b, o.Logger)
 	t.Cleanup(func() {
-		hs.Close()
-		<-done
+		stop()
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		if err := ex.Close(ctx); err != nil {
@@ -118,14 +98,37 @@ func (s *suite) serveImage(t *testing.T, image string, o executor.Options, secur
 	return srv
 }
 
-type wrapping struct{ net.Listener }
+// noLimits: what clients may do is not what is tested here.
+var noLimits = hosting.Limits{Header: -1, Body: -1, HeaderTimeout: -1, BodyTimeout: -1, IdleTimeout: -1, WriteTimeout: -1, Concurrent: -1, URL: -1, Query: -1}
 
-func (w wrapping) Accept() (net.Conn, error) {
-	c, err := w.Listener.Accept()
-	if err != nil {
-		return nil, err
+// listen serves until stop is called, which cuts requests that still run.
+func (s *server) listen(b hosting.Binding, log *slog.Logger) (stop func()) {
+	s.t.Helper()
+	if b.Addr == "" {
+		b.Addr = "127.0.0.1:0"
 	}
-	return conn.Wrap(c), nil
+	hs, err := hosting.New([]hosting.Site{{Name: "test", Bindings: []hosting.Binding{b}, Handler: s}}, noLimits, log)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := hs.Listen(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.addr = hs.Addrs()[0].String()
+	s.URL = "http://" + s.addr
+	if b.TLS {
+		s.URL = "https://" + s.addr
+	}
+	served := make(chan error, 1)
+	go func() { served <- hs.Serve() }()
+	return func() {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = hs.Shutdown(now) // tells of requests that were cut
+		if err := <-served; !errors.Is(err, hosting.ErrClosed) {
+			s.t.Errorf("serve: %v", err)
+		}
+	}
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.run(w, r) }
