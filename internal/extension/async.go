@@ -11,30 +11,43 @@ import (
 // asyncIO is the asynchronous I/O of one request: one operation at a time, one callback for each, also when it fails.
 type asyncIO struct {
 	callback, context uintptr // of HSE_REQ_IO_COMPLETION
-	busy              bool
+	busy              direction // of the pending operation; 0: none
 	cancelled         bool
+	interrupted       bool
 	stopped           bool // the request ends: no new operations
 }
 
+// direction is what an operation does with the connection.
+type direction int
+
+const (
+	reading direction = 1 << iota
+	writing
+)
+
 // async starts op and calls the completion callback when it is over: the one given, or with 0 the one of
 // HSE_REQ_IO_COMPLETION. The callback may come before this returns, and may start the next operation.
-func (q *request) async(callback, context uintptr, op func() (n uint32, err isapi.Error)) isapi.Error {
+func (q *request) async(d direction, callback, context uintptr, op func() (n uint32, err isapi.Error)) isapi.Error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if callback == 0 {
 		callback, context = q.io.callback, q.io.context
 	}
-	if callback == 0 || q.io.busy || q.io.stopped {
+	if callback == 0 || q.io.busy != 0 || q.io.stopped {
 		return isapi.InvalidParameter
 	}
-	q.io.busy, q.io.cancelled = true, false
+	q.io.busy, q.io.cancelled = d, false
 	q.ops.Add(1)
 	go func() {
 		defer q.ops.Done()
 		var n uint32
 		err := native.Protect(func() (err isapi.Error) { n, err = op(); return err })
+		if err == isapi.WSAEConnReset {
+			err = isapi.OperationAborted // what an asynchronous operation is told when the client broke off
+		}
 		q.mu.Lock()
-		q.io.busy = false
+		q.allow()
+		q.io.busy = 0
 		q.mu.Unlock()
 		q.complete(callback, context, n, err)
 	}()
@@ -52,12 +65,14 @@ func (q *request) complete(callback, context uintptr, n uint32, code isapi.Error
 	})
 }
 
-// stopIO refuses new operations. After a fault the running one is cut short: nobody may ever end it otherwise.
+// stopIO refuses new operations. A pending read is cut short, because nobody wants the body any more and the client may be
+// waiting for the end of the response; after a fault everything is: nobody may ever end it otherwise.
 func (q *request) stopIO(now bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.io.stopped = true
-	if now && q.io.busy {
+	if now && q.io.busy != 0 || q.io.busy == reading {
+		q.io.cancelled = true
 		q.interrupt()
 	}
 }
@@ -66,7 +81,7 @@ func (q *request) stopIO(now bool) {
 func (q *request) cancelIO() isapi.Error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.io.busy {
+	if q.io.busy == 0 {
 		return isapi.InvalidParameter
 	}
 	q.io.cancelled = true
@@ -74,21 +89,46 @@ func (q *request) cancelIO() isapi.Error {
 	return isapi.OK
 }
 
-// interrupt makes pending reads and writes of the connection fail.
+// interrupt makes the pending operation fail, or all there may be if there is none. q.mu is held.
 func (q *request) interrupt() {
-	past := time.Unix(1, 0)
-	rc := http.NewResponseController(q.w)
-	_ = rc.SetReadDeadline(past)
-	_ = rc.SetWriteDeadline(past)
+	q.io.interrupted = true
+	q.setDeadlines(q.io.busy, time.Unix(1, 0))
 }
 
-// closeConnection is HSE_REQ_CLOSE_CONNECTION: what is pending completes with ERROR_NETNAME_DELETED.
+// allow undoes interrupt, so that the response can go on: a cancelled read spoils nothing. q.mu is held.
+func (q *request) allow() {
+	if q.io.interrupted && !q.closed {
+		q.io.interrupted = false
+		q.setDeadlines(q.io.busy, time.Time{})
+	}
+}
+
+func (q *request) setDeadlines(d direction, t time.Time) {
+	rc := http.NewResponseController(q.w)
+	if d != writing {
+		_ = rc.SetReadDeadline(t)
+	}
+	if d != reading {
+		_ = rc.SetWriteDeadline(t)
+	}
+}
+
+// closeConnection is HSE_REQ_CLOSE_CONNECTION: what is pending completes with ERROR_NETNAME_DELETED. What was written
+// before is sent, unless a write is stuck.
 func (q *request) closeConnection() isapi.Error {
+	if q.resp.mu.TryLock() {
+		_ = http.NewResponseController(q.w).SetWriteDeadline(time.Now().Add(closeFlush))
+		q.resp.flushLocked()
+		q.resp.mu.Unlock()
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
 	if q.conn == nil || q.r.ProtoMajor >= 2 || q.conn.Abort() != nil {
-		q.interrupt()
+		q.setDeadlines(reading|writing, time.Unix(1, 0))
 	}
 	return isapi.OK
 }
+
+// closeFlush is how long CLOSE_CONNECTION tries to send what net/http has still got.
+const closeFlush = time.Second

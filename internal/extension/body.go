@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"syscall"
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
@@ -23,7 +24,8 @@ type body struct {
 	ahead []byte // C memory, belongs to the slot
 	whole bool   // the read-ahead is all there is
 
-	mu  sync.Mutex // one reader at a time; guards err
+	mu  sync.Mutex // one reader at a time; guards all below
+	got int64      // bytes read after the read-ahead
 	err error      // sticky
 }
 
@@ -85,8 +87,11 @@ func (q *request) readInto(buf uintptr, want uint32) (int, isapi.Error) {
 		return 0, isapi.OK
 	}
 	// Some pass a far larger size than their buffer has when the rest of the body is small: never touch more than can come.
-	if left := q.r.ContentLength - int64(len(q.body.ahead)); q.r.ContentLength >= 0 && int64(want) > left {
+	if left := q.body.left(); int64(want) > left {
 		want = uint32(left)
+	}
+	if want == 0 {
+		return 0, isapi.OK
 	}
 	n, err := q.body.read(native.Writable(buf, int(want)))
 	switch {
@@ -98,17 +103,37 @@ func (q *request) readInto(buf uintptr, want uint32) (int, isapi.Error) {
 	return 0, q.readError(err)
 }
 
+// left is how many bytes can still come.
+func (b *body) left() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.r.ContentLength < 0 {
+		return math.MaxInt64
+	}
+	return b.r.ContentLength - int64(len(b.ahead)) - b.got
+}
+
 func (b *body) read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for b.err == nil {
 		n, err := b.r.Body.Read(p)
-		b.err = err
-		if n > 0 {
-			return n, nil
+		if !isTimeout(err) { // a cancelled read can be tried again
+			b.err = err
+		}
+		b.got += int64(n)
+		if n > 0 || err != nil {
+			return n, err
 		}
 	}
 	return 0, b.err
+}
+
+// begun tells whether the extension has read on after the read-ahead.
+func (b *body) begun() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.got > 0
 }
 
 // readError says why a body could not be read to its end. TRUE with 0 bytes would send extensions that count into an
@@ -121,7 +146,8 @@ func (q *request) readError(err error) isapi.Error {
 		return isapi.NetnameDeleted
 	case q.io.cancelled:
 		return isapi.OperationAborted
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled),
+		errors.Is(err, syscall.ECONNRESET):
 		return isapi.WSAEConnReset
 	}
 	return isapi.ReadFault

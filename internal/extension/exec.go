@@ -2,9 +2,12 @@ package extension
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/isapid/isapid/internal/isapi"
@@ -33,13 +36,15 @@ func (q *request) sendURLVerb(c call) isapi.Error {
 // left HttpExtensionProc, so that one thread is enough for parent and child; what the extension writes after it is dropped.
 func (q *request) queueChild(c call, verb string) isapi.Error {
 	target := native.String(c.buf, maxURL)
+	if target == "" {
+		return isapi.InvalidParameter // it would be the parent again, without end
+	}
 	r, err := q.childRequest(target, verb)
 	if err != nil {
 		q.e.log.Warn("child request refused", "error", err, "child", isapi.Clip(target), "url", q.r.URL.RequestURI())
 		return isapi.InvalidParameter
 	}
-	r.Body, r.ContentLength = http.NoBody, 0
-	r.Header.Del("Content-Length")
+	setBody(r, http.NoBody, 0)
 	s := &q.resp
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,14 +63,15 @@ func (q *request) queueChild(c call, verb string) isapi.Error {
 func (q *request) runSendURL(c *child) {
 	q.resp.reopen()
 	cw := &childWriter{s: &q.resp}
-	q.t.Host.Exec(cw, c.r, c.skip)
-	cw.WriteHeader(http.StatusOK)
+	if err := q.runChild(cw, c); err != isapi.OK {
+		q.resp.giveUp()
+	}
 	q.resp.seal()
 	q.mu.Lock()
 	callback, context := q.io.callback, q.io.context
 	q.mu.Unlock()
 	if callback != 0 {
-		q.complete(callback, context, uint32(cw.n), isapi.OK)
+		q.complete(callback, context, uint32(cw.n), cw.err)
 	}
 }
 
@@ -99,16 +105,37 @@ func (q *request) execURL(c call) isapi.Error {
 		}
 	}
 	ch := &child{r: r, skip: info.Flags&isapi.ExecIgnoreCurrentInterceptor != 0, noHeaders: info.Flags&isapi.ExecNoHeaders != 0}
-	return q.async(0, 0, func() (uint32, isapi.Error) { return 0, q.runExec(ch) })
+	return q.async(reading|writing, 0, 0, func() (uint32, isapi.Error) { return 0, q.runExec(ch) })
 }
 
 func (q *request) runExec(c *child) isapi.Error {
 	cw := &childWriter{s: &q.resp, noHeaders: c.noHeaders}
-	q.t.Host.Exec(cw, c.r, c.skip)
-	cw.WriteHeader(http.StatusOK)
+	err := q.runChild(cw, c)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.execStat = isapi.ExecURLStatus{HTTPStatusCode: uint16(cw.status), Win32Error: uint32(cw.err)}
+	q.execStat = isapi.ExecURLStatus{HTTPStatusCode: uint16(cw.status), Win32Error: uint32(err)}
+	return err
+}
+
+// runChild lets the server answer the child request. A child that was broken off breaks its parent's response too, as far as that
+// has begun.
+func (q *request) runChild(cw *childWriter, c *child) (err isapi.Error) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if p != http.ErrAbortHandler {
+			q.e.log.Error("child request panicked", "panic", p, "child", c.r.URL.RequestURI(), "stack", string(debug.Stack()))
+		}
+		err = isapi.WriteFault
+		cw.err = err
+		if q.resp.begun() {
+			q.resp.giveUp()
+		}
+	}()
+	q.t.Host.Exec(cw, c.r, c.skip)
+	cw.WriteHeader(http.StatusOK)
 	return cw.err
 }
 
@@ -124,15 +151,20 @@ func (q *request) execURLStatus(c call) isapi.Error {
 func (q *request) childRequest(target, verb string) (*http.Request, error) {
 	r := q.r.Clone(q.r.Context())
 	if verb != "" {
+		if !isapi.IsToken(verb) {
+			return nil, fmt.Errorf("method %q of a child is not a token", isapi.Clip(verb))
+		}
 		r.Method = verb
 	}
 	if target == "" {
 		return r, nil
 	}
 	if i := strings.Index(target, "://"); i > 0 && !strings.HasPrefix(target, "/") {
-		if _, rest, ok := strings.Cut(target[i+3:], "/"); ok {
-			target = "/" + rest
+		host, rest, _ := strings.Cut(target[i+3:], "/")
+		if !strings.EqualFold(host, q.r.Host) {
+			return nil, fmt.Errorf("child URL %q is on another host: send a redirect instead", isapi.Clip(target))
 		}
+		target = "/" + rest
 	}
 	u, err := url.ParseRequestURI(target)
 	if err != nil {
@@ -156,7 +188,8 @@ func replaceHeaders(r *http.Request, fields []isapi.Field) {
 	}
 }
 
-// childBody gives the child the entity the extension has for it, or the whole read-ahead and what is unread after it.
+// childBody gives the child the entity the extension has for it. Without one it gets the whole body; if the extension has
+// read on with ReadClient, what is unread.
 func (q *request) childBody(r *http.Request, entity uintptr) isapi.Error {
 	if entity != 0 {
 		en := native.Read[isapi.ExecURLEntityInfo](entity)
@@ -164,98 +197,39 @@ func (q *request) childBody(r *http.Request, entity uintptr) isapi.Error {
 			return isapi.InvalidParameter
 		}
 		data := bytes.Clone(native.Bytes(en.Data, int(en.Available)))
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+		setBody(r, bytes.NewReader(data), int64(len(data)))
 		return isapi.OK
 	}
-	if q.body.whole {
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(q.body.ahead)), int64(len(q.body.ahead))
-		return isapi.OK
+	b := &q.body
+	ahead := bytes.Clone(b.ahead) // the child may outlive the call, not the request
+	switch left, n := b.left(), int64(len(ahead)); {
+	case b.whole:
+		setBody(r, bytes.NewReader(ahead), n)
+	case b.begun() && r.ContentLength < 0:
+		setBody(r, readerFunc(b.read), -1)
+	case b.begun():
+		setBody(r, readerFunc(b.read), left)
+	default:
+		setBody(r, io.MultiReader(bytes.NewReader(ahead), readerFunc(b.read)), r.ContentLength)
 	}
-	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(q.body.ahead), readerFunc(q.body.read)))
 	return isapi.OK
+}
+
+// setBody makes all that a request says of its body true; n -1 is an unknown length.
+func setBody(r *http.Request, body io.Reader, n int64) {
+	r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(body), n, nil
+	r.Header.Del("Content-Length")
+	r.Header.Del("Transfer-Encoding")
+	switch {
+	case n == 0:
+		r.Body = http.NoBody
+	case n > 0:
+		r.Header.Set("Content-Length", strconv.FormatInt(n, 10))
+	default:
+		r.TransferEncoding = []string{"chunked"}
+	}
 }
 
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-
-// childWriter is the ResponseWriter of a child request: it becomes the parent's response, as far as that has not begun.
-type childWriter struct {
-	s         *response
-	noHeaders bool
-	header    http.Header
-	status    int
-	n         int64
-	err       isapi.Error
-}
-
-func (c *childWriter) Header() http.Header {
-	if c.header == nil {
-		c.header = http.Header{}
-	}
-	return c.header
-}
-
-func (c *childWriter) WriteHeader(status int) {
-	if c.status != 0 || status < 200 {
-		return
-	}
-	c.status = status
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	if c.noHeaders || c.s.head || c.s.ended || c.s.finished {
-		return
-	}
-	h := isapi.Head{Status: status}
-	for name, values := range c.header {
-		for _, v := range values {
-			h.Fields = append(h.Fields, isapi.Field{Name: name, Value: v})
-		}
-	}
-	c.err = c.s.sendHead(&h, nil)
-}
-
-func (c *childWriter) Write(p []byte) (int, error) {
-	c.WriteHeader(http.StatusOK)
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	var err isapi.Error
-	if c.s.head {
-		err = c.s.bodyOfChild(p)
-	} else {
-		err = c.s.writeLocked(p)
-	}
-	if err != isapi.OK {
-		c.err = err
-		return 0, err
-	}
-	c.n += int64(len(p))
-	return len(p), nil
-}
-
-// Flush lets a child stream.
-func (c *childWriter) Flush() {
-	c.WriteHeader(http.StatusOK)
-	c.s.flush()
-}
-
-// bodyOfChild is a write that is no part of the extension's own chunk framing.
-func (s *response) bodyOfChild(p []byte) isapi.Error {
-	if s.finished || s.ended || s.err != isapi.OK {
-		return s.err
-	}
-	return s.send(p)
-}
-
-// reopen lets the child of SEND_URL write what the extension may not any more.
-func (s *response) reopen() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = false
-}
-
-func (s *response) seal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = true
-}

@@ -2,7 +2,6 @@ package extension
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -25,22 +24,25 @@ func (e *Extension) Execute(w http.ResponseWriter, r *http.Request, t *executor.
 		return q.badBody(err)
 	}
 	q.fill()
-	var status uint32
-	var err error
-	full := e.threads.run(r.Context(), func() {
-		q.begin = time.Now()
-		status, err = native.HTTPExtensionProc(e.exports.proc, q.slot)
-		q.threadTime = time.Since(q.begin)
-	})
-	if full != nil {
+	if full := e.threads.run(r.Context(), q); full != nil {
 		q.slot.Release()
 		e.log.Warn("request refused", "reason", full, "url", r.URL.RequestURI())
 		return refuse(w, r, t, http.StatusServiceUnavailable, full.Error())
 	}
-	if err == nil && status == isapi.StatusPending {
+	err := q.procErr
+	if err == nil && q.status == isapi.StatusPending {
 		err = q.waitDone()
 	}
-	return q.finish(status, err)
+	res := q.finish(q.status, err)
+	q.recycle()
+	return res
+}
+
+// runProc calls HttpExtensionProc, on the thread it is called on.
+func (q *request) runProc() {
+	begin := time.Now()
+	q.status, q.procErr = native.HTTPExtensionProc(q.e.exports.proc, q.slot)
+	q.threadTime = time.Since(begin)
 }
 
 // refuse answers a request that never reached the extension.
@@ -121,12 +123,8 @@ func (q *request) finish(status uint32, err error) executor.Result {
 	code := int(ecb.HTTPStatusCode)
 	q.slot.Release()
 
-	var f *native.Fault
-	switch {
-	case errors.As(err, &f) && f.Foreign: // counted when it happened
-		res.Fault = err
-	case f != nil:
-		res.Fault = q.e.fault(fmt.Errorf("HttpExtensionProc: %w", err), q)
+	if err != nil {
+		res.Fault = q.e.faultOf(err, q)
 	}
 	switch {
 	case err != nil:

@@ -39,7 +39,7 @@ type Extension struct {
 
 	faults    atomic.Int64
 	unhealthy atomic.Pointer[string]
-	live      requests // those whose fault may have happened on a foreign thread
+	live      liveRequests // those whose fault may have happened on a foreign thread
 	stopWatch func()
 }
 
@@ -112,6 +112,18 @@ func (e *Extension) terminate() error {
 		return e.fault(fmt.Errorf("TerminateExtension: %w", err), nil)
 	}
 	return nil
+}
+
+// faultOf is the fault that ended a request, nil if it was something else.
+func (e *Extension) faultOf(err error, q *request) error {
+	var f *native.Fault
+	switch {
+	case !errors.As(err, &f):
+		return nil
+	case f.Foreign: // counted when it happened
+		return err
+	}
+	return e.fault(fmt.Errorf("HttpExtensionProc: %w", err), q)
 }
 
 // fault records a contained fault, with the request it happened in (nil: none).

@@ -16,4 +16,5 @@ func openSection(uintptr, int64, int64) (*section, error) {
 }
 
 func (*section) close()            {}
+func (*section) short(int64) bool  { return false }
 func (*section) reader() io.Reader { return nil }

@@ -16,37 +16,51 @@ import (
 type section struct {
 	f        *os.File // ours: a second description of the same file where the system gives one
 	off, len int64
-	seek     bool // f's position is ours and set to off: the kernel may copy (sendfile)
+	kind     sectionKind
 }
+
+type sectionKind int
+
+const (
+	sought sectionKind = iota // f's position is ours and set to off: the kernel may copy (sendfile)
+	pread                     // f shares its position with the extension
+	stream                    // pipe, socket, device: there is no position; len 0 is up to its end
+)
 
 var errOffset = errors.New("offset lies past the end of the file")
 
-// openSection prepares [off, off+n) of the file; n 0 is up to its end.
+// openSection prepares [off, off+n) of the file; n 0 is up to its end, and a file that ends earlier makes it shorter.
 func openSection(handle uintptr, off, n int64) (*section, error) {
 	fd := int(handle)
 	var st unix.Stat_t
 	if fd < 0 || unix.Fstat(fd, &st) != nil {
 		return nil, fmt.Errorf("handle 0x%x is not an open file", handle)
 	}
-	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return nil, fmt.Errorf("handle 0x%x is a directory", handle)
-	}
 	s := &section{off: off, len: n}
-	if st.Mode&unix.S_IFMT == unix.S_IFREG {
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
 		if off > st.Size {
 			return nil, errOffset
 		}
 		if n == 0 || n > st.Size-off {
 			s.len = st.Size - off
 		}
-	}
-	// A new description has a position of its own; where it cannot be had (no /proc, no permission any more) pread does.
-	if f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
-		if _, err = f.Seek(off, io.SeekStart); err == nil {
-			s.f, s.seek = f, true
-			return s, nil
+		// A new description has a position of its own; where it cannot be had (no /proc, no permission any more) pread does.
+		if f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil {
+			if _, err = f.Seek(off, io.SeekStart); err == nil {
+				s.f = f
+				return s, nil
+			}
+			f.Close()
 		}
-		f.Close()
+		s.kind = pread
+	case unix.S_IFDIR:
+		return nil, fmt.Errorf("handle 0x%x is a directory", handle)
+	default:
+		if off != 0 {
+			return nil, errOffset
+		}
+		s.kind = stream
 	}
 	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -58,13 +72,16 @@ func openSection(handle uintptr, off, n int64) (*section, error) {
 
 func (s *section) close() { s.f.Close() }
 
+// short tells whether n bytes are fewer than the file had when it was asked for.
+func (s *section) short(n int64) bool { return s.kind != stream && n < s.len }
+
 // reader reads the section from its beginning; net/http hands an *io.LimitedReader over an *os.File to sendfile.
 func (s *section) reader() io.Reader {
-	if s.seek {
-		return &io.LimitedReader{R: s.f, N: s.len}
-	}
-	if s.len > 0 {
+	switch {
+	case s.kind == pread:
 		return io.NewSectionReader(s.f, s.off, s.len)
+	case s.kind == stream && s.len == 0:
+		return s.f
 	}
-	return s.f // a pipe
+	return &io.LimitedReader{R: s.f, N: s.len}
 }

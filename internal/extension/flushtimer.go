@@ -32,12 +32,16 @@ func (t *flushTimer) fire() {
 	}
 }
 
-// free ends the timer's work for its response; one that fires just now finds the response finished.
-func (t *flushTimer) free() {
+// free ends the timer's work for its response. It is false when the timer has fired: its flush may be on its way, will find the
+// response finished, and needs it to be there still.
+func (t *flushTimer) free() bool {
 	if t == nil {
-		return
+		return true
 	}
-	t.Stop()
+	stopped := t.Stop()
 	t.response.Store(nil)
-	flushTimers.Put(t)
+	if stopped {
+		flushTimers.Put(t)
+	}
+	return stopped
 }

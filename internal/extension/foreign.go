@@ -8,14 +8,14 @@ import (
 	"github.com/isapid/isapid/internal/native"
 )
 
-// requests are those inside an extension, for a fault on one of the extension's own threads: nobody can tell which
+// liveRequests are those inside an extension, for a fault on one of the extension's own threads: nobody can tell which
 // request that thread was working for, so every one that is PENDING is answered.
-type requests struct {
+type liveRequests struct {
 	mu  sync.Mutex // guards set
 	set map[*request]struct{}
 }
 
-func (rs *requests) add(q *request) {
+func (rs *liveRequests) add(q *request) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if rs.set == nil {
@@ -24,13 +24,13 @@ func (rs *requests) add(q *request) {
 	rs.set[q] = struct{}{}
 }
 
-func (rs *requests) remove(q *request) {
+func (rs *liveRequests) remove(q *request) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	delete(rs.set, q)
 }
 
-func (rs *requests) fail(err error) {
+func (rs *liveRequests) fail(err error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	for q := range rs.set {

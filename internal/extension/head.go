@@ -37,8 +37,11 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 	}
 	hdr := s.w.Header()
 	hdr["Content-Type"] = nil // none is none: net/http must not guess
-	chunked, closing := false, keep != nil && !*keep
-	for i, f := range h.Fields {
+	chunked, closing := false, keep != nil && !*keep || hdr["Connection"] != nil // closeAfter says so
+	for _, f := range h.Fields { // its own values replace those of whoever is around us
+		delete(hdr, headerKey(f.Name))
+	}
+	for _, f := range h.Fields {
 		name := headerKey(f.Name)
 		switch name {
 		case "Content-Length":
@@ -49,9 +52,9 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 			chunked = strings.EqualFold(f.Value, "chunked")
 		case "Connection":
 			closing = closing || hasToken(f.Value, "close")
-		case "Keep-Alive", "Upgrade", "Proxy-Connection":
+		case "Keep-Alive", "Upgrade", "Proxy-Connection", "Trailer": // the dechunker drops trailers
 		default:
-			if first(h.Fields, i) {
+			if hdr[name] == nil {
 				hdr[name] = s.value(f.Value)
 			} else {
 				hdr[name] = append(hdr[name], f.Value)
@@ -66,6 +69,8 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 		hdr["Content-Length"] = s.value(strconv.FormatInt(s.declared, 10))
 	}
 	switch {
+	case s.q.r.ProtoMajor >= 2: // the connection is not this response's alone
+		delete(hdr, "Connection")
 	case closing:
 		hdr["Connection"] = []string{"close"}
 	case !s.q.r.ProtoAtLeast(1, 1) && s.q.keepAlive():
@@ -91,13 +96,13 @@ func (s *response) value(v string) []string {
 	return s.values[i : i+1 : i+1]
 }
 
-// sendInterim passes a 1xx response on. 100 is net/http's own business, 101 cannot be had.
+// sendInterim passes a 1xx response on. 100 is net/http's own business, 101 cannot be had, and HTTP/1.0 knows none.
 func (s *response) sendInterim(h *isapi.Head) isapi.Error {
-	switch h.Status {
-	case http.StatusContinue:
-		return isapi.OK
-	case http.StatusSwitchingProtocols:
+	switch {
+	case h.Status == http.StatusSwitchingProtocols:
 		return isapi.InvalidParameter
+	case h.Status == http.StatusContinue, !s.q.r.ProtoAtLeast(1, 1):
+		return isapi.OK
 	}
 	hdr := s.w.Header()
 	kept := hdr.Clone()
@@ -141,16 +146,6 @@ func headerKey(name string) string {
 		return n
 	}
 	return name
-}
-
-// first tells whether field i is the first of its name.
-func first(fields []isapi.Field, i int) bool {
-	for j := range i {
-		if strings.EqualFold(fields[j].Name, fields[i].Name) {
-			return false
-		}
-	}
-	return true
 }
 
 func hasToken(value, token string) bool {

@@ -86,9 +86,9 @@ func (o *own) tell(reason uint32) {
 	}
 }
 
-func (o *own) run(ctx context.Context, f func()) error {
+func (o *own) run(ctx context.Context, q *request) error {
 	done := make(chan struct{})
-	job := func() { defer close(done); f() }
+	job := func() { defer close(done); q.runProc() }
 	select {
 	case o.work <- job:
 	default:

@@ -24,7 +24,8 @@ type request struct {
 	body body
 	resp response
 
-	begin      time.Time
+	status     uint32 // of HttpExtensionProc
+	procErr    error  // its fault
 	threadTime time.Duration
 
 	ops sync.WaitGroup
@@ -42,12 +43,23 @@ type request struct {
 }
 
 func newRequest(e *Extension, w http.ResponseWriter, r *http.Request, t *executor.Target) *request {
-	q := &request{e: e, w: w, r: r, t: t}
+	q := requests.Get().(*request)
+	q.e, q.w, q.r, q.t = e, w, r, t
 	q.conn = conn.From(r.Context())
 	q.slot = native.NewSlot(q)
-	q.body = body{r: r}
-	q.resp = newResponse(q)
+	q.body.r = r
+	q.resp.init(q)
 	return q
+}
+
+// requests are used again: nobody holds one whose slot is detached, whose operations are over and whose timer is stopped.
+var requests = sync.Pool{New: func() any { return &request{} }}
+
+func (q *request) recycle() {
+	if q.resp.timer.free() {
+		*q = request{}
+		requests.Put(q)
+	}
 }
 
 func (q *request) fill() {
@@ -132,7 +144,7 @@ func (q *request) WriteClient(buf, size uintptr, flags uint32) isapi.Error {
 		q.resp.flushNext()
 	}
 	if flags&isapi.IOAsync != 0 {
-		return q.async(0, 0, func() (uint32, isapi.Error) {
+		return q.async(writing, 0, 0, func() (uint32, isapi.Error) {
 			err := q.resp.writeOut(p)
 			return n, err
 		})

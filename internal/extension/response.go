@@ -44,8 +44,8 @@ type response struct {
 	nvalues int
 }
 
-func newResponse(q *request) response {
-	return response{q: q, w: q.w, declared: -1, flushAll: q.e.opt.Flush < 0}
+func (s *response) init(q *request) {
+	s.q, s.w, s.declared, s.flushAll = q, q.w, -1, q.e.opt.Flush < 0
 }
 
 // write is WriteClient: all of p or an error.
@@ -79,32 +79,49 @@ func (s *response) writeLocked(p []byte) isapi.Error {
 	return s.writeBody(p)
 }
 
-// writeRaw collects bytes that came without a header call until they show whether they are a head.
+// writeRaw collects bytes that came without a header call until they show whether they are a head. It copies no more than a
+// head can have, however much is written at once.
 func (s *response) writeRaw(p []byte) isapi.Error {
-	s.raw = append(s.raw, p...)
-	return s.decideRaw(false)
-}
-
-func (s *response) decideRaw(final bool) isapi.Error {
-	kind, h, n := isapi.ParseRaw(s.raw, final)
-	if kind == isapi.RawMore {
-		return isapi.OK
-	}
-	rest := s.raw[n:]
-	s.raw = nil
-	if kind == isapi.RawBody {
-		h = isapi.Head{Status: 200, Fields: []isapi.Field{{Name: "Content-Type", Value: "text/html"}}}
-	}
-	if err := s.sendHead(&h, nil); err != isapi.OK {
-		return err
-	}
-	if !s.head { // 1xx; the real head is still to come
-		if len(rest) == 0 {
+	for !s.head {
+		held := len(s.raw)
+		s.raw = append(s.raw, p[:min(len(p), isapi.MaxRawHead-held)]...)
+		kind, h, n := isapi.ParseRaw(s.raw, false)
+		switch kind {
+		case isapi.RawMore:
+			return isapi.OK
+		case isapi.RawBody:
+			return s.rawIsBody(s.raw[:held], p)
+		}
+		s.raw = nil
+		if err := s.sendHead(&h, nil); err != isapi.OK {
+			return err
+		}
+		if p = p[n-held:]; len(p) == 0 { // after a 1xx the real head is still to come
 			return isapi.OK
 		}
-		return s.writeRaw(rest)
 	}
-	return s.writeBody(rest)
+	return s.writeBody(p)
+}
+
+// rawIsBody begins a page without a head of its own with what was held back and p.
+func (s *response) rawIsBody(held, p []byte) isapi.Error {
+	s.raw = nil
+	h := isapi.Head{Status: 200, Fields: []isapi.Field{{Name: "Content-Type", Value: "text/html"}}}
+	err := s.sendHead(&h, nil)
+	if err == isapi.OK {
+		err = s.writeBody(held)
+	}
+	if err == isapi.OK {
+		err = s.writeBody(p)
+	}
+	return err
+}
+
+// endRaw is the end of a response whose bytes so far might have been the beginning of a head: they were not.
+func (s *response) endRaw() {
+	if !s.head && len(s.raw) > 0 {
+		s.rawIsBody(s.raw, nil)
+	}
 }
 
 // writeBody sends body bytes, freed of the extension's own chunk framing.
@@ -222,9 +239,7 @@ func (s *response) setFlush(on bool) {
 func (s *response) end(code int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.head && len(s.raw) > 0 {
-		s.decideRaw(true)
-	}
+	s.endRaw()
 	if !s.head && !s.ended && s.err == isapi.OK {
 		if code < 200 || code > 599 {
 			code = http.StatusOK
@@ -248,9 +263,7 @@ func (s *response) fail(status int) {
 func (s *response) failUnlessSent(status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.head && len(s.raw) > 0 {
-		s.decideRaw(true)
-	}
+	s.endRaw()
 	if !s.head {
 		s.page(status, 0)
 	}
@@ -282,7 +295,6 @@ func (s *response) complete() bool {
 func (s *response) result(res executor.Result) executor.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.timer.free()
 	if s.head && !s.ended && !s.complete() && s.err == isapi.OK {
 		s.q.e.log.Warn("response broken off: the extension sent less than it promised", "url", s.q.r.URL.RequestURI(),
 			"sent", s.written, "Content-Length", s.declared)

@@ -141,7 +141,7 @@ func (q *request) sendCustomError(c call) isapi.Error {
 		return uint32(s.written), s.err
 	}
 	if info.Async != 0 {
-		return q.async(0, 0, send)
+		return q.async(writing, 0, 0, send)
 	}
 	_, e := send()
 	return e
@@ -175,7 +175,7 @@ func (q *request) asyncRead(c call) isapi.Error {
 		return isapi.InvalidParameter
 	}
 	want := native.Read[uint32](c.size)
-	return q.async(0, 0, func() (uint32, isapi.Error) {
+	return q.async(reading, 0, 0, func() (uint32, isapi.Error) {
 		n, err := q.readInto(c.buf, want)
 		return uint32(n), err
 	})

@@ -124,6 +124,11 @@ func (q *request) mapUnicodeURLEx(c call) isapi.Error {
 func (q *request) normalizeURL(c call) isapi.Error {
 	raw := native.String(c.buf, maxURL)
 	p, query, hasQuery := strings.Cut(raw, "?")
+	host := ""
+	if i := strings.Index(p, "://"); i > 0 && !strings.Contains(p[:i], "/") {
+		n := i + 3 + strings.IndexByte(p[i+3:]+"/", '/')
+		host, p = p[:n], p[n:]
+	}
 	out, err := url.PathUnescape(p)
 	if err != nil || strings.ContainsRune(out, 0) {
 		return isapi.InvalidParameter
@@ -136,6 +141,7 @@ func (q *request) normalizeURL(c call) isapi.Error {
 	if !strings.HasPrefix(out, "/") {
 		clean = clean[1:]
 	}
+	clean = host + clean
 	if hasQuery {
 		clean += "?" + query
 	}

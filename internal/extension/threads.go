@@ -10,8 +10,8 @@ import (
 
 // threads decides on which OS thread an extension's code runs and how many may at a time.
 type threads interface {
-	// run runs f on a thread and returns when it is done. Errors: errQueueFull, errQueueWait, or ctx's.
-	run(ctx context.Context, f func()) error
+	// run runs q's HttpExtensionProc on a thread and returns when that is done. Errors: errQueueFull, errQueueWait, or ctx's.
+	run(ctx context.Context, q *request) error
 	// complete runs a completion callback. It does not wait for a free place: requests inside may be waiting for it.
 	complete(f func())
 	// stop ends the threads: terminate runs on the first one while it can still run code of the extension, detach is its
@@ -40,7 +40,7 @@ type shared struct {
 	queue  queue
 }
 
-func (s *shared) run(ctx context.Context, f func()) error {
+func (s *shared) run(ctx context.Context, q *request) error {
 	select {
 	case s.places <- struct{}{}:
 	default:
@@ -49,7 +49,7 @@ func (s *shared) run(ctx context.Context, f func()) error {
 		}
 	}
 	defer func() { <-s.places }()
-	f()
+	q.runProc()
 	return nil
 }
 

@@ -23,7 +23,7 @@ func (q *request) transmitFile(c call) isapi.Error {
 		_, err := t.send(q)
 		return err
 	}
-	err := q.async(info.Callback, info.Context, func() (uint32, isapi.Error) { return t.send(q) })
+	err := q.async(writing, info.Callback, info.Context, func() (uint32, isapi.Error) { return t.send(q) })
 	if err != isapi.OK && t.part != nil {
 		t.part.close()
 	}
@@ -117,7 +117,11 @@ func (s *response) pieces(head []byte, part *section, tail []byte) (n int64, err
 // copyFile sends a section as body. The kernel does it where it can: a plain connection and a known Content-Length.
 func (s *response) copyFile(part *section) (int64, isapi.Error) {
 	if !s.head || s.chunks != nil || s.nobody || s.ended || s.finished || s.err != isapi.OK || s.declared >= 0 && part.len > s.declared-s.written {
-		return s.copyThrough(part.reader())
+		n, err := s.copyThrough(part.reader())
+		if err == isapi.OK {
+			err = cutShort(part, n)
+		}
+		return n, err
 	}
 	n, err := io.Copy(s.w, part.reader())
 	s.written += n
@@ -125,7 +129,15 @@ func (s *response) copyFile(part *section) (int64, isapi.Error) {
 		return n, s.gone()
 	}
 	s.touch()
-	return n, isapi.OK
+	return n, cutShort(part, n)
+}
+
+// cutShort is the error for a file that lost its end while it was sent.
+func cutShort(part *section, n int64) isapi.Error {
+	if part.short(n) {
+		return isapi.ReadFault
+	}
+	return isapi.OK
 }
 
 // copyThrough is the slow way, by the rules of every other write.

@@ -42,7 +42,7 @@ func (q *request) vectorSend(c call) isapi.Error {
 		_, err := v.send(q)
 		return err
 	}
-	err := q.async(0, 0, func() (uint32, isapi.Error) { return v.send(q) })
+	err := q.async(writing, 0, 0, func() (uint32, isapi.Error) { return v.send(q) })
 	if err != isapi.OK {
 		v.close()
 	}

@@ -21,10 +21,14 @@ type observer struct {
 // handler is next, observed. The ResponseWriter is wrapped only for the access log, so that without one sites get net/http's own.
 func (o *observer) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		r, rec := site.WithRecord(r)
-		var sent *response
+		var (
+			start time.Time
+			rec   *site.Record
+			sent  *response
+		)
 		if o.access != nil {
+			start = time.Now()
+			r, rec = site.WithRecord(r)
 			sent = &response{ResponseWriter: w}
 			w = sent
 		}

@@ -70,7 +70,7 @@ func ParseHead(status, headers string) (Head, error) {
 // isFieldLine tells "Connection:Keep-Alive" from "500 Error: no disk".
 func isFieldLine(s string) bool {
 	name, _, ok := strings.Cut(s, ":")
-	return ok && isToken(strings.TrimRight(name, " \t"))
+	return ok && IsToken(strings.TrimRight(name, " \t"))
 }
 
 // ParseStatus splits "200 OK", "200" or "HTTP/1.1 200 OK".
@@ -122,7 +122,7 @@ func (h *Head) parseFields(text string, takeStatus bool) error {
 		}
 		name, value, ok := strings.Cut(line, ":")
 		name = strings.TrimRight(name, " \t")
-		if !ok || !isToken(name) {
+		if !ok || !IsToken(name) {
 			return fmt.Errorf("%q is not a header line: it needs a name and a colon", Clip(line))
 		}
 		value = strings.Trim(value, " \t")
@@ -157,7 +157,7 @@ func Clip(s string) string {
 	return s
 }
 
-func isToken(s string) bool {
+func IsToken(s string) bool {
 	for i := range len(s) {
 		if !tokenByte[s[i]] {
 			return false

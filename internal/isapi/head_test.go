@@ -116,7 +116,7 @@ func FuzzHead(f *testing.F) {
 		}
 		text := ""
 		for _, fd := range h.Fields {
-			if !isToken(fd.Name) || !isFieldValue(fd.Value) {
+			if !IsToken(fd.Name) || !isFieldValue(fd.Value) {
 				t.Fatalf("field %q: %q", fd.Name, fd.Value)
 			}
 			text += fd.Name + ": " + fd.Value + "\r\n"

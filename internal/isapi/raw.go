@@ -70,5 +70,5 @@ func isFieldPrefix(b []byte) bool {
 		return len(b) <= 1 || b[0] != '\r'
 	}
 	name, _, colon := bytes.Cut(b, []byte{':'})
-	return isToken(string(bytes.TrimRight(name, " \t"))) || colon && len(name) == 0
+	return IsToken(string(bytes.TrimRight(name, " \t"))) || colon && len(name) == 0
 }

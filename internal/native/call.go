@@ -85,7 +85,7 @@ func ForeignFaults() *Fault {
 func newFault(c *C.struct_isapid_fault) *Fault {
 	f := &Fault{}
 	if c.kind == C.FAULT_EXIT {
-		f.Exit = fmt.Sprintf("exit(%d)", c.sig)
+		f.Exit = fmt.Sprintf(exits[c.code], c.sig)
 	} else {
 		f.Signal, f.Meaning = signalName(int(c.sig)), signalMeaning(int(c.sig), int(c.code))
 		f.Addr, f.accessed = uintptr(c.addr), c.code > 0 && (c.sig == C.int32_t(syscall.SIGSEGV) || c.sig == C.int32_t(syscall.SIGBUS))
@@ -95,6 +95,10 @@ func newFault(c *C.struct_isapid_fault) *Fault {
 	}
 	f.Stack = symbolize(trimStack(unsafe.Slice((*uintptr)(unsafe.Pointer(&c.frames[0])), max(0, int(c.nframes))), uintptr(c.pc)))
 	return f
+}
+
+var exits = map[C.int32_t]string{
+	C.EXIT_EXIT: "exit(%d)", C.EXIT_NOW: "_exit(%d)", C.EXIT_QUICK: "quick_exit(%d)", C.EXIT_THREAD: "pthread_exit(%d)",
 }
 
 // trimStack drops the guard's own frames before the faulting instruction and, above the call, ours.

@@ -11,8 +11,9 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <string.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -25,7 +26,16 @@ struct guard {
 };
 
 static __thread struct guard *guard_top;
+static __thread int ours;         // this thread has made guarded calls: it is no thread of an extension's own
+static __thread struct guard end; // of a thread of an extension's own: where it goes when it faults, see park
 static pid_t self; // a child that an extension forks has no Go runtime behind it and gets the system's own behaviour
+static volatile int forked;
+
+extern const char __executable_start[], etext[]; // of the linker
+
+// This program's own code, as against that of libraries.
+static int own_code(uintptr_t pc) { return pc >= (uintptr_t)__executable_start && pc < (uintptr_t)etext; }
+#define CALLER_IS_OURS own_code((uintptr_t)__builtin_return_address(0))
 
 #if defined(__x86_64__)
 #define UC_PC(uc) ((uintptr_t)(uc)->uc_mcontext.gregs[REG_RIP])
@@ -37,20 +47,35 @@ static pid_t self; // a child that an extension forks has no Go runtime behind i
 #error "the fault guard knows amd64 and arm64"
 #endif
 
+static void park(void) __attribute__((noreturn));
+
 // Runs on the faulting thread's own stack, as if the faulting instruction had called it: there it may unwind, which a
-// signal handler may not. A second fault while it does lands in the handler again, with nframes already set.
-__attribute__((noreturn, noinline))
+// signal handler may not. A second fault while it does lands in the handler again.
+__attribute__((noreturn, noinline, used, visibility("hidden")))
 #if defined(__x86_64__)
 __attribute__((force_align_arg_pointer))
 #endif
-static void unwind(void) {
+void isapid_unwind(void) {
 	struct guard *g = guard_top;
 	struct isapid_fault *f = g->fault;
-	f->nframes = -1; // unwinding
 	int n = backtrace((void **)f->frames, FAULT_FRAMES);
 	f->nframes = n < 0 ? 0 : n;
+	if (g == &end) park();
 	siglongjmp(g->env, FAULT_SIGNAL);
 }
+
+#if defined(__x86_64__)
+// The handler must not write to a stack whose pointer may be smashed; the return address is pushed here, where a fault is
+// one more fault.
+void isapid_unwind_from(void);
+__asm__(".text\n"
+        ".hidden isapid_unwind_from\n"
+        ".type isapid_unwind_from,@function\n"
+        "isapid_unwind_from:\n"
+        "\tpush %r11\n"
+        "\tjmp isapid_unwind\n"
+        ".size isapid_unwind_from, .-isapid_unwind_from\n");
+#endif
 
 // Leaves for the guard without touching the stack that faulted: it may be used up or smashed.
 __attribute__((noreturn, noinline)) static void leave(void) {
@@ -58,22 +83,28 @@ __attribute__((noreturn, noinline)) static void leave(void) {
 	siglongjmp(guard_top->env, FAULT_SIGNAL);
 }
 
-// When the handler returns with this, the kernel restores the signal mask and goes on in fn: as_call as if the faulting
-// instruction had called it, otherwise as if control had arrived there (a jump to a bad address has its return address
-// in place already).
-static void resume_in(ucontext_t *uc, void (*fn)(void), uintptr_t sp, int as_call) {
+// When the handler returns with these, the kernel restores the signal mask and goes on in the function named. A jump to a
+// bad address has its return address in place already.
+static void resume_unwinding(ucontext_t *uc, int jumped) {
 #if defined(__x86_64__)
-	if (as_call) {
-		sp -= sizeof(uintptr_t);
-		*(uintptr_t *)sp = UC_PC(uc);
-	}
-	uc->uc_mcontext.gregs[REG_RSP] = (greg_t)sp;
-	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)fn;
+	uc->uc_mcontext.gregs[REG_R11] = uc->uc_mcontext.gregs[REG_RIP];
+	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)(jumped ? isapid_unwind : isapid_unwind_from);
 	uc->uc_mcontext.gregs[REG_EFL] &= ~0x400; // direction flag, as the ABI wants it at a call
 #else
-	if (as_call) uc->uc_mcontext.regs[30] = UC_PC(uc);
+	if (!jumped) uc->uc_mcontext.regs[30] = UC_PC(uc);
+	uc->uc_mcontext.sp &= ~(uintptr_t)15;
+	uc->uc_mcontext.pc = (uintptr_t)isapid_unwind;
+#endif
+}
+
+static void resume_leaving(ucontext_t *uc, uintptr_t sp) {
+#if defined(__x86_64__)
+	uc->uc_mcontext.gregs[REG_RSP] = (greg_t)sp;
+	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)leave;
+	uc->uc_mcontext.gregs[REG_EFL] &= ~0x400;
+#else
 	uc->uc_mcontext.sp = sp;
-	uc->uc_mcontext.pc = (uintptr_t)fn;
+	uc->uc_mcontext.pc = (uintptr_t)leave;
 #endif
 }
 
@@ -86,14 +117,9 @@ static uintptr_t below(const struct guard *g) {
 	return sp;
 }
 
-static struct isapid_fault foreign;
-static volatile int foreign_state; // 0 free, 1 being written, 2 to be read
-static __thread int ours;          // this thread has made guarded calls: it is no thread of an extension's own
-
 // The handlers lie over those of Go's runtime, which gets what is not a guarded fault.
 static const int guarded[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
 static struct sigaction go_handler[sizeof guarded / sizeof *guarded];
-extern const char __executable_start[], etext[]; // of the linker: this program's own code
 
 static void record(struct isapid_fault *f, int sig, siginfo_t *si, ucontext_t *uc) {
 	uintptr_t sp = UC_SP(uc), addr = (uintptr_t)si->si_addr;
@@ -120,18 +146,35 @@ static void chain(int sig, siginfo_t *si, void *ctx) {
 		}
 }
 
+// Faults of threads that extensions made wait here for Go to ask. While all places are taken, a fault is not told.
+#define FOREIGN 64
+static struct isapid_fault foreign[FOREIGN];
+static volatile int foreign_state[FOREIGN]; // 0 free, 1 being written or read, 2 to be read
+static __thread struct isapid_fault end_fault;
+
 // A thread of the extension's own has nothing to go back to: tell, and never let it run again.
-static void park(int sig, siginfo_t *si, ucontext_t *uc) {
-	if (__sync_bool_compare_and_swap(&foreign_state, 0, 1)) {
-		record(&foreign, sig, si, uc);
-		foreign.frames[0] = foreign.pc;
-		foreign.nframes = 1;
-		__sync_synchronize();
-		foreign_state = 2;
-	}
+static void park(void) {
+	for (int i = 0; i < FOREIGN; i++)
+		if (__sync_bool_compare_and_swap(&foreign_state[i], 0, 1)) {
+			foreign[i] = end_fault;
+			__sync_synchronize();
+			foreign_state[i] = 2;
+			break;
+		}
 	sigset_t all;
 	sigfillset(&all);
 	for (;;) sigsuspend(&all);
+}
+
+int isapid_foreign_fault(struct isapid_fault *f) {
+	for (int i = 0; i < FOREIGN; i++)
+		if (__sync_bool_compare_and_swap(&foreign_state[i], 2, 1)) {
+			*f = foreign[i];
+			__sync_synchronize();
+			foreign_state[i] = 0;
+			return 1;
+		}
+	return 0;
 }
 
 static void on_fault(int sig, siginfo_t *si, void *ctx) {
@@ -142,33 +185,37 @@ static void on_fault(int sig, siginfo_t *si, void *ctx) {
 		return;
 	}
 	struct guard *g = guard_top;
-	uintptr_t pc = UC_PC(uc);
-	int go_code = pc >= (uintptr_t)__executable_start && pc < (uintptr_t)etext;
-	if (g && is_fault(sig, si)) {
-		int again = g->fault->nframes < 0; // the fault happened while unwinding an earlier one
-		if (!again) record(g->fault, sig, si, uc);
-		if (again || g->fault->overflow)
-			resume_in(uc, leave, below(g), 0);
-		else
-			resume_in(uc, unwind, UC_SP(uc), g->fault->addr != g->fault->pc);
-	} else if (!ours && !go_code && is_fault(sig, si)) {
-		park(sig, si, uc);
-	} else {
+	if (!is_fault(sig, si) || (!g && (ours || own_code(UC_PC(uc))))) {
 		chain(sig, si, ctx);
+		return;
+	}
+	if (!g) {
+		end.fault = &end_fault;
+		g = guard_top = &end;
+	}
+	int again = g->fault->nframes < 0; // the fault happened while unwinding an earlier one
+	if (!again) record(g->fault, sig, si, uc);
+	if (!again && !g->fault->overflow) {
+		g->fault->nframes = -1;
+		resume_unwinding(uc, g->fault->addr == g->fault->pc);
+	} else if (g == &end) {
+		g->fault->nframes = 0;
+		park();
+	} else {
+		resume_leaving(uc, below(g));
 	}
 }
 
-int isapid_foreign_fault(struct isapid_fault *f) {
-	if (!__sync_bool_compare_and_swap(&foreign_state, 2, 1)) return 0;
-	*f = foreign;
-	__sync_synchronize();
-	foreign_state = 0;
-	return 1;
-}
+static void in_child(void) { forked = 1; }
+
+static pthread_key_t sigstack_key;
+static void sigstack_done(void *);
 
 __attribute__((constructor)) static void prepare(void) {
 	void *warm[1];
 	self = getpid();
+	pthread_atfork(NULL, NULL, in_child);
+	pthread_key_create(&sigstack_key, sigstack_done);
 	backtrace(warm, 1); // loads the unwinder now, not inside a fault
 }
 
@@ -181,26 +228,126 @@ void isapid_guard(void) {
 	for (unsigned i = 0; i < sizeof guarded / sizeof *guarded; i++) sigaction(guarded[i], &sa, &go_handler[i]);
 }
 
-// exit and _exit of a guarded call end that call, not the process. They are found before libc's because the program comes
-// first in the order of symbol look-up.
-__attribute__((noreturn)) static void exit_call(const char *name, int status) {
+uint32_t isapid_guard_lost(void) {
+	uint32_t lost = 0;
+	for (unsigned i = 0; i < sizeof guarded / sizeof *guarded; i++) {
+		struct sigaction sa;
+		if (sigaction(guarded[i], NULL, &sa) == 0 && sa.sa_sigaction != on_fault) lost |= 1u << guarded[i];
+	}
+	return lost;
+}
+
+void isapid_guard_again(void) {
+	for (unsigned i = 0; i < sizeof guarded / sizeof *guarded; i++) {
+		struct sigaction sa;
+		Dl_info where;
+		if (sigaction(guarded[i], NULL, &sa) != 0 || sa.sa_handler == SIG_DFL || sa.sa_handler == SIG_IGN) continue;
+		if (sa.sa_sigaction == on_fault || dladdr((void *)sa.sa_sigaction, &where)) continue;
+		sa.sa_sigaction = on_fault;
+		sa.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+		sigfillset(&sa.sa_mask);
+		sigaction(guarded[i], &sa, NULL);
+	}
+}
+
+// ---- functions of libc that this program has its own of; they are found before libc's because the program comes first in
+// the order of symbol look-up. What libc calls inside itself is out of reach: err(3) and error(3) end the process. ----
+
+#define EXPORT __attribute__((visibility("default")))
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+// exit and its kin in a guarded call end that call, not the process.
+__attribute__((noreturn)) static void exit_call(int how, int status) {
 	struct guard *g = guard_top;
-	if (g && getpid() == self) {
+	if (g && g != &end && getpid() == self) {
 		struct isapid_fault *f = g->fault;
 		f->kind = FAULT_EXIT;
 		f->sig = status;
+		f->code = how;
 		f->nframes = backtrace((void **)f->frames, FAULT_FRAMES);
 		f->pc = (uintptr_t)__builtin_return_address(0);
 		siglongjmp(g->env, FAULT_EXIT);
 	}
-	void (*real)(int) = (void (*)(int))dlsym(RTLD_NEXT, name);
-	if (real) real(status);
+	switch (how) {
+	case EXIT_EXIT: REAL(exit)(status); break;
+	case EXIT_NOW: REAL(_exit)(status); break;
+	case EXIT_QUICK: REAL(quick_exit)(status); break;
+	}
 	for (;;) kill(getpid(), SIGKILL);
 }
-__attribute__((visibility("default"), noreturn)) void exit(int status) { exit_call("exit", status); }
-__attribute__((visibility("default"), noreturn)) void _exit(int status) { exit_call("_exit", status); }
-__attribute__((visibility("default"), noreturn)) void _Exit(int status) { exit_call("_Exit", status); }
-__attribute__((visibility("default"), noreturn)) void quick_exit(int status) { exit_call("quick_exit", status); }
+EXPORT __attribute__((noreturn)) void exit(int status) { exit_call(EXIT_EXIT, status); }
+EXPORT __attribute__((noreturn)) void _exit(int status) { exit_call(EXIT_NOW, status); }
+EXPORT __attribute__((noreturn)) void _Exit(int status) { exit_call(EXIT_NOW, status); }
+EXPORT __attribute__((noreturn)) void quick_exit(int status) { exit_call(EXIT_QUICK, status); }
+EXPORT __attribute__((noreturn)) void pthread_exit(void *value) {
+	if (guard_top) exit_call(EXIT_THREAD, 0);
+	REAL(pthread_exit)(value);
+	for (;;) kill(getpid(), SIGKILL);
+}
+
+// Threads that libraries make get a stack for signal handlers, without which the kernel ends the process when such a thread
+// uses up its own. It has to outlive what Go's runtime does at the end of a thread that called back.
+#define SIGSTACK (64 << 10)
+struct start { void *(*fn)(void *); void *arg; };
+struct signals_stack { int rounds; };
+
+static void sigstack_done(void *p) {
+	struct signals_stack *s = p;
+	if (s->rounds++ == 0 && pthread_setspecific(sigstack_key, s) == 0) return; // other destructors first
+	stack_t off = {.ss_flags = SS_DISABLE};
+	sigaltstack(&off, NULL);
+	munmap(s, SIGSTACK);
+}
+
+static void *thread_of_library(void *p) {
+	struct start start = *(struct start *)p;
+	free(p);
+	char *mem = mmap(NULL, SIGSTACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mem != MAP_FAILED) {
+		stack_t st = {.ss_sp = mem + 64, .ss_size = SIGSTACK - 64};
+		if (pthread_setspecific(sigstack_key, mem) != 0 || sigaltstack(&st, NULL) != 0) {
+			pthread_setspecific(sigstack_key, NULL);
+			munmap(mem, SIGSTACK);
+		}
+	}
+	return start.fn(start.arg);
+}
+
+EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg) {
+	struct start *start = CALLER_IS_OURS ? NULL : malloc(sizeof *start);
+	if (!start) return REAL(pthread_create)(t, attr, fn, arg);
+	*start = (struct start){fn, arg};
+	int err = REAL(pthread_create)(t, attr, thread_of_library, start);
+	if (err) free(start);
+	return err;
+}
+
+// A library cannot block the signals of faults, because the kernel ends the process at a fault whose signal is blocked; and
+// what it blocks on a thread of ours is undone when the call ends, lest signals to the process find no thread.
+static __thread int mask_changed;
+static __thread sigset_t mask_before;
+
+static const sigset_t *allowed(int how, const sigset_t *set, sigset_t *copy) {
+	if (guard_top && !mask_changed && REAL(pthread_sigmask)(SIG_SETMASK, NULL, &mask_before) == 0) mask_changed = 1;
+	if (how == SIG_UNBLOCK) return set;
+	*copy = *set;
+	for (unsigned i = 0; i < sizeof guarded / sizeof *guarded; i++) sigdelset(copy, guarded[i]);
+	return copy;
+}
+
+static void restore_mask(void) {
+	mask_changed = 0;
+	REAL(pthread_sigmask)(SIG_SETMASK, &mask_before, NULL);
+}
+
+EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
+	sigset_t copy;
+	return REAL(pthread_sigmask)(how, set && !CALLER_IS_OURS ? allowed(how, set, &copy) : set, old);
+}
+EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old) {
+	sigset_t copy;
+	return REAL(sigprocmask)(how, set && !CALLER_IS_OURS ? allowed(how, set, &copy) : set, old);
+}
 
 // ---- calls ----
 
@@ -208,6 +355,30 @@ typedef uintptr_t (*fn_ptr)(uintptr_t);
 typedef uint32_t (*fn_u32)(uint32_t);
 typedef int (*fn_dllmain)(uintptr_t, uint32_t, uintptr_t);
 typedef void (*fn_completion)(uintptr_t, uintptr_t, uint32_t, uint32_t);
+
+// Between the guard and the code it guards lies room that an overrun buffer of that code hits first.
+#define ROOM volatile char room[4096]; room[0] = 0
+#define KEEP_ROOM __asm__ volatile("" : : "r"(room) : "memory") // after the call, or it would be a jump
+
+__attribute__((noinline)) static uint32_t call_proc(uintptr_t fn, uintptr_t ecb) {
+	ROOM;
+	uint32_t status = (uint32_t)((fn_ptr)fn)(ecb);
+	KEEP_ROOM;
+	return status;
+}
+
+__attribute__((noinline)) static void dispatch(struct isapid_call *c, int signature) {
+	ROOM;
+	switch (signature) {
+	case CALL_PTR: c->ret = (uint32_t)((fn_ptr)c->fn)(c->a[0]); break;
+	case CALL_U32: c->ret = ((fn_u32)c->fn)((uint32_t)c->a[0]); break;
+	case CALL_DLLMAIN: c->ret = (uint32_t)((fn_dllmain)c->fn)(c->a[0], (uint32_t)c->a[1], c->a[2]); break;
+	case CALL_COMPLETION: ((fn_completion)c->fn)(c->a[0], c->a[1], (uint32_t)c->a[2], (uint32_t)c->a[3]); break;
+	case CALL_DLOPEN: c->ret = (uintptr_t)dlopen((char *)c->a[0], (int)c->a[1]); break;
+	case CALL_DLCLOSE: c->ret = (uintptr_t)dlclose((void *)c->a[0]); break;
+	}
+	KEEP_ROOM;
+}
 
 int isapid_call(struct isapid_call *c, int signature) {
 	struct guard g = {.prev = guard_top, .fault = &c->fault};
@@ -217,17 +388,11 @@ int isapid_call(struct isapid_call *c, int signature) {
 		guard_top = &g;
 		ours = 1;
 		errno = 0;
-		switch (signature) {
-		case CALL_PTR: c->ret = (uint32_t)((fn_ptr)c->fn)(c->a[0]); break;
-		case CALL_U32: c->ret = ((fn_u32)c->fn)((uint32_t)c->a[0]); break;
-		case CALL_DLLMAIN: c->ret = (uint32_t)((fn_dllmain)c->fn)(c->a[0], (uint32_t)c->a[1], c->a[2]); break;
-		case CALL_COMPLETION: ((fn_completion)c->fn)(c->a[0], c->a[1], (uint32_t)c->a[2], (uint32_t)c->a[3]); break;
-		case CALL_DLOPEN: c->ret = (uintptr_t)dlopen((char *)c->a[0], (int)c->a[1]); break;
-		case CALL_DLCLOSE: c->ret = (uintptr_t)dlclose((void *)c->a[0]); break;
-		}
+		dispatch(c, signature);
 		c->err = errno;
 	}
 	guard_top = g.prev;
+	if (mask_changed) restore_mask();
 	return kind;
 }
 
@@ -261,9 +426,10 @@ uint64_t isapid_proc(uintptr_t fn, uintptr_t ecb) {
 	if (kind == 0) {
 		guard_top = &g;
 		ours = 1;
-		status = (uint32_t)((fn_ptr)fn)(ecb);
+		status = call_proc(fn, ecb);
 	}
 	guard_top = g.prev;
+	if (mask_changed) restore_mask();
 	return kind ? (uint64_t)ticket(&f) << 32 : status;
 }
 
@@ -278,6 +444,12 @@ static struct entry enter(void) {
 	return e;
 }
 
+// In a child that an extension forked there is no Go to call.
+static int in_fork(void) {
+	if (forked) errno = 87; // ERROR_INVALID_PARAMETER
+	return forked;
+}
+
 static int finish(uint64_t r, struct entry e) {
 	int ok = (int)(r >> 32);
 	guard_top = e.guard;
@@ -286,18 +458,22 @@ static int finish(uint64_t r, struct entry e) {
 }
 
 static int get_server_variable(uintptr_t conn, uintptr_t name, uintptr_t buf, uintptr_t size) {
+	if (in_fork()) return 0;
 	struct entry e = enter();
 	return finish(isapidGetServerVariable(conn, name, buf, size), e);
 }
 static int write_client(uintptr_t conn, uintptr_t buf, uintptr_t size, uint32_t flags) {
+	if (in_fork()) return 0;
 	struct entry e = enter();
 	return finish(isapidWriteClient(conn, buf, size, flags), e);
 }
 static int read_client(uintptr_t conn, uintptr_t buf, uintptr_t size) {
+	if (in_fork()) return 0;
 	struct entry e = enter();
 	return finish(isapidReadClient(conn, buf, size), e);
 }
 static int server_support_function(uintptr_t conn, uint32_t code, uintptr_t buf, uintptr_t size, uintptr_t type) {
+	if (in_fork()) return 0;
 	struct entry e = enter();
 	return finish(isapidServerSupportFunction(conn, code, buf, size, type), e);
 }

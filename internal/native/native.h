@@ -9,11 +9,13 @@
 
 // What a guarded call came to. fault 0: it returned, ret is its value.
 enum { FAULT_NONE = 0, FAULT_SIGNAL = 1, FAULT_EXIT = 2 };
+// How the code meant to end the process, or (EXIT_THREAD) the thread.
+enum { EXIT_EXIT = 0, EXIT_NOW = 1, EXIT_QUICK = 2, EXIT_THREAD = 3 };
 
 struct isapid_fault {
 	int32_t   kind;      // FAULT_*
 	int32_t   sig;       // signal number, or the exit status
-	int32_t   code;      // si_code
+	int32_t   code;      // si_code, or EXIT_*
 	int32_t   overflow;  // the stack was used up
 	uintptr_t addr, pc;
 	int32_t   nframes;
@@ -40,6 +42,10 @@ void isapid_take(int ticket, struct isapid_fault *f);
 
 // Puts the guard's signal handlers over those of Go's runtime; once, after it has started.
 void isapid_guard(void);
+// The guarded signals (a bit each) that somebody else has put a handler of theirs on.
+uint32_t isapid_guard_lost(void);
+// Takes back signals whose handler lies in code that is no longer loaded.
+void isapid_guard_again(void);
 // Faults in threads that extensions made, since the last call: 1 and the fault, or 0. Such a thread is parked for good.
 int isapid_foreign_fault(struct isapid_fault *f);
 

@@ -41,7 +41,7 @@ type Slot struct {
 // handlerRef counts the callbacks that are inside a handler.
 type handlerRef struct {
 	Handler
-	state   atomic.Int64 // callbacks inside; closedBit when no more may enter
+	state   atomic.Int64 // callbacks inside; closedBit when no more may enter; waitBit when Detach waits for the last
 	drained chan struct{}
 }
 
@@ -50,6 +50,7 @@ const (
 	slabSlots      = 1024
 	slotQuarantine = 1024
 	closedBit      = 1 << 40
+	waitBit        = 1 << 41
 )
 
 // slots is the table of all there are. Slabs only grow.
@@ -74,8 +75,7 @@ func NewSlot(h Handler) *Slot {
 	slots.free = slots.free[1:]
 	slots.mu.Unlock()
 	s.ref.Handler = h
-	s.ref.state.Store(0)
-	s.ref.drained = nil
+	s.ref.state.Add(-closedBit) // not 0: a late caller of the last request may be on its way out
 	s.handler.Store(&s.ref)
 	return s
 }
@@ -87,6 +87,7 @@ func grow() {
 	}
 	sl := slab{base: uintptr(base), slots: make([]Slot, slabSlots)}
 	for i := range sl.slots {
+		sl.slots[i].ref.state.Store(closedBit)
 		sl.slots[i].ecb = (*isapi.ControlBlock)(unsafe.Add(base, i*slotSize))
 		slots.free = append(slots.free, &sl.slots[i])
 	}
@@ -123,15 +124,19 @@ func enter(conn uintptr) *handlerRef {
 	if r == nil {
 		return nil
 	}
-	if r.state.Add(1)&closedBit != 0 {
-		r.leave()
-		return nil
+	for { // one that comes too late must not be counted: nobody would wait for it
+		n := r.state.Load()
+		if n&closedBit != 0 {
+			return nil
+		}
+		if r.state.CompareAndSwap(n, n+1) {
+			return r
+		}
 	}
-	return r
 }
 
 func (r *handlerRef) leave() {
-	if r.state.Add(-1) == closedBit {
+	if r.state.Add(-1) == closedBit|waitBit && r.state.CompareAndSwap(closedBit|waitBit, closedBit) {
 		close(r.drained)
 	}
 }
@@ -147,9 +152,9 @@ func (s *Slot) Detach() {
 		return
 	}
 	r.drained = make(chan struct{})
-	if r.state.Add(closedBit) != closedBit {
-		<-r.drained
-	}
+	r.state.Add(closedBit + waitBit + 1) // one inside is Detach itself, so that somebody leaves last
+	r.leave()
+	<-r.drained
 }
 
 // Release gives the slot back, detached. What the ECB pointed to may be gone from then on.

@@ -1,63 +1,115 @@
-/* Faults on request: ?segv ?bus ?fpe ?ill ?abort ?overflow ?null-call ?exit ?_exit ?thread; anything else answers. */
+/* Faults on request: ?how faults in HttpExtensionProc, ?sent-how after half a response, ?completion-how in a completion
+ * callback, ?thread-how on a thread of its own with the request PENDING. Anything else answers ok. */
+#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "httpext.h"
+#include "fixture.h"
 
 static volatile int zero;
+static const int constant = 1;
 
 #pragma GCC diagnostic ignored "-Winfinite-recursion"
 static int overflow(volatile char *above) {
-	volatile char here[4096];
-	here[0] = above ? above[0] : 0;
-	return overflow(here) + here[0];
+    volatile char here[4096];
+    here[0] = above ? above[0] : 0;
+    return overflow(here) + here[0];
 }
 
-static void *die(void *p) {
-	*(volatile int *)0 = 1;
-	return p;
+static void bus(void) {
+    char name[] = "/tmp/isapid-bus-XXXXXX";
+    int fd = mkstemp(name);
+    volatile char *p;
+    unlink(name);
+    p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+    close(fd);
+    if (p != MAP_FAILED) (void)p[0];
 }
 
-BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {
-	v->dwExtensionVersion = MAKELONG(HSE_VERSION_MINOR, HSE_VERSION_MAJOR);
-	strcpy(v->lpszExtensionDesc, "crash");
-	return TRUE;
+/* The return address and what lies above it are overwritten, as by a text that is too long for its buffer. */
+static void smash(void) {
+    volatile char here[16];
+    volatile char *p = here;
+    int i;
+    for (i = 0; i < 2000; i++) p[i + zero] = 'A';
 }
 
-static void fault(const char *how) {
-	if (!strcmp(how, "segv")) *(volatile int *)0x10 = 1;
-	if (!strcmp(how, "wild")) *(volatile int *)0x4141414141414141 = 1;
-	if (!strcmp(how, "bus")) {
-		char name[] = "/tmp/isapid-bus-XXXXXX";
-		int fd = mkstemp(name);
-		volatile char *p;
-		unlink(name);
-		p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
-		close(fd);
-		if (p != MAP_FAILED) (void)p[0];
-	}
-	if (!strcmp(how, "fpe")) zero = 7 / zero;
-	if (!strcmp(how, "ill")) __builtin_trap();
-	if (!strcmp(how, "abort")) abort();
-	if (!strcmp(how, "raise")) raise(SIGSEGV);
-	if (!strcmp(how, "overflow")) zero = overflow(NULL);
-	if (!strcmp(how, "null-call")) ((void (*)(void))(size_t)zero)();
-	if (!strcmp(how, "exit")) exit(3);
-	if (!strcmp(how, "_exit")) _exit(4);
-	if (!strcmp(how, "thread")) {
-		pthread_t t;
-		pthread_create(&t, NULL, die, NULL);
-		pthread_detach(t);
-	}
+/* A stack pointer that points nowhere: not even a handler can push there. */
+static void no_stack(void) {
+#if defined(__x86_64__)
+    __asm__ volatile("mov $0x4141, %%rsp\n\tpush %%rax" ::: "memory");
+#elif defined(__aarch64__)
+    __asm__ volatile("mov x9, #0x4140\n\tmov sp, x9\n\tstr x9, [sp]" ::: "memory");
+#endif
 }
+
+static void misuse(const char *how) {
+    if (!strcmp(how, "segv")) *(volatile int *)0x10 = 1;
+    if (!strcmp(how, "wild")) *(volatile int *)0x4141414141414141 = 1;
+    if (!strcmp(how, "readonly")) *(volatile int *)&constant = 2;
+    if (!strcmp(how, "bus")) bus();
+    if (!strcmp(how, "fpe")) zero = 7 / zero;
+    if (!strcmp(how, "ill")) __builtin_trap();
+    if (!strcmp(how, "trap")) raise(SIGTRAP);
+    if (!strcmp(how, "abort")) abort();
+    if (!strcmp(how, "assert")) assert(zero == 1);
+    if (!strcmp(how, "raise")) raise(SIGSEGV);
+    if (!strcmp(how, "overflow")) zero = overflow(NULL);
+    if (!strcmp(how, "smash")) smash();
+    if (!strcmp(how, "no-stack")) no_stack();
+    if (!strcmp(how, "null-call")) ((void (*)(void))(size_t)zero)();
+    if (!strcmp(how, "wild-call")) ((void (*)(void))(size_t)(0x5151 + zero))();
+    if (!strcmp(how, "free")) free((char *)&zero + zero);
+    if (!strcmp(how, "exit")) exit(3);
+    if (!strcmp(how, "_exit")) _exit(4);
+    if (!strcmp(how, "quick_exit")) quick_exit(5);
+    if (!strcmp(how, "pthread_exit")) pthread_exit(NULL);
+    if (!strcmp(how, "masked")) {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, NULL);
+        *(volatile int *)0x10 = 1;
+    }
+}
+
+static void *on_thread(void *how) {
+    char text[32];
+    snprintf(text, sizeof text, "%s", (char *)how);
+    free(how);
+    misuse(text);
+    return NULL;
+}
+
+static void WINAPI completion(EXTENSION_CONTROL_BLOCK *e, PVOID context, DWORD n, DWORD error) {
+    (void)n, (void)error, (void)context;
+    misuse(e->lpszQueryString + strlen("completion-"));
+}
+
+FIXTURE("crash")
 
 DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
-	DWORD n = 2;
-	fault(e->lpszQueryString);
-	if (!strcmp(e->lpszQueryString, "thread")) return HSE_STATUS_PENDING;
-	e->WriteClient(e->ConnID, "ok", &n, HSE_IO_SYNC);
-	return HSE_STATUS_SUCCESS;
+    static char text[] = "text";
+    if (asked(e, "sent-")) {
+        HSE_SEND_HEADER_EX_INFO h = {0};
+        h.pszStatus = "200 OK";
+        h.pszHeader = "Content-Type: text/plain\r\nContent-Length: 100\r\n\r\n";
+        e->ServerSupportFunction(e->ConnID, HSE_REQ_SEND_RESPONSE_HEADER_EX, &h, NULL, NULL);
+        put(e, "half", 4);
+        misuse(e->lpszQueryString + strlen("sent-"));
+    }
+    if (asked(e, "thread-")) {
+        pthread_t t;
+        if (pthread_create(&t, NULL, on_thread, strdup(e->lpszQueryString + strlen("thread-"))) == 0) pthread_detach(t);
+        return HSE_STATUS_PENDING;
+    }
+    if (asked(e, "completion-")) {
+        DWORD n = 4;
+        e->ServerSupportFunction(e->ConnID, HSE_REQ_IO_COMPLETION, (LPVOID)(size_t)completion, NULL, NULL);
+        e->WriteClient(e->ConnID, text, &n, HSE_IO_ASYNC);
+        return HSE_STATUS_PENDING;
+    }
+    misuse(e->lpszQueryString);
+    say(e, "ok");
+    return HSE_STATUS_SUCCESS;
 }

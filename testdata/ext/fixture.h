@@ -63,4 +63,44 @@ static inline void note(EXTENSION_CONTROL_BLOCK *e, const char *format, ...) {
     va_end(args);
 }
 
+/* param finds name=value in the query string and answers the value, percent-decoded, in memory to free; NULL if it is not
+ * there. size, if not NULL, gets its length: it may hold NULs. */
+static inline char *param(const EXTENSION_CONTROL_BLOCK *e, const char *name, size_t *size) {
+    const char *p = e->lpszQueryString;
+    size_t n = strlen(name), len = 0;
+    char *value;
+    while (strncmp(p, name, n) != 0 || p[n] != '=') {
+        if ((p = strchr(p, '&')) == NULL) return NULL;
+        p++;
+    }
+    p += n + 1;
+    value = malloc(strlen(p) + 1);
+    while (*p && *p != '&') {
+        unsigned c = (unsigned char)*p++;
+        if (c == '%' && sscanf(p, "%2x", &c) == 1) p += 2;
+        value[len++] = (char)c;
+    }
+    value[len] = 0;
+    if (size) *size = len;
+    return value;
+}
+
+/* number is param as a number, decimal or 0x; otherwise if it is not there. */
+static inline unsigned long long number(const EXTENSION_CONTROL_BLOCK *e, const char *name, unsigned long long otherwise) {
+    char *value = param(e, name, NULL);
+    if (value) otherwise = strtoull(value, NULL, 0);
+    free(value);
+    return otherwise;
+}
+
+/* leave writes a number to a new file, for requests whose end nobody is there to see. */
+static inline void leave(const char *path, unsigned n) {
+    char part[512];
+    FILE *f;
+    snprintf(part, sizeof part, "%s.part", path);
+    if ((f = fopen(part, "w")) == NULL) return;
+    fprintf(f, "%u", n);
+    if (fclose(f) == 0) rename(part, path);
+}
+
 #endif

@@ -41,6 +41,10 @@ var subjects = []struct {
 	run  func(*testing.T, *suite)
 }{
 	{"Basics", testBasics},
+	{"Responses", testResponses},
+	{"Raw", testRaw},
+	{"Framing", testFraming},
+	{"SupportCodes", testSupportCodes},
 }
 
 // Run runs the whole suite against the executor that open opens.

@@ -1,0 +1,113 @@
+// Command compare measures what one small dynamic page costs on this machine, in one run: bare net/http, isapid in-process
+// with the same bytes, nginx, nginx with FastCGI, and Apache with the page in a C module. Servers are driven in turn by wrk, round by
+// round, so that drift of the machine hits all alike; it prints the median of the rounds and ratios.
+//
+//	go run ./bench/compare [-rounds 5] [-seconds 2] [-connections 1,8,32,64] [-markdown]
+//
+// CPU per request is user and system time of all processes of a server, from /proc, by the requests wrk counted. Everything
+// is on loopback and stops by itself.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"sort"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	rounds := flag.Int("rounds", 5, "rounds; the median counts")
+	seconds := flag.Int("seconds", 2, "seconds of load a server, connection count and round")
+	connections := flag.String("connections", "1,8,32,64", "numbers of connections")
+	markdown := flag.Bool("markdown", false, "print Markdown tables")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *rounds, *seconds, *connections, *markdown); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, rounds, seconds int, connections string, markdown bool) error {
+	dir, err := os.MkdirTemp("", "isapid-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	servers, err := startAll(ctx, dir)
+	defer stopAll(servers)
+	if err != nil {
+		return err
+	}
+	for c := range strings.SplitSeq(connections, ",") {
+		n, err := strconv.Atoi(c)
+		if err != nil || n < 1 || n > 1000 {
+			return fmt.Errorf("connections %q: want numbers from 1 to 1000", connections)
+		}
+		samples := map[string][]sample{}
+		for range rounds {
+			for _, s := range servers {
+				one, err := s.measure(ctx, n, time.Duration(seconds)*time.Second)
+				if err != nil {
+					return err
+				}
+				samples[s.name] = append(samples[s.name], one)
+			}
+		}
+		report(n, servers, samples, markdown)
+	}
+	return nil
+}
+
+// report prints one table. Ratios are medians of the ratios of each round, against bare and against nginx + FastCGI.
+func report(connections int, servers []*server, samples map[string][]sample, markdown bool) {
+	row, head := "%-22s %10.1f %10.0f %10.0f %10.0f %10.2f %10.2f\n", "%-22s %10s %10s %10s %10s %10s %10s\n"
+	if markdown {
+		row, head = "| %s | %.1f | %.0f | %.0f | %.0f | %.2f | %.2f |\n", "| %s | %s | %s | %s | %s | %s | %s |\n"
+	}
+	fmt.Printf("\n%d connections\n\n", connections)
+	fmt.Printf(head, "server", "CPU µs/req", "p50 µs", "p99 µs", "req/s", "CPU/bare", "CPU/FCGI")
+	if markdown {
+		fmt.Println("|---|---|---|---|---|---|---|")
+	}
+	for _, s := range servers {
+		mine := samples[s.name]
+		fmt.Printf(row, s.name, median(mine, func(x sample) float64 { return x.cpu }), median(mine, func(x sample) float64 { return x.p50 }),
+			median(mine, func(x sample) float64 { return x.p99 }), median(mine, func(x sample) float64 { return x.rate }),
+			ratio(mine, samples["bare net/http"]), ratio(mine, samples["nginx + FastCGI"]))
+	}
+}
+
+func median(all []sample, f func(sample) float64) float64 {
+	var v []float64
+	for _, s := range all {
+		v = append(v, f(s))
+	}
+	return middle(v)
+}
+
+func ratio(a, b []sample) float64 {
+	var v []float64
+	for i := range min(len(a), len(b)) {
+		v = append(v, a[i].cpu/b[i].cpu)
+	}
+	return middle(v)
+}
+
+func middle(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	sort.Float64s(v)
+	if n := len(v); n%2 == 0 {
+		return (v[n/2-1] + v[n/2]) / 2
+	}
+	return v[len(v)/2]
+}
