@@ -30,7 +30,7 @@ need and where those are found, and why a file cannot be loaded here, if it cann
 An extension that can be loaded is loaded and asked for its description. That runs its code, in a process of its own with
 ten seconds of time: a crash there is reported and does no harm. --no-load leaves that out.
 
-The exit code is 0 if all files can be loaded here, 1 if not.`,
+It is a failure, with exit code 4, if any of the files cannot be loaded here.`,
 		Example: `  isapid inspect shop.so
   isapid inspect --no-load uploaded/*.dll
   isapid inspect --json shop.so | jq '.[0].needed'`,
@@ -83,7 +83,7 @@ func runInspect(ctx context.Context, o inspectOptions, files []string, out io.Wr
 		}
 	}
 	if bad > 0 {
-		return fmt.Errorf("%d of %s cannot be loaded here", bad, plural(int64(len(files)), "file"))
+		return imageError{fmt.Errorf("%d of %s cannot be loaded here", bad, plural(int64(len(files)), "file"))}
 	}
 	return nil
 }

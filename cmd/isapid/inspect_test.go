@@ -104,7 +104,7 @@ func TestInspectPrints(t *testing.T) {
 
 	out.Reset()
 	err := runInspect(t.Context(), o, []string{good, text, "absent.so"}, &out)
-	if err == nil || err.Error() != "2 of 3 files cannot be loaded here" || exitCode(err) != exitFailure {
+	if err == nil || err.Error() != "2 of 3 files cannot be loaded here" || exitCode(err) != exitImage {
 		t.Errorf("got %v", err)
 	}
 	for _, want := range []string{
