@@ -20,9 +20,10 @@ const unknownLength = math.MaxUint32
 
 // body is the request body: the read-ahead in C memory, and what follows it.
 type body struct {
-	r     *http.Request
-	ahead []byte // C memory, belongs to the slot
-	whole bool   // the read-ahead is all there is
+	r      *http.Request
+	ahead  []byte // C memory, belongs to the slot
+	whole  bool   // the read-ahead is all there is
+	duplex bool   // the rest is read while the response is written, and drain has to see to it
 
 	mu  sync.Mutex // one reader at a time; guards all below
 	got int64      // bytes read after the read-ahead
@@ -75,6 +76,7 @@ func (q *request) readAhead() error {
 
 // duplex allows the extension to read on after it has begun to write.
 func (q *request) duplex() {
+	q.body.duplex = true
 	_ = http.NewResponseController(q.w).EnableFullDuplex() // not supported: HTTP/2 does it anyway
 }
 

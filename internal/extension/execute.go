@@ -137,5 +137,6 @@ func (q *request) finish(status uint32, err error) executor.Result {
 	default:
 		q.resp.end(code)
 	}
+	q.drain()
 	return q.resp.result(res)
 }

@@ -44,6 +44,9 @@ var subjects = []struct {
 	{"Responses", testResponses},
 	{"Raw", testRaw},
 	{"Framing", testFraming},
+	{"Body", testBody},
+	{"Writes", testWrites},
+	{"Returns", testReturns},
 	{"SupportCodes", testSupportCodes},
 }
 

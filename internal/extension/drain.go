@@ -1,0 +1,51 @@
+package extension
+
+import (
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/isapid/isapid/internal/isapi"
+)
+
+// maxDrain is how much of a body the extension left unread is read to save the connection, as net/http does.
+const maxDrain = 256 << 10
+
+// drain reads what the extension left of the body. In full duplex net/http leaves that to its handlers: it would reuse
+// the connection even if the rest is broken, and take what follows for a request; and it panics between two requests
+// if it meets the end of the body itself.
+func (q *request) drain() {
+	b := &q.body
+	if !b.duplex || q.r.ProtoMajor >= 2 || b.err == io.EOF || hasToken(q.r.Header.Get("Expect"), "100-continue") {
+		return // net/http closes the connection of a client that still waits for its 100
+	}
+	if q.r.ContentLength >= 0 && b.left() > maxDrain {
+		return // net/http does not even try
+	}
+	if !q.resp.reached() {
+		return
+	}
+	if _, err := io.CopyN(io.Discard, readerFunc(b.read), maxDrain+1); err != io.EOF {
+		closeAfterReply(q.w)
+	}
+}
+
+// reached sends what was written; false when nothing more can be.
+func (s *response) reached() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.flushLocked() == isapi.OK && !s.broken
+}
+
+// closeAfterReply makes net/http close the connection behind a response whose head was sent: nothing but a body beyond
+// its limit does.
+func closeAfterReply(w http.ResponseWriter) {
+	for {
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		w = u.Unwrap()
+	}
+	_, _ = http.MaxBytesReader(w, io.NopCloser(strings.NewReader("xx")), 1).Read(make([]byte, 2))
+}
