@@ -1,6 +1,8 @@
-/* Moves much data: "up" reads the body and answers its size, "down=N" writes N bytes, "file=PATH" sends a file;
+/* Moves much data: "up" reads the body and answers its size, "down=N" writes N bytes in pieces, "once=N" in one call
+ * and without a head, "file=PATH" sends a file;
  * "gone=FILE" writes until the client is away and leaves the error in a file. */
 #include "fixture.h"
+#include <sys/mman.h>
 
 FIXTURE("bulk")
 
@@ -39,6 +41,14 @@ static DWORD down(EXTENSION_CONTROL_BLOCK *e, unsigned long long size) {
     return HSE_STATUS_SUCCESS;
 }
 
+/* once needs no memory of its own: pages that were never written to are all the same one. */
+static DWORD once(EXTENSION_CONTROL_BLOCK *e, size_t size) {
+    void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    BOOL ok = map != MAP_FAILED && put(e, map, size);
+    if (map != MAP_FAILED) munmap(map, size);
+    return ok ? HSE_STATUS_SUCCESS : HSE_STATUS_ERROR;
+}
+
 static DWORD file(EXTENSION_CONTROL_BLOCK *e, const char *path) {
     HANDLE h = CreateFileA(path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
     HSE_TF_INFO t = {0};
@@ -72,6 +82,7 @@ static DWORD gone(EXTENSION_CONTROL_BLOCK *e) {
 DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
     if (asked(e, "up")) return up(e);
     if (asked(e, "down=")) return down(e, strtoull(e->lpszQueryString + 5, NULL, 10));
+    if (asked(e, "once=")) return once(e, (size_t)strtoull(e->lpszQueryString + 5, NULL, 10));
     if (asked(e, "file=")) return file(e, e->lpszQueryString + 5);
     if (asked(e, "gone=")) return gone(e);
     return HSE_STATUS_ERROR;

@@ -47,6 +47,7 @@ var subjects = []struct {
 	{"Body", testBody},
 	{"Writes", testWrites},
 	{"Returns", testReturns},
+	{"Bulk", testBulk},
 	{"SupportCodes", testSupportCodes},
 }
 
