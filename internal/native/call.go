@@ -17,16 +17,21 @@ import (
 
 var installGuard = sync.OnceFunc(func() { C.isapid_guard() })
 
-// call runs fn under the guard. errno is what the call left there.
+// notReturned is what call returns for a call that was left where it faulted.
+const notReturned = ^uintptr(0)
+
+// call runs fn under the guard. errno is what the call left there. The loader returns even if code it called faulted: then
+// there are both ret and err.
 func call(signature C.int, fn uintptr, args ...uintptr) (ret uintptr, errno syscall.Errno, err error) {
 	c := (*C.struct_isapid_call)(C.calloc(1, C.sizeof_struct_isapid_call))
 	defer C.free(unsafe.Pointer(c))
 	c.fn = C.uintptr_t(fn)
+	c.ret = C.uintptr_t(notReturned)
 	for i, a := range args {
 		c.a[i] = C.uintptr_t(a)
 	}
 	if C.isapid_call(c, signature) != 0 {
-		return 0, 0, newFault(&c.fault)
+		return uintptr(c.ret), 0, newFault(&c.fault)
 	}
 	return uintptr(c.ret), syscall.Errno(c.err), nil
 }

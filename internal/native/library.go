@@ -43,11 +43,17 @@ func (l *Library) open() error {
 	cpath := C.CString(l.path)
 	defer C.free(unsafe.Pointer(cpath))
 	r, _, err := call(C.CALL_DLOPEN, 0, uintptr(unsafe.Pointer(cpath)), C.RTLD_NOW|C.RTLD_LOCAL)
-	if err != nil {
+	switch {
+	case err != nil && r == notReturned:
 		loader.poison()
 		return err
-	}
-	if r == 0 {
+	case err != nil: // half initialized: nothing of it can be used
+		if r != 0 {
+			l.handle = r
+			_, _ = l.close()
+		}
+		return err
+	case r == 0:
 		return errors.New(C.GoString(C.dlerror()))
 	}
 	l.handle = r
@@ -88,8 +94,9 @@ func (l *Library) close() (bool, error) {
 	if leavesThreadKeys(l.path) {
 		return false, nil
 	}
-	_, _, err := call(C.CALL_DLCLOSE, 0, l.handle)
-	if err != nil {
+	defer C.isapid_guard_again()
+	r, _, err := call(C.CALL_DLCLOSE, 0, l.handle)
+	if err != nil && r == notReturned {
 		loader.poison()
 		return false, err
 	}
@@ -97,7 +104,7 @@ func (l *Library) close() (bool, error) {
 	defer C.free(unsafe.Pointer(cpath))
 	if h := C.dlopen(cpath, C.RTLD_NOLOAD|C.RTLD_LAZY); h != nil {
 		C.dlclose(h)
-		return false, nil
+		return false, err
 	}
-	return true, nil
+	return true, err
 }

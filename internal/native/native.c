@@ -13,15 +13,18 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <unwind.h>
 
 // ---- the guard: a fault inside a guarded call comes back as a result of that call ----
 
 struct guard {
 	struct guard *prev;
 	struct isapid_fault *fault;
+	int loading; // the call is dlopen or dlclose
 	sigjmp_buf env;
 };
 
@@ -49,6 +52,52 @@ static int own_code(uintptr_t pc) { return pc >= (uintptr_t)__executable_start &
 
 static void park(void) __attribute__((noreturn));
 
+// A fault in a constructor or destructor must not leave the dynamic loader half-way, with its lock held: instead the
+// function that faulted returns to the loader. Where no way back is found this returns.
+static uintptr_t loader_from, loader_to;
+
+struct way_back { uintptr_t sp, ip, saved[12]; };
+
+static _Unwind_Reason_Code find_way_back(struct _Unwind_Context *frame, void *p) {
+	struct way_back *w = p;
+	uintptr_t ip = (uintptr_t)_Unwind_GetIP(frame);
+	if (ip < loader_from || ip >= loader_to) return _URC_NO_REASON;
+#if defined(__x86_64__)
+	static const int saved[] = {3, 6, 12, 13, 14, 15}; // rbx rbp r12 r13 r14 r15
+#else
+	static const int saved[] = {19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30};
+#endif
+	for (unsigned i = 0; i < sizeof saved / sizeof *saved; i++) w->saved[i] = (uintptr_t)_Unwind_GetGR(frame, saved[i]);
+	w->sp = (uintptr_t)_Unwind_GetCFA(frame);
+	w->ip = ip;
+	return _URC_NORMAL_STOP;
+}
+
+static void return_to_loader(void) {
+	struct way_back w = {0};
+	_Unwind_Backtrace(find_way_back, &w);
+	if (!w.ip) return;
+#if defined(__x86_64__)
+	__asm__ volatile("mov 16(%0), %%rbx\n\tmov 24(%0), %%rbp\n\tmov 32(%0), %%r12\n\tmov 40(%0), %%r13\n\t"
+	                 "mov 48(%0), %%r14\n\tmov 56(%0), %%r15\n\tmov 8(%0), %%rcx\n\tmov 0(%0), %%rsp\n\t"
+	                 "xor %%eax, %%eax\n\tjmp *%%rcx" : : "d"(&w) : "memory");
+#else
+	__asm__ volatile("ldp x19, x20, [%0, #16]\n\tldp x21, x22, [%0, #32]\n\tldp x23, x24, [%0, #48]\n\t"
+	                 "ldp x25, x26, [%0, #64]\n\tldp x27, x28, [%0, #80]\n\tldp x29, x30, [%0, #96]\n\t"
+	                 "ldp x9, x10, [%0]\n\tmov sp, x9\n\tmov x0, #0\n\tbr x10" : : "r"(&w) : "memory");
+#endif
+	__builtin_unreachable();
+}
+
+static int find_loader(struct dl_phdr_info *info, size_t size, void *p) {
+	if (info->dlpi_addr != getauxval(AT_BASE)) return 0;
+	loader_from = info->dlpi_addr;
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_LOAD && loader_to < loader_from + info->dlpi_phdr[i].p_vaddr + info->dlpi_phdr[i].p_memsz)
+			loader_to = loader_from + info->dlpi_phdr[i].p_vaddr + info->dlpi_phdr[i].p_memsz;
+	return 1;
+}
+
 // Runs on the faulting thread's own stack, as if the faulting instruction had called it: there it may unwind, which a
 // signal handler may not. A second fault while it does lands in the handler again.
 __attribute__((noreturn, noinline, used, visibility("hidden")))
@@ -61,6 +110,7 @@ void isapid_unwind(void) {
 	int n = backtrace((void **)f->frames, FAULT_FRAMES);
 	f->nframes = n < 0 ? 0 : n;
 	if (g == &end) park();
+	if (g->loading) return_to_loader();
 	siglongjmp(g->env, FAULT_SIGNAL);
 }
 
@@ -206,6 +256,7 @@ static void on_fault(int sig, siginfo_t *si, void *ctx) {
 	}
 }
 
+static void find_libc(void);
 static void in_child(void) { forked = 1; }
 
 static pthread_key_t sigstack_key;
@@ -214,6 +265,8 @@ static void sigstack_done(void *);
 __attribute__((constructor)) static void prepare(void) {
 	void *warm[1];
 	self = getpid();
+	dl_iterate_phdr(find_loader, NULL);
+	find_libc();
 	pthread_atfork(NULL, NULL, in_child);
 	pthread_key_create(&sigstack_key, sigstack_done);
 	backtrace(warm, 1); // loads the unwinder now, not inside a fault
@@ -254,7 +307,27 @@ void isapid_guard_again(void) {
 // the order of symbol look-up. What libc calls inside itself is out of reach: err(3) and error(3) end the process. ----
 
 #define EXPORT __attribute__((visibility("default")))
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+// libc's own, found at the start: dlsym needs the loader's lock, which a fault may have left held.
+static struct {
+	void (*exit)(int), (*_exit)(int), (*quick_exit)(int), (*pthread_exit)(void *);
+	int (*pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+	int (*pthread_sigmask)(int, const sigset_t *, sigset_t *);
+	int (*sigprocmask)(int, const sigset_t *, sigset_t *);
+} libc;
+
+static void find_libc(void) {
+	if (libc.sigprocmask) return;
+#define FIND(name) *(void **)&libc.name = dlsym(RTLD_NEXT, #name)
+	FIND(exit);
+	FIND(_exit);
+	FIND(quick_exit);
+	FIND(pthread_exit);
+	FIND(pthread_create);
+	FIND(pthread_sigmask);
+	FIND(sigprocmask);
+#undef FIND
+}
 
 // exit and its kin in a guarded call end that call, not the process.
 __attribute__((noreturn)) static void exit_call(int how, int status) {
@@ -266,12 +339,14 @@ __attribute__((noreturn)) static void exit_call(int how, int status) {
 		f->code = how;
 		f->nframes = backtrace((void **)f->frames, FAULT_FRAMES);
 		f->pc = (uintptr_t)__builtin_return_address(0);
+		if (g->loading) return_to_loader();
 		siglongjmp(g->env, FAULT_EXIT);
 	}
+	find_libc();
 	switch (how) {
-	case EXIT_EXIT: REAL(exit)(status); break;
-	case EXIT_NOW: REAL(_exit)(status); break;
-	case EXIT_QUICK: REAL(quick_exit)(status); break;
+	case EXIT_EXIT: libc.exit(status); break;
+	case EXIT_NOW: libc._exit(status); break;
+	case EXIT_QUICK: libc.quick_exit(status); break;
 	}
 	for (;;) kill(getpid(), SIGKILL);
 }
@@ -281,7 +356,8 @@ EXPORT __attribute__((noreturn)) void _Exit(int status) { exit_call(EXIT_NOW, st
 EXPORT __attribute__((noreturn)) void quick_exit(int status) { exit_call(EXIT_QUICK, status); }
 EXPORT __attribute__((noreturn)) void pthread_exit(void *value) {
 	if (guard_top) exit_call(EXIT_THREAD, 0);
-	REAL(pthread_exit)(value);
+	find_libc();
+	libc.pthread_exit(value);
 	for (;;) kill(getpid(), SIGKILL);
 }
 
@@ -314,10 +390,11 @@ static void *thread_of_library(void *p) {
 }
 
 EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg) {
+	find_libc();
 	struct start *start = CALLER_IS_OURS ? NULL : malloc(sizeof *start);
-	if (!start) return REAL(pthread_create)(t, attr, fn, arg);
+	if (!start) return libc.pthread_create(t, attr, fn, arg);
 	*start = (struct start){fn, arg};
-	int err = REAL(pthread_create)(t, attr, thread_of_library, start);
+	int err = libc.pthread_create(t, attr, thread_of_library, start);
 	if (err) free(start);
 	return err;
 }
@@ -328,7 +405,7 @@ static __thread int mask_changed;
 static __thread sigset_t mask_before;
 
 static const sigset_t *allowed(int how, const sigset_t *set, sigset_t *copy) {
-	if (guard_top && !mask_changed && REAL(pthread_sigmask)(SIG_SETMASK, NULL, &mask_before) == 0) mask_changed = 1;
+	if (guard_top && !mask_changed && libc.pthread_sigmask(SIG_SETMASK, NULL, &mask_before) == 0) mask_changed = 1;
 	if (how == SIG_UNBLOCK) return set;
 	*copy = *set;
 	for (unsigned i = 0; i < sizeof guarded / sizeof *guarded; i++) sigdelset(copy, guarded[i]);
@@ -337,16 +414,18 @@ static const sigset_t *allowed(int how, const sigset_t *set, sigset_t *copy) {
 
 static void restore_mask(void) {
 	mask_changed = 0;
-	REAL(pthread_sigmask)(SIG_SETMASK, &mask_before, NULL);
+	libc.pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
 }
 
 EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
 	sigset_t copy;
-	return REAL(pthread_sigmask)(how, set && !CALLER_IS_OURS ? allowed(how, set, &copy) : set, old);
+	find_libc();
+	return libc.pthread_sigmask(how, set && !CALLER_IS_OURS ? allowed(how, set, &copy) : set, old);
 }
 EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old) {
 	sigset_t copy;
-	return REAL(sigprocmask)(how, set && !CALLER_IS_OURS ? allowed(how, set, &copy) : set, old);
+	find_libc();
+	return libc.sigprocmask(how, set && !CALLER_IS_OURS ? allowed(how, set, &copy) : set, old);
 }
 
 // ---- calls ----
@@ -381,7 +460,7 @@ __attribute__((noinline)) static void dispatch(struct isapid_call *c, int signat
 }
 
 int isapid_call(struct isapid_call *c, int signature) {
-	struct guard g = {.prev = guard_top, .fault = &c->fault};
+	struct guard g = {.prev = guard_top, .fault = &c->fault, .loading = signature == CALL_DLOPEN || signature == CALL_DLCLOSE};
 	c->fault.nframes = 0;
 	int kind = sigsetjmp(g.env, 0);
 	if (kind == 0) {
@@ -390,6 +469,7 @@ int isapid_call(struct isapid_call *c, int signature) {
 		errno = 0;
 		dispatch(c, signature);
 		c->err = errno;
+		kind = c->fault.kind; // of a constructor that was left
 	}
 	guard_top = g.prev;
 	if (mask_changed) restore_mask();

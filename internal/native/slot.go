@@ -124,15 +124,11 @@ func enter(conn uintptr) *handlerRef {
 	if r == nil {
 		return nil
 	}
-	for { // one that comes too late must not be counted: nobody would wait for it
-		n := r.state.Load()
-		if n&closedBit != 0 {
-			return nil
-		}
-		if r.state.CompareAndSwap(n, n+1) {
-			return r
-		}
+	if r.state.Add(1)&closedBit != 0 {
+		r.leave()
+		return nil
 	}
+	return r
 }
 
 func (r *handlerRef) leave() {

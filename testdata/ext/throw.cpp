@@ -1,22 +1,35 @@
-// Throws on request: ?throw lets an exception leave HttpExtensionProc, ?terminate calls std::terminate, ?caught catches.
+// Throws on request: ?throw lets an exception leave HttpExtensionProc, ?terminate calls std::terminate, ?caught catches one.
+#include <cstring>
 #include <exception>
 #include <stdexcept>
-#include "fixture.h"
+#include "httpext.h"
 
-extern "C" {
+static void say(EXTENSION_CONTROL_BLOCK *e, const char *text) {
+    DWORD n = static_cast<DWORD>(std::strlen(text));
+    e->WriteClient(e->ConnID, const_cast<char *>(text), &n, HSE_IO_SYNC);
+}
 
-FIXTURE("throw")
+static void work(const char *what) {
+    if (!std::strcmp(what, "throw") || !std::strcmp(what, "caught")) throw std::runtime_error("thrown");
+    if (!std::strcmp(what, "terminate")) std::terminate();
+}
 
-DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
-    try {
-        if (asked(e, "caught")) throw std::runtime_error("caught");
-    } catch (const std::exception &x) {
-        say(e, x.what());
-        return HSE_STATUS_SUCCESS;
+extern "C" BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {
+    v->dwExtensionVersion = HSE_VERSION;
+    std::strcpy(v->lpszExtensionDesc, "throw");
+    return TRUE;
+}
+
+extern "C" DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
+    if (!std::strcmp(e->lpszQueryString, "caught")) {
+        try {
+            work("caught");
+        } catch (const std::exception &x) {
+            say(e, x.what());
+            return HSE_STATUS_SUCCESS;
+        }
     }
-    if (asked(e, "throw")) throw std::runtime_error("thrown");
-    if (asked(e, "terminate")) std::terminate();
+    work(e->lpszQueryString);
     say(e, "ok");
     return HSE_STATUS_SUCCESS;
-}
 }

@@ -1,0 +1,257 @@
+package executortest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/testext"
+)
+
+// kinds are the ways the fixture crash ends, with what the log line of the fault says.
+var kinds = []struct{ how, log string }{
+	{"segv", "SIGSEGV (address not mapped) accessing 0x10, in misuse+"},
+	{"wild", "SIGSEGV"},
+	{"readonly", "SIGSEGV (no permission for address)"},
+	{"bus", "SIGBUS (beyond the end of a file)"},
+	{"fpe", "SIGFPE"},
+	{"ill", "SIGILL"},
+	{"trap", "SIGTRAP"},
+	{"abort", "SIGABRT (abort), in misuse+"},
+	{"assert", "SIGABRT"},
+	{"raise", "SIGSEGV (raised by the code itself)"},
+	{"overflow", "SIGSEGV (stack overflow)"},
+	{"smash", "SIG"}, // SIGABRT where the compiler protects stacks
+	{"no-stack", "SIGSEGV"},
+	{"null-call", "SIGSEGV"},
+	{"wild-call", "SIGSEGV"},
+	{"free", "SIG"},
+	{"masked", "SIGSEGV (address not mapped) accessing 0x10"},
+	{"exit", "called exit(3)"},
+	{"_exit", "called _exit(4)"},
+	{"quick_exit", "called quick_exit(5)"},
+	{"pthread_exit", "called pthread_exit(0)"},
+}
+
+// testFaults: a fault costs its own request, which is answered, and nothing else; the log says what and where.
+func testFaults(t *testing.T, s *suite) {
+	for _, threads := range []int{25, 1} {
+		t.Run(fmt.Sprintf("threads %d", threads), func(t *testing.T) { testFaultKinds(t, s, threads) })
+	}
+	t.Run("sent", func(t *testing.T) { testFaultSent(t, s) })
+	t.Run("thread", func(t *testing.T) { testFaultThread(t, s) })
+	t.Run("completion", func(t *testing.T) { testFaultCompletion(t, s) })
+	t.Run("exception", func(t *testing.T) { testFaultException(t, s) })
+	t.Run("refuse", func(t *testing.T) { testFaultRefuse(t, s) })
+	t.Run("load", func(t *testing.T) { testFaultLoad(t, s) })
+	t.Run("unload", func(t *testing.T) { testFaultUnload(t, s) })
+	t.Run("many", func(t *testing.T) { testFaultMany(t, s) })
+}
+
+func testFaultKinds(t *testing.T, s *suite, threads int) {
+	other := s.serve(t, "hello", executor.Options{})
+	for _, k := range kinds {
+		srv := s.serve(t, "crash", executor.Options{Threads: threads, Name: "crash." + k.how})
+		stop := background(t, other)
+		for range 3 {
+			if res := srv.get(k.how); res.StatusCode != 500 || res.Body != "error page 500.0" {
+				t.Errorf("%s: %s %q, want the server's page for 500", k.how, res.Status, res.Body)
+			}
+			if res := srv.get("fine"); res.StatusCode != 200 || res.Body != "ok" {
+				t.Errorf("after %s: %s %q, want 200 ok", k.how, res.Status, res.Body)
+			}
+		}
+		stop()
+		for _, want := range []string{"image=crash." + k.how, k.log, "/app.dll/x?" + k.how, "faults=3"} {
+			if !srv.log.has(want) {
+				t.Errorf("%s: the log lacks %q:\n%s", k.how, want, srv.log)
+			}
+		}
+		if k.how == "segv" && !(srv.log.has("crash.c:") && srv.log.has("HttpExtensionProc+")) {
+			t.Errorf("the log lacks the stack with lines:\n%s", srv.log)
+		}
+		if srv.result(0).Fault == nil || srv.result(1).Fault != nil {
+			t.Errorf("%s: results have the faults %v and %v, want one of the first only", k.how, srv.result(0).Fault, srv.result(1).Fault)
+		}
+	}
+}
+
+// background asks srv all the time until stop is called; every answer has to be right.
+func background(t *testing.T, srv *server) (stop func()) {
+	var quit atomic.Bool
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for !quit.Load() {
+				if res, err := srv.try("GET", "/app.dll/x?fine", nil); err != nil || res.StatusCode != 200 {
+					t.Errorf("another request got %v, %v, want 200", res.Response, err)
+					return
+				}
+			}
+		})
+	}
+	return func() { quit.Store(true); wg.Wait() }
+}
+
+// A response that had begun is broken off where the client sees it.
+func testFaultSent(t *testing.T, s *suite) {
+	srv := s.serve(t, "crash", executor.Options{})
+	for _, how := range []string{"segv", "abort", "exit"} {
+		res, err := srv.try("GET", "/app.dll/x?sent-"+how, nil)
+		if err != io.ErrUnexpectedEOF {
+			t.Errorf("%s: read %q with %v, want %v", how, res.Body, err, io.ErrUnexpectedEOF)
+		}
+	}
+}
+
+// A fault on a thread of the extension's own parks that thread and answers the pending request.
+func testFaultThread(t *testing.T, s *suite) {
+	srv := s.serve(t, "crash", executor.Options{})
+	for _, k := range kinds {
+		if strings.Contains(k.how, "exit") { // ends the process (exit) or, as it should, the thread
+			continue
+		}
+		if res := srv.get("thread-" + k.how); res.StatusCode != 500 {
+			t.Errorf("%s: %s, want 500", k.how, res.Status)
+		}
+		if !srv.log.has(k.log) {
+			t.Errorf("%s: the log lacks %q:\n%s", k.how, k.log, srv.log)
+		}
+	}
+	for _, want := range []string{"on a thread of the extension's own (parked)", "on_thread+"} {
+		if !srv.log.has(want) {
+			t.Errorf("the log lacks %q", want)
+		}
+	}
+	if res := srv.get("fine"); res.StatusCode != 200 {
+		t.Errorf("after it: %s, want 200", res.Status)
+	}
+}
+
+func testFaultCompletion(t *testing.T, s *suite) {
+	for _, threads := range []int{25, 1} {
+		srv := s.serve(t, "crash", executor.Options{Threads: threads})
+		for _, how := range []string{"segv", "abort", "overflow", "exit"} {
+			res, err := srv.try("GET", "/app.dll/x?completion-"+how, nil)
+			if err == nil && res.StatusCode != 500 {
+				t.Errorf("%s: %s %q, want 500 or a break", how, res.Status, res.Body)
+			}
+		}
+		if !srv.log.has("completion+") {
+			t.Errorf("the log lacks the callback:\n%s", srv.log)
+		}
+		if res := srv.get("fine"); res.StatusCode != 200 {
+			t.Errorf("after it: %s, want 200", res.Status)
+		}
+	}
+}
+
+func testFaultException(t *testing.T, s *suite) {
+	srv := s.serve(t, "throw", executor.Options{})
+	for query, status := range map[string]int{"throw": 500, "terminate": 500, "caught": 200, "": 200} {
+		if res := srv.get(query); res.StatusCode != status {
+			t.Errorf("%s: %s, want %d", query, res.Status, status)
+		}
+	}
+}
+
+func testFaultRefuse(t *testing.T, s *suite) {
+	srv := s.serve(t, "crash", executor.Options{OnFault: executor.FaultRefuse})
+	for _, want := range []struct {
+		query  string
+		status int
+	}{{"fine", 200}, {"segv", 500}, {"fine", 500}} {
+		if res := srv.get(want.query); res.StatusCode != want.status {
+			t.Errorf("%s: %s, want %d", want.query, res.Status, want.status)
+		}
+	}
+}
+
+// faulty is the fixture crash_at under a name that says where it faults.
+func faulty(t *testing.T, name string) string {
+	t.Helper()
+	code, err := os.ReadFile(testext.Fixture(t, "crash_at"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), name+".so")
+	if err := os.WriteFile(path, code, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A fault while it is loaded is why an image is not loaded; the next one is.
+func testFaultLoad(t *testing.T, s *suite) {
+	for place, call := range map[string]string{"constructor": "", "attach": "DllMain(DLL_PROCESS_ATTACH): ", "version": "GetExtensionVersion: "} {
+		for how, said := range map[string]string{"segv": "SIGSEGV", "abort": "SIGABRT", "exit": "called exit(3)"} {
+			path := faulty(t, place+"-"+how)
+			ex, err := s.open(path, executor.Options{Logger: slog.New(slog.DiscardHandler)})
+			if err == nil {
+				t.Errorf("%s: it was loaded", path)
+				_ = ex.Close(context.Background())
+				continue
+			}
+			if !strings.Contains(err.Error(), call+said) || !strings.Contains(err.Error(), path) {
+				t.Errorf("%s: error is %q, want it to name the file, %q and %q", path, err, call, said)
+			}
+			if res := s.serve(t, "hello", executor.Options{}).get(""); res.StatusCode != 200 {
+				t.Errorf("after %s: %s, want 200", path, res.Status)
+			}
+		}
+	}
+}
+
+// A fault while it is unloaded is told by Close; others can be loaded afterwards.
+func testFaultUnload(t *testing.T, s *suite) {
+	for place, call := range map[string]string{"terminate": "TerminateExtension: ", "detach": "DllMain(DLL_PROCESS_DETACH): ", "destructor": ""} {
+		for how, said := range map[string]string{"segv": "SIGSEGV", "abort": "SIGABRT", "exit": "called exit(3)"} {
+			path, log := faulty(t, place+"-"+how), &logBuffer{}
+			ex, err := s.open(path, executor.Options{Logger: slog.New(slog.NewTextHandler(log, nil))})
+			if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			if d := ex.Description(); d != strings.Repeat("d", 256) {
+				t.Errorf("description without a NUL is %q, want all its 256 bytes", d)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			err = ex.Close(ctx)
+			cancel()
+			if err == nil || !strings.Contains(err.Error(), call+said) {
+				t.Errorf("%s: close says %v, want %q and %q", path, err, call, said)
+			}
+			if res := s.serve(t, "hello", executor.Options{}).get(""); res.StatusCode != 200 {
+				t.Errorf("after %s: %s, want 200", path, res.Status)
+			}
+		}
+	}
+}
+
+// Thousands of faults at once with good requests among them.
+func testFaultMany(t *testing.T, s *suite) {
+	srv := s.serve(t, "crash", executor.Options{Threads: 8})
+	stop := background(t, srv)
+	defer stop()
+	const each = 250
+	var wg sync.WaitGroup
+	for _, k := range []string{"segv", "abort", "overflow", "exit", "fpe", "null-call", "masked", "smash"} {
+		wg.Go(func() {
+			for range each {
+				if res, err := srv.try("GET", "/app.dll/x?"+k, nil); err != nil || res.StatusCode != 500 {
+					t.Errorf("%s: %v, %v; want 500", k, res.Response, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
