@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 )
 
-//go:embed c cpp/*.hpp pascal/*.pas pascal/*.inc
+//go:embed c/*.h c/alias/*.h c/win/*.h cpp/*.hpp pascal/*.pas pascal/*.inc
 var files embed.FS
 
 // FS is the SDK: folders c, cpp and pascal.

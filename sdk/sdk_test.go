@@ -131,8 +131,28 @@ func TestExtract(t *testing.T) {
 			t.Errorf("%s differs", name)
 		}
 	}
-	if _, err := fs.Stat(sdk.FS(), "sdk.go"); err == nil {
-		t.Error("the SDK holds its own Go source")
+}
+
+// TestOnlyForAuthors: nothing is embedded but what a compiler of extensions reads.
+func TestOnlyForAuthors(t *testing.T) {
+	kinds := map[string]int{".h": 0, ".hpp": 0, ".pas": 0, ".inc": 0}
+	err := fs.WalkDir(sdk.FS(), ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		if _, ok := kinds[filepath.Ext(name)]; !ok || strings.Contains(name, "testdata") {
+			t.Errorf("%s is part of the SDK", name)
+		}
+		kinds[filepath.Ext(name)]++
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, n := range kinds {
+		if n == 0 {
+			t.Errorf("the SDK has no %s", kind)
+		}
 	}
 }
 

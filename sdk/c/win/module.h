@@ -18,7 +18,8 @@ extern "C" {
 #endif
 
 /* DllMain is optional. The host calls it, if it is exported, with DLL_PROCESS_ATTACH after loading (FALSE refuses) and
- * with DLL_PROCESS_DETACH before unloading. Thread notices are not sent. */
+ * with DLL_PROCESS_DETACH before unloading; it also tells of the threads it makes for the library alone, all but the one
+ * on which it does that. Nobody tells of threads that others make. */
 __attribute__((visibility("default"))) BOOL WINAPI DllMain(HINSTANCE module, DWORD reason, LPVOID reserved);
 
 /* dladdr, also where the C library's header hides it. */
