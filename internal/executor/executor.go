@@ -27,7 +27,8 @@ type Executor interface {
 	Description() string
 
 	// Close refuses new requests, waits for those that run (until ctx ends), calls TerminateExtension and unloads the
-	// image. It may be called once. An error says what could not be ended.
+	// image. It may be called once, and once more when requests still ran at the end of ctx. An error says what could not be
+	// ended.
 	Close(ctx context.Context) error
 }
 
@@ -45,7 +46,7 @@ type Target struct {
 	PathTranslated   string // physical mapping of PathInfo
 	ScriptTranslated string // physical path of ScriptName
 	App              *App
-	Host             Host
+	Host             Host // nil: plain error pages, and no URL can be mapped or run
 }
 
 // App is the application a request belongs to: what the APPL_*, APP_POOL_* and INSTANCE_* variables tell.

@@ -12,6 +12,9 @@ import (
 
 // Execute runs one request; see [executor.Executor].
 func (e *Extension) Execute(w http.ResponseWriter, r *http.Request, t *executor.Target) executor.Result {
+	if t.Host == nil {
+		t.Host = noHost{}
+	}
 	if !e.gate.enter() {
 		return refuse(w, r, t, http.StatusServiceUnavailable, "extension is being unloaded")
 	}

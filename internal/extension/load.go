@@ -71,7 +71,7 @@ func (e *Extension) resolve() error {
 }
 
 // start runs the code an image has for its beginning, on the thread that is to run it: DllMain(DLL_PROCESS_ATTACH), then
-// GetExtensionVersion. When the second fails, the first is undone.
+// GetExtensionVersion. When either says no, DllMain is told DLL_PROCESS_DETACH, as Windows does.
 func (e *Extension) start() error {
 	if e.exports.dllMain != 0 {
 		ok, err := native.DllMain(e.exports.dllMain, isapi.DLLProcessAttach)
@@ -79,7 +79,7 @@ func (e *Extension) start() error {
 			return fmt.Errorf("DllMain(DLL_PROCESS_ATTACH): %w", err)
 		}
 		if !ok {
-			return errors.New("DllMain(DLL_PROCESS_ATTACH) returned FALSE")
+			return errors.Join(errors.New("DllMain(DLL_PROCESS_ATTACH) returned FALSE"), e.detach())
 		}
 	}
 	if err := e.version(); err != nil {

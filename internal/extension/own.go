@@ -9,9 +9,11 @@ import (
 	"github.com/isapid/isapid/internal/native"
 )
 
-// own runs requests on OS threads made for this extension alone. An extension with a DllMain is told of each: the first
-// one also runs DLL_PROCESS_ATTACH, GetExtensionVersion, TerminateExtension and DLL_PROCESS_DETACH, so that with one
-// thread every line of the extension runs on that thread.
+// own runs requests on OS threads made for this extension alone. The first one also runs DLL_PROCESS_ATTACH,
+// GetExtensionVersion, TerminateExtension and DLL_PROCESS_DETACH, so that with one thread every line of the extension runs
+// on that thread. The others are told to DllMain by DLL_THREAD_ATTACH and DLL_THREAD_DETACH; the first is not, as on
+// Windows: the notices of the process are its own, and an extension that frees something of the thread in both would
+// free it twice.
 type own struct {
 	e      *Extension
 	work   chan func()
@@ -34,7 +36,7 @@ func newOwn(e *Extension, start func() error) (*own, error) {
 		err := start()
 		started <- err
 		if err == nil {
-			o.loop()
+			o.serve()
 			(<-o.last)()
 		}
 	})
@@ -46,7 +48,7 @@ func newOwn(e *Extension, start func() error) (*own, error) {
 		return nil, err
 	}
 	for len(o.others) < e.opt.Threads-1 {
-		t, err := native.StartThread(e.opt.Stack, o.loop)
+		t, err := native.StartThread(e.opt.Stack, o.other)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("thread %d of %d: %w", len(o.others)+2, e.opt.Threads, err), o.stop(e.terminate, e.detach))
 		}
@@ -55,10 +57,15 @@ func newOwn(e *Extension, start func() error) (*own, error) {
 	return o, nil
 }
 
-// loop is a thread's life. Completions come first: requests that are inside may wait for them.
-func (o *own) loop() {
+// other is the life of every thread but the first.
+func (o *own) other() {
 	o.tell(isapi.DLLThreadAttach)
-	defer o.tell(isapi.DLLThreadDetach)
+	o.serve()
+	o.tell(isapi.DLLThreadDetach)
+}
+
+// serve runs what there is to do until the end. Completions come first: requests that are inside may wait for them.
+func (o *own) serve() {
 	for {
 		select {
 		case f := <-o.urgent:

@@ -84,8 +84,15 @@ func (q *request) header(name string) []string {
 	return q.r.Header[name]
 }
 
-// headers calls f for every request header: Host first, then by name.
+// headers calls f for every request header: as received, where the server kept the lines, else Host first, then by name.
 func (q *request) headers(f func(name, value string)) {
+	if raw := q.conn.RawHeader(q.r); raw != nil {
+		for line := range strings.SplitSeq(strings.TrimSuffix(string(raw), "\r\n"), "\r\n") {
+			name, value, _ := strings.Cut(line, ": ")
+			f(name, value)
+		}
+		return
+	}
 	names := make([]string, 0, len(q.r.Header)+2)
 	for n := range q.r.Header {
 		if n != "Host" {
@@ -103,11 +110,8 @@ func (q *request) headers(f func(name, value string)) {
 	}
 }
 
-// allRaw is ALL_RAW: the lines as received where the server kept them, else put together again.
+// allRaw is ALL_RAW: "Name: value" lines, each ending in CR LF.
 func allRaw(q *request) string {
-	if raw := q.conn.RawHeader(q.r); raw != nil {
-		return string(raw)
-	}
 	var b strings.Builder
 	q.headers(func(n, v string) {
 		b.WriteString(n + ": " + v + "\r\n")

@@ -53,7 +53,7 @@ func init() {
 		"REQUEST_FILENAME":      func(q *request) string { return q.t.ScriptTranslated },
 		"SCRIPT_FILENAME":       func(q *request) string { return q.t.ScriptTranslated },
 		"REQUEST_FLAGS":         requestFlags,
-		"REQUEST_URI":           func(q *request) string { u, _, _ := strings.Cut(rawURL(q), "?"); return u },
+		"REQUEST_URI":           requestURI,
 		"SCRIPT_NAME":           func(q *request) string { return q.t.ScriptName },
 		"SCRIPT_TRANSLATED":     func(q *request) string { return q.t.ScriptTranslated },
 		"SERVER_ADDR":           func(q *request) string { h, _ := q.local(); return h },
@@ -84,6 +84,15 @@ func rawURL(q *request) string {
 		return q.r.RequestURI
 	}
 	return q.r.URL.RequestURI()
+}
+
+// requestURI is the path as received; clients may send a whole URL to have it proxied.
+func requestURI(q *request) string {
+	if u := rawURL(q); strings.HasPrefix(u, "/") {
+		path, _, _ := strings.Cut(u, "?")
+		return path
+	}
+	return q.r.URL.EscapedPath()
 }
 
 func cacheURL(q *request) string {

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"fmt"
 	"strconv"
 	"strings"
@@ -46,19 +47,19 @@ func addTLSVariables(m map[string]func(*request) string) {
 	}
 	m["CERT_COOKIE"] = client(func(c *x509.Certificate) string { return fmt.Sprintf("%x", fingerprint(c.Raw)) })
 	m["CERT_FLAGS"] = state(func(s *tls.ConnectionState) string { return strconv.Itoa(certFlags(s)) })
-	m["CERT_ISSUER"] = client(func(c *x509.Certificate) string { return rdns(c.Issuer) })
-	m["CERT_SUBJECT"] = client(func(c *x509.Certificate) string { return rdns(c.Subject) })
+	m["CERT_ISSUER"] = client(func(c *x509.Certificate) string { return rdns(c.RawIssuer) })
+	m["CERT_SUBJECT"] = client(func(c *x509.Certificate) string { return rdns(c.RawSubject) })
 	m["CERT_SERIALNUMBER"] = client(func(c *x509.Certificate) string { return serial(c) })
 	for _, p := range []string{"CERT_", "HTTPS_"} {
 		m[p+"KEYSIZE"] = state(func(s *tls.ConnectionState) string { return strconv.Itoa(cipherOf(s).bits) })
 		m[p+"SECRETKEYSIZE"] = server(func(c *x509.Certificate) string { return strconv.Itoa(keyBits(c)) })
-		m[p+"SERVER_ISSUER"] = server(func(c *x509.Certificate) string { return rdns(c.Issuer) })
-		m[p+"SERVER_SUBJECT"] = server(func(c *x509.Certificate) string { return rdns(c.Subject) })
+		m[p+"SERVER_ISSUER"] = server(func(c *x509.Certificate) string { return rdns(c.RawIssuer) })
+		m[p+"SERVER_SUBJECT"] = server(func(c *x509.Certificate) string { return rdns(c.RawSubject) })
 	}
 	m["CRYPT_PROTOCOL"] = state(func(s *tls.ConnectionState) string { return cryptProtocol[s.Version] })
 	m["CRYPT_CIPHER_ALG_ID"] = state(func(s *tls.ConnectionState) string { return cipherOf(s).cipher })
 	m["CRYPT_HASH_ALG_ID"] = state(func(s *tls.ConnectionState) string { return cipherOf(s).hash })
-	m["CRYPT_KEYEXCHANGE_ALG_ID"] = state(func(*tls.ConnectionState) string { return "ae06" }) // CALG_ECDH_EPHEM
+	m["CRYPT_KEYEXCHANGE_ALG_ID"] = state(func(s *tls.ConnectionState) string { return cipherOf(s).exchange })
 	for part, f := range nameParts {
 		m["SSL_CLIENT_"+part] = client(func(c *x509.Certificate) string { return f(c.Subject) })
 		m["SSL_CLIENT_I_"+part] = client(func(c *x509.Certificate) string { return f(c.Issuer) })
@@ -76,24 +77,38 @@ func certFlags(s *tls.ConnectionState) int {
 	return 1
 }
 
-// rdns writes a name as IIS does: most general part first, "C=DE, O=Example, CN=Name".
-func rdns(n pkix.Name) string {
+// rdns writes a name as IIS does, in the certificate's own order: "C=DE, O=Example, CN=Name". A value that could be taken
+// for more parts than one is quoted, as CertNameToStr does.
+func rdns(der []byte) string {
+	var name pkix.RDNSequence
+	if _, err := asn1.Unmarshal(der, &name); err != nil {
+		return ""
+	}
 	var parts []string
-	for _, set := range n.ToRDNSequence() {
+	for _, set := range name {
 		for _, a := range set {
 			label, ok := rdnLabels[a.Type.String()]
 			if !ok {
 				label = a.Type.String()
 			}
-			parts = append(parts, fmt.Sprintf("%s=%v", label, a.Value))
+			parts = append(parts, label+"="+rdnValue(fmt.Sprint(a.Value)))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
+func rdnValue(v string) string {
+	v = printable(v)
+	if v == "" || strings.ContainsAny(v, ",+=\"<>#;") || strings.TrimSpace(v) != v {
+		return `"` + strings.ReplaceAll(v, `"`, `""`) + `"`
+	}
+	return v
+}
+
 var rdnLabels = map[string]string{
 	"2.5.4.3": "CN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "S", "2.5.4.10": "O", "2.5.4.11": "OU",
-	"1.2.840.113549.1.9.1": "E",
+	"0.9.2342.19200300.100.1.25": "DC",
+	"1.2.840.113549.1.9.1":       "E",
 }
 
 // nameParts are the parts of a name Zeus had variables for.
@@ -142,13 +157,16 @@ var cryptProtocol = map[uint16]string{tls.VersionTLS10: "40", tls.VersionTLS11: 
 
 // suite is what CRYPT_* tell of a cipher suite: its ALG_IDs (wincrypt.h) in hexadecimal, and the key's bits.
 type suite struct {
-	cipher, hash string
-	bits         int
+	cipher, hash, exchange string
+	bits                   int
 }
 
 func cipherOf(s *tls.ConnectionState) suite {
 	name := tls.CipherSuiteName(s.CipherSuite)
-	c := suite{cipher: "0", hash: "800c", bits: 256} // ChaCha20 has no ALG_ID; CALG_SHA_256
+	c := suite{cipher: "0", hash: "800c", exchange: "ae06", bits: 256} // ChaCha20 has no ALG_ID; CALG_SHA_256, CALG_ECDH_EPHEM
+	if strings.HasPrefix(name, "TLS_RSA_") {
+		c.exchange = "a400" // CALG_RSA_KEYX
+	}
 	switch {
 	case strings.Contains(name, "AES_128"):
 		c.cipher, c.bits = "660e", 128

@@ -49,6 +49,8 @@ var subjects = []struct {
 	{"Returns", testReturns},
 	{"Bulk", testBulk},
 	{"SupportCodes", testSupportCodes},
+	{"Lifecycle", testLifecycle},
+	{"DllMain", testDllMain},
 }
 
 // Run runs the whole suite against the executor that open opens.
@@ -69,6 +71,9 @@ type server struct {
 	log  *logBuffer
 	host *testHost
 
+	once     sync.Once // guards closeErr
+	closeErr error
+
 	mu      sync.Mutex
 	results []executor.Result
 }
@@ -84,7 +89,7 @@ func (s *suite) serve(t *testing.T, fixture string, o executor.Options) *server 
 func (s *suite) serveImage(t *testing.T, image string, o executor.Options, b hosting.Binding) *server {
 	t.Helper()
 	srv := &server{t: t, log: &logBuffer{}, root: t.TempDir()}
-	o.Logger = slog.New(slog.NewTextHandler(srv.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	o.Logger = newLogger(srv.log)
 	ex, err := s.open(image, o)
 	if err != nil {
 		t.Fatalf("open %s: %v", filepath.Base(image), err)
@@ -94,9 +99,7 @@ func (s *suite) serveImage(t *testing.T, image string, o executor.Options, b hos
 	stop := srv.listen(b, o.Logger)
 	t.Cleanup(func() {
 		stop()
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		if err := ex.Close(ctx); err != nil {
+		if err := srv.close(); err != nil {
 			t.Errorf("close %s: %v", filepath.Base(image), err)
 		}
 		if t.Failed() {
@@ -104,6 +107,16 @@ func (s *suite) serveImage(t *testing.T, image string, o executor.Options, b hos
 		}
 	})
 	return srv
+}
+
+// close closes the executor, once. The end of the test does it if nobody else did.
+func (s *server) close() error {
+	s.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		s.closeErr = s.ex.Close(ctx)
+	})
+	return s.closeErr
 }
 
 // noLimits: what clients may do is not what is tested here.
@@ -274,6 +287,10 @@ func waitFor(t *testing.T, what string, fact func() bool) {
 			t.Fatalf("waited 30 s in vain for: %s", what)
 		}
 	}
+}
+
+func newLogger(l *logBuffer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 // logBuffer is a log that can be read while it is written.

@@ -1,0 +1,78 @@
+/* life.h: what the fixtures share that tell of their life. They write a line for each event to the file "life" beside the
+ * image, if it is there: what, and on which thread. The file "say" beside it holds words that change what they do. */
+#ifndef LIFE_H
+#define LIFE_H
+
+#include "fixture.h"
+#include <dlfcn.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+
+/* beside opens a file in the folder the image was loaded from, which must be there. */
+static inline FILE *beside(const char *name, const char *mode) {
+    static const char here = 0;
+    Dl_info info;
+    char path[4096], *slash;
+    if (!dladdr(&here, &info)) return NULL;
+    snprintf(path, sizeof path, "%s", info.dli_fname);
+    if ((slash = strrchr(path, '/')) == NULL) return NULL;
+    snprintf(slash + 1, sizeof path - (size_t)(slash + 1 - path), "%s", name);
+    return access(path, F_OK) == 0 ? fopen(path, mode) : NULL;
+}
+
+/* event appends a line. */
+static inline void event(const char *what) {
+    FILE *f = beside("life", "a");
+    if (f == NULL) return;
+    fprintf(f, "%s %ld\n", what, (long)syscall(SYS_gettid));
+    fclose(f);
+}
+
+/* told tells whether the file "say" has a word. */
+static inline BOOL told(const char *word) {
+    char text[256] = "";
+    FILE *f = beside("say", "r");
+    if (f == NULL) return FALSE;
+    if (fgets(text, sizeof text, f) == NULL) text[0] = 0;
+    fclose(f);
+    return strstr(text, word) != NULL;
+}
+
+BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {
+    event("GetExtensionVersion");
+    v->dwExtensionVersion = told("version-from-tomorrow") ? MAKELONG(0, 99) : HSE_VERSION;
+    memset(v->lpszExtensionDesc, 'd', sizeof v->lpszExtensionDesc);
+    if (!told("full-description")) snprintf(v->lpszExtensionDesc, sizeof v->lpszExtensionDesc, "%s", "life\tof an image");
+    SetLastError(told("error-126") ? 126 : 0);
+    if (told("version-false")) return FALSE;
+    if (told("version-crashes")) *(volatile int *)16 = 1;
+    return told("version-minus-one") ? -1 : TRUE;
+}
+
+/* Answers with how many requests this instance had. With a query it first waits until so many are inside at a time; with
+ * the query "wait" until the file "go" beside the image is there. */
+DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
+    static LONG requests, inside;
+    static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+    static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
+    LONG n = InterlockedIncrement(&requests), together = atoi(e->lpszQueryString);
+    event("request");
+    pthread_mutex_lock(&m);
+    inside++;
+    pthread_cond_broadcast(&more);
+    while (inside < together) pthread_cond_wait(&more, &m);
+    pthread_mutex_unlock(&m);
+    if (asked(e, "wait")) {
+        FILE *go;
+        while ((go = beside("go", "r")) == NULL || fgetc(go) == EOF) {
+            if (go) fclose(go);
+            usleep(1000);
+        }
+        fclose(go);
+    }
+    sayf(e, "%ld", (long)n);
+    event("answered");
+    return HSE_STATUS_SUCCESS;
+}
+
+#endif
