@@ -37,11 +37,9 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 	}
 	hdr := s.w.Header()
 	hdr["Content-Type"] = nil // none is none: net/http must not guess
-	chunked, closing := false, keep != nil && !*keep || hdr["Connection"] != nil // closeAfter says so
-	for _, f := range h.Fields { // its own values replace those of whoever is around us
-		delete(hdr, headerKey(f.Name))
-	}
-	for _, f := range h.Fields {
+	chunked, closing := false, keep != nil && !*keep
+	closing = closing || hdr["Connection"] != nil // closeAfter says so
+	for i, f := range h.Fields {
 		name := headerKey(f.Name)
 		switch name {
 		case "Content-Length":
@@ -54,7 +52,7 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 			closing = closing || hasToken(f.Value, "close")
 		case "Keep-Alive", "Upgrade", "Proxy-Connection", "Trailer": // the dechunker drops trailers
 		default:
-			if hdr[name] == nil {
+			if first(h.Fields, i) { // its own values replace those of whoever is around us
 				hdr[name] = s.value(f.Value)
 			} else {
 				hdr[name] = append(hdr[name], f.Value)
@@ -85,15 +83,14 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 	return isapi.OK
 }
 
-// value is a header value of one line; the first few need no memory of their own.
+// value is a header value of one line; several share an allocation.
 func (s *response) value(v string) []string {
-	if s.nvalues == len(s.values) {
-		return []string{v}
+	if len(s.values) == cap(s.values) {
+		s.values = make([]string, 0, 4)
 	}
-	i := s.nvalues
-	s.nvalues++
-	s.values[i] = v
-	return s.values[i : i+1 : i+1]
+	s.values = append(s.values, v)
+	n := len(s.values)
+	return s.values[n-1 : n : n]
 }
 
 // sendInterim passes a 1xx response on. 100 is net/http's own business, 101 cannot be had, and HTTP/1.0 knows none.
@@ -128,24 +125,35 @@ func (s *response) setLength(v string) bool {
 	return true
 }
 
-// interpreted are the fields net/http or we look at, by their canonical names; all others keep the extension's spelling.
-var interpreted = func() map[string]string {
-	m := map[string]string{}
+// interpreted are the canonical names of the fields net/http or we look at, by length; all others keep the extension's
+// spelling.
+var interpreted = func() (m [20][]string) {
 	for _, n := range []string{"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Proxy-Connection",
 		"Content-Type", "Content-Encoding", "Date", "Server", "Trailer", "Set-Cookie", "Location"} {
-		m[strings.ToLower(n)], m[n] = n, n
+		m[len(n)] = append(m[len(n)], n)
 	}
 	return m
 }()
 
 func headerKey(name string) string {
-	if n, ok := interpreted[name]; ok {
-		return n
-	}
-	if n, ok := interpreted[strings.ToLower(name)]; ok {
-		return n
+	if len(name) < len(interpreted) {
+		for _, n := range interpreted[len(name)] {
+			if strings.EqualFold(n, name) {
+				return n
+			}
+		}
 	}
 	return name
+}
+
+// first tells whether field i is the first of its name.
+func first(fields []isapi.Field, i int) bool {
+	for j := range i {
+		if len(fields[j].Name) == len(fields[i].Name) && strings.EqualFold(fields[j].Name, fields[i].Name) {
+			return false
+		}
+	}
+	return true
 }
 
 func hasToken(value, token string) bool {

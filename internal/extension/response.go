@@ -40,8 +40,7 @@ type response struct {
 	dirty      bool // written, not flushed
 	timer      *flushTimer
 
-	values  [4]string // see value
-	nvalues int
+	values []string // see value
 }
 
 func (s *response) init(q *request) {
