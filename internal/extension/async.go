@@ -10,7 +10,7 @@ import (
 
 // asyncIO is the asynchronous I/O of one request: one operation at a time, one callback for each, also when it fails.
 type asyncIO struct {
-	callback, context uintptr // of HSE_REQ_IO_COMPLETION
+	callback, context uintptr   // of HSE_REQ_IO_COMPLETION
 	busy              direction // of the pending operation; 0: none
 	cancelled         bool
 	interrupted       bool

@@ -157,6 +157,7 @@ func Clip(s string) string {
 	return s
 }
 
+// IsToken tells whether s can be a method or the name of a header field.
 func IsToken(s string) bool {
 	for i := range len(s) {
 		if !tokenByte[s[i]] {

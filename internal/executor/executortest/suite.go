@@ -49,6 +49,8 @@ var subjects = []struct {
 	{"Returns", testReturns},
 	{"Bulk", testBulk},
 	{"SupportCodes", testSupportCodes},
+	{"Async", testAsync},
+	{"MapURL", testMapURL},
 	{"Lifecycle", testLifecycle},
 	{"DllMain", testDllMain},
 }

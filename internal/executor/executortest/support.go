@@ -22,6 +22,10 @@ func testSupportCodes(t *testing.T, s *suite) {
 	t.Run("custom error", func(t *testing.T) { customError(t, s) })
 	t.Run("keep connection", func(t *testing.T) { keepConnection(t, srv) })
 	t.Run("trace", func(t *testing.T) { traceInfo(t, srv) })
+	t.Run("in process", func(t *testing.T) { inProcess(t, srv) })
+	t.Run("abortive close", func(t *testing.T) { abortiveClose(t, s, srv) })
+	t.Run("client certificate", func(t *testing.T) { clientCertificate(t, s) })
+	t.Run("descriptor", func(t *testing.T) { descriptor(t, s) })
 	t.Run("unhealthy", func(t *testing.T) { unhealthy(t, s) })
 }
 
@@ -161,9 +165,9 @@ func supportCalls(t *testing.T, srv *server) {
 		{"nothing to cancel", "1049/n", "87\n"},
 		{"read without callback", "1010/o10/d10/d2", "87 eeeeeeeeeeeeeeeeeeee 10 2\n"},
 		{"done twice", "4/n&4/d1&4/d4/g/g", "0\n0 1\n0 4\n"},
-		{"no certificate", "1015/k0/g/n&1015/k2048/v2048/n", "0 0 0 0\n0 0 0 0 \n"},
+		{"no certificate", "1015/k0/g/n&1015/k2048/v2048/n", "0 0 0 0 \n0 0 0 0 \n"},
 		{"trace event", "1045/s/g/g", "0 \n"},
-		{"trace of a provider", "1044/o24/g/g", "0 eeeeeeeeeeeeeeee00000000000000000000000000000000\n"},
+		{"trace of a provider", "1044/o24/g/g", "0 eeeeeeeeeeeeeeee000000000000000000000000eeeeeeee\n"},
 
 		{"normalize plain", normalize("/a/b"), "0 /a/b\n"},
 		{"normalize dots", normalize("/a/./b/../c/"), "0 /a/c/\n"},
@@ -173,7 +177,7 @@ func supportCalls(t *testing.T, srv *server) {
 		{"normalize back slashes", normalize(`/a\..\b`), "0 /b\n"},
 		{"normalize query", normalize("/a/../b?x=../%2e"), "0 /b?x=../%2e\n"},
 		{"normalize absolute", normalize("http://host:80/a/../b"), "0 http://host:80/b\n"},
-		{"normalize host only", normalize("http://host"), "0 http://host/\n"},
+		{"normalize host only", normalize("http://host"), "0 http://host\n"},
 		{"normalize NUL", normalize("/a%00b"), "87 /a%00b\n"},
 		{"normalize bad escape", normalize("/a%zz"), "87 /a%zz\n"},
 		{"normalize empty", normalize(""), "0 \n"},

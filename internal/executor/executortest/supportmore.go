@@ -1,7 +1,13 @@
 package executortest
 
 import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/isapid/isapid/internal/executor"
@@ -97,4 +103,76 @@ func unhealthy(t *testing.T, s *suite) {
 		t.Errorf("got %q, want TRUE", res.Body)
 	}
 	waitFor(t, "the reason in the log, as one line", func() bool { return srv.log.has(`reason="out of handles"`) })
+}
+
+// abortiveClose: the client sees a reset where it would see the end of the connection.
+func abortiveClose(t *testing.T, s *suite, srv *server) {
+	for _, version := range []string{"1.0", "1.1"} {
+		c := srv.dial()
+		defer c.Close()
+		sendAll(t, c, "GET /?1014/g/g/g HTTP/"+version+"\r\nHost: x\r\n\r\n")
+		if _, err := io.ReadAll(c); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("HTTP/%s: the connection ends with %v, want a reset", version, err)
+		}
+	}
+	secure := s.serveTLS(t, "support", executor.Options{})
+	if res := secure.over("HTTP/2.0", "GET", "/?1014/n", ""); res.Body != "87\n" {
+		t.Errorf("HTTP/2: got %q, want 87: other requests are on the connection", res.Body)
+	}
+}
+
+// clientCertificate: GET_CERT_INFO_EX gives it in DER; a buffer too small fails with 122 and the size.
+func clientCertificate(t *testing.T, s *suite) {
+	srv := s.serveTLS(t, "support", executor.Options{})
+	der := srv.client.Certificate[0]
+	n := len(der)
+	tests := []struct{ call, want string }{
+		{"k2048/v2048/n", fmt.Sprintf("0 %d 1 1 %s", n, hex.EncodeToString(der))},
+		{fmt.Sprintf("k%d/g/g", n), fmt.Sprintf("0 %d 1 1 %s", n, hex.EncodeToString(der))},
+		{fmt.Sprintf("k%d/n/n", n-1), fmt.Sprintf("122 %d 1 1", n)},
+		{"k0/n/n", fmt.Sprintf("122 %d 1 1", n)},
+	}
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		for _, test := range tests {
+			if got := strings.TrimSpace(srv.over(proto, "GET", "/?1015/"+test.call, "", srv.client).Body); got != test.want {
+				t.Errorf("%s %s: got %.60q, want %.60q", proto, test.call, got, test.want)
+			}
+		}
+		if got := srv.over(proto, "GET", "/?1015/k2048/v2048/n", "").Body; got != "0 0 0 0 \n" {
+			t.Errorf("%s without a certificate: got %q, want TRUE and size 0", proto, got)
+		}
+	}
+}
+
+// inProcess tells whether the extension runs in the process of the server: then it may have the socket.
+func inProcess(t *testing.T, srv *server) bool {
+	switch got := srv.get("1030/o4/g/g").Body; got {
+	case "0 00000000\n":
+		return true
+	case "0 01000000\n", "0 02000000\n":
+	default:
+		t.Errorf("IS_IN_PROCESS: got %q, want an HSE_APP_FLAG", got)
+	}
+	return false
+}
+
+// descriptor: the socket is the one the client is connected to; over TLS, in HTTP/2 and in a worker there is none.
+func descriptor(t *testing.T, s *suite) {
+	srv := s.serve(t, "descriptor", executor.Options{})
+	c := srv.dial()
+	defer c.Close()
+	sendAll(t, c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	want := "87"
+	if inProcess(t, s.serve(t, "support", executor.Options{})) {
+		want = fmt.Sprintf("0 %d", c.LocalAddr().(*net.TCPAddr).Port)
+	}
+	if got := rest(c); !strings.HasSuffix(got, "\r\n\r\n"+want) {
+		t.Errorf("got %q, want the port of the client, %q", got, want)
+	}
+	secure := s.serveTLS(t, "descriptor", executor.Options{})
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		if res := secure.over(proto, "GET", "/", ""); res.Body != "87" {
+			t.Errorf("%s over TLS: got %q, want 87", proto, res.Body)
+		}
+	}
 }
