@@ -149,7 +149,8 @@ func (q *request) readError(err error) isapi.Error {
 	case q.io.cancelled:
 		return isapi.OperationAborted
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled),
-		errors.Is(err, syscall.ECONNRESET):
+		errors.Is(err, syscall.ECONNRESET),
+		q.r.ProtoMajor >= 2 && !isTimeout(err): // a stream that was reset has an error of a type nobody can name
 		return isapi.WSAEConnReset
 	}
 	return isapi.ReadFault

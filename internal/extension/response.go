@@ -84,7 +84,7 @@ func (s *response) writeRaw(p []byte) isapi.Error {
 	for !s.head {
 		held := len(s.raw)
 		s.raw = append(s.raw, p[:min(len(p), isapi.MaxRawHead-held)]...)
-		kind, h, n := isapi.ParseRaw(s.raw, false)
+		kind, h, n := isapi.ParseRaw(s.raw)
 		switch kind {
 		case isapi.RawMore:
 			return isapi.OK
@@ -143,6 +143,7 @@ func (s *response) writeBody(p []byte) isapi.Error {
 	return isapi.OK
 }
 
+// send sends body bytes. Those beyond Content-Length never reach the client, so the connection need not be closed because of them.
 func (s *response) send(p []byte) isapi.Error {
 	if s.declared >= 0 && !s.nobody {
 		if room := s.declared - s.written; int64(len(p)) > room {

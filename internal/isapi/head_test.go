@@ -69,33 +69,29 @@ func TestParseHead(t *testing.T) {
 func TestParseRaw(t *testing.T) {
 	for _, c := range []struct {
 		in     string
-		final  bool
 		kind   RawKind
 		status int
 		n      int
 	}{
-		{"", false, RawMore, 0, 0},
-		{"", true, RawBody, 0, 0},
-		{"HT", false, RawMore, 0, 0},
-		{"HTTP/1.1 200 OK\r\n", false, RawMore, 0, 0},
-		{"HTTP/1.1 201 Made\r\nA: b\r\n\r\nbody", false, RawHead, 201, 27},
-		{"HTTP/1.1 204 No\r\n\r\n", false, RawHead, 204, 19},
-		{"Content-Type: text/html\n\nbody", false, RawHead, 200, 25},
-		{"Status: 404 Gone\n\n", false, RawHead, 404, 18},
-		{"Content-Type: text/html\n", false, RawMore, 0, 0},
-		{"Content-Type: text/html\n", true, RawBody, 0, 0},
-		{"Content-Type: text/html\r\n\r", false, RawMore, 0, 0},
-		{"<html>", false, RawBody, 0, 0},
-		{"hello", false, RawMore, 0, 0},
-		{"hello", true, RawBody, 0, 0},
-		{"hello, world", false, RawBody, 0, 0},
-		{"\r\n\r\n", false, RawBody, 0, 0},
-		{"HTTP/1.1 abc\r\n\r\n", false, RawBody, 0, 0},
-		{strings.Repeat("a", MaxRawHead), false, RawBody, 0, 0},
+		{"", RawMore, 0, 0},
+		{"HT", RawMore, 0, 0},
+		{"HTTP/1.1 200 OK\r\n", RawMore, 0, 0},
+		{"HTTP/1.1 201 Made\r\nA: b\r\n\r\nbody", RawHead, 201, 27},
+		{"HTTP/1.1 204 No\r\n\r\n", RawHead, 204, 19},
+		{"Content-Type: text/html\n\nbody", RawHead, 200, 25},
+		{"Status: 404 Gone\n\n", RawHead, 404, 18},
+		{"Content-Type: text/html\n", RawMore, 0, 0},
+		{"Content-Type: text/html\r\n\r", RawMore, 0, 0},
+		{"<html>", RawBody, 0, 0},
+		{"hello", RawMore, 0, 0},
+		{"hello, world", RawBody, 0, 0},
+		{"\r\n\r\n", RawBody, 0, 0},
+		{"HTTP/1.1 abc\r\n\r\n", RawBody, 0, 0},
+		{strings.Repeat("a", MaxRawHead), RawBody, 0, 0},
 	} {
-		kind, h, n := ParseRaw([]byte(c.in), c.final)
+		kind, h, n := ParseRaw([]byte(c.in))
 		if kind != c.kind || n != c.n || kind == RawHead && h.Status != c.status {
-			t.Errorf("ParseRaw(%.40q, %v) = %v %d n=%d, want %v %d n=%d", c.in, c.final, kind, h.Status, n, c.kind, c.status, c.n)
+			t.Errorf("ParseRaw(%.40q) = %v %d n=%d, want %v %d n=%d", c.in, kind, h.Status, n, c.kind, c.status, c.n)
 		}
 	}
 }
@@ -128,7 +124,7 @@ func FuzzHead(f *testing.F) {
 		if err != nil || len(again.Fields) != len(h.Fields) {
 			t.Fatalf("%q: %v, %d fields, want %d", text, err, len(again.Fields), len(h.Fields))
 		}
-		_, raw, n := ParseRaw([]byte(headers), true)
+		_, raw, n := ParseRaw([]byte(headers))
 		if n > len(headers) || raw.Status > 599 {
 			t.Fatalf("raw: n=%d status=%d", n, raw.Status)
 		}

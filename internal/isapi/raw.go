@@ -15,12 +15,12 @@ const (
 const MaxRawHead = 64 << 10
 
 // ParseRaw looks at the first bytes an extension wrote with WriteClient (or as pHead of TRANSMIT_FILE) without having sent a
-// header. They can be a whole HTTP head, "HTTP/1.1 200 OK…", or CGI-style header lines; anything else is a body. The head
-// ends at the first blank line; Head.Body stays empty and n bytes of b were the head. At the end of the response, final is true and
-// there is no RawMore.
-func ParseRaw(b []byte, final bool) (kind RawKind, h Head, n int) {
+// header. They can be a whole HTTP head, "HTTP/1.1 200 OK…", or CGI-style header lines; anything else is a body, and so is
+// what is still RawMore at the end of the response. The head ends at the first blank line; Head.Body stays empty and n bytes
+// of b were the head.
+func ParseRaw(b []byte) (kind RawKind, h Head, n int) {
 	kind, end := rawExtent(b)
-	if kind == RawMore && !final && len(b) < MaxRawHead {
+	if kind == RawMore && len(b) < MaxRawHead {
 		return RawMore, h, 0
 	}
 	if kind != RawHead {

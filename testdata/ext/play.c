@@ -10,6 +10,7 @@
  *   split              cut the next write in two at this offset
  *   nothing            WriteClient of zero bytes
  *   nodelay            WriteClient with HSE_IO_NODELAY
+ *   bad                WriteClient and ReadClient with arguments that are none; the value tells which
  *   code               set dwHttpStatusCode
  *   wait               until the file of this name exists
  *   return             this, instead of 1
@@ -83,6 +84,19 @@ static BOOL write_bytes(struct play *p, const char *data, size_t n) {
     return TRUE;
 }
 
+static BOOL bad(EXTENSION_CONTROL_BLOCK *e, const char *which) {
+    char byte = 0;
+    DWORD five = 5, most = 0x80000000u, all = 0xffffffffu;
+    if (!strcmp(which, "write buffer")) return e->WriteClient(e->ConnID, NULL, &five, 0);
+    if (!strcmp(which, "write wild")) return e->WriteClient(e->ConnID, (LPVOID)(size_t)0x123456789000, &five, 0);
+    if (!strcmp(which, "write size")) return e->WriteClient(e->ConnID, &byte, NULL, 0);
+    if (!strcmp(which, "write most")) return e->WriteClient(e->ConnID, &byte, &most, 0);
+    if (!strcmp(which, "read size")) return e->ReadClient(e->ConnID, &byte, NULL);
+    if (!strcmp(which, "read most")) return e->ReadClient(e->ConnID, &byte, &all);
+    if (!strcmp(which, "conn")) return e->WriteClient(NULL, &byte, &five, 0);
+    return e->WriteClient((HCONN)&five, &byte, &five, 0);
+}
+
 static BOOL wait_for(const char *file) {
     int i;
     for (i = 0; i < 2000; i++) {
@@ -120,6 +134,7 @@ static BOOL act(struct play *p, const char *name, char *value, size_t n) {
     if (!strcmp(name, "bytes")) return write_bytes(p, value, n);
     if (!strcmp(name, "nothing")) return write_flags(p, NULL, 0, HSE_IO_SYNC);
     if (!strcmp(name, "nodelay")) return write_flags(p, value, n, HSE_IO_SYNC | HSE_IO_NODELAY);
+    if (!strcmp(name, "bad")) return bad(e, value);
     if (!strcmp(name, "wait")) return wait_for(value);
     SetLastError(1);
     return FALSE;

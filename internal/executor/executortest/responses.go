@@ -33,6 +33,7 @@ var headTests = []struct {
 	{"status=200 OK | header=X-A: 1\r\n\r\n | write=x", "200 OK", "X-A: 1", "x"},
 	{"status=500 Failed to open thread token", "500 Failed to open thread token", "", ""},
 	{"status=404 Nicht gefunden: \xe4", "404 Nicht gefunden: \xe4", "", ""},
+	{"status=401 | header=WWW-Authenticate: Basic realm=\"x\"\r\n\r\n", "401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"", ""},
 	{"status=200 All fine", "200 All fine", "", ""},
 	{"status=HTTP/1.1 200 OK", "200 OK", "", ""},
 	{"status=HTTP/1.0 403 No", "403 No", "", ""},
@@ -144,6 +145,9 @@ func testWays(t *testing.T, s *suite) {
 		{"nothing=", "200 OK", "", "0"},
 		// flags of WriteClient
 		{"send= | nodelay=a | write=b | flush=1 | write=c | flush=0 | bytes=de", "200 OK", "abcde", "0 0 0 0 0 0 0"},
+		// arguments that are none
+		{"send= | bad=write buffer | bad=write wild | bad=write size | bad=write most | bad=read size | bad=read most | bad=conn | bad=other | write=x",
+			"200 OK", "x", "0 87 87 87 87 87 87 87 87 0"},
 		// a NUL is a byte like any other
 		{"send= | write=a\x00b", "200 OK", "a\x00b", "0 0"},
 	} {
