@@ -43,6 +43,7 @@ func (e *Extension) Execute(w http.ResponseWriter, r *http.Request, t *executor.
 
 // runProc calls HttpExtensionProc, on the thread it is called on.
 func (q *request) runProc() {
+	q.foreignFaults = q.e.live.faults.Load()
 	begin := time.Now()
 	q.status, q.procErr = native.HTTPExtensionProc(q.e.exports.proc, q.slot)
 	q.threadTime = time.Since(begin)
@@ -80,7 +81,7 @@ var errNeverDone = errors.New("it returned HSE_STATUS_PENDING and did not call H
 // pending extension asks for with SEND_URL.
 func (q *request) waitDone() error {
 	q.resp.flush()
-	q.e.live.add(q)
+	q.e.live.add(q, q.foreignFaults)
 	defer q.e.live.remove(q)
 	var late <-chan time.Time
 	if d := q.e.opt.Pending; d > 0 {

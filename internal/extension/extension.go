@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"github.com/isapid/isapid/internal/executor"
@@ -37,6 +38,11 @@ type Extension struct {
 	threads threads
 	gate    gate // counts requests; closed when the extension is
 
+	ending sync.Once
+	ended  chan struct{} // closed when it is unloaded
+	endErr error         // of that; set before ended is closed
+	closed atomic.Bool   // somebody was told so
+
 	faults    atomic.Int64
 	unhealthy atomic.Pointer[string]
 	live      liveRequests // those whose fault may have happened on a foreign thread
@@ -50,11 +56,14 @@ func Open(path string, o executor.Options) (*Extension, error) {
 		o.Name = filepath.Base(path)
 	}
 	o = o.WithDefaults()
-	e := &Extension{name: o.Name, opt: o, log: o.Logger.With("image", o.Name)}
+	e := &Extension{name: o.Name, opt: o, log: o.Logger.With("image", o.Name), ended: make(chan struct{})}
 	if err := e.load(path); err != nil {
 		return nil, fmt.Errorf("load extension %q: %w", path, err)
 	}
 	e.stopWatch = watchForeignFaults(e)
+	if lost := native.GuardLost(); lost != nil {
+		e.log.Warn("faults of these signals are no longer contained: an image put handlers of its own on them; run it in a process of its own", "signals", lost)
+	}
 	e.log.Info("extension loaded", "file", path, "description", e.desc, "sha256", e.staged.SHA256, "threads", e.threads.describe())
 	return e, nil
 }
@@ -75,15 +84,29 @@ func (e *Extension) Unhealthy() (reason string, reported bool) {
 
 // Close lets running requests end (until ctx does), then calls TerminateExtension with HSE_TERM_MUST_UNLOAD, unloads the
 // image and removes its staged copy. When requests still run at the end of ctx the image stays loaded, and the error says
-// how many they are.
+// how many they are; when TerminateExtension does, it goes on in the background. Close may be called again then, to wait
+// on. After it has unloaded the image (with or without an error) it answers [executor.ErrClosed].
 func (e *Extension) Close(ctx context.Context) error {
 	if left := e.gate.close(ctx); left > 0 {
 		return fmt.Errorf("extension %q stays loaded: %d requests are still inside it: %w", e.name, left, ctx.Err())
 	}
-	err := e.unload()
-	e.stopWatch()
-	if err != nil {
-		return fmt.Errorf("unload extension %q: %w", e.name, err)
+	e.ending.Do(func() {
+		go func() {
+			defer close(e.ended)
+			e.endErr = e.unload()
+			e.stopWatch()
+		}()
+	})
+	select {
+	case <-e.ended:
+	case <-ctx.Done():
+		return fmt.Errorf("extension %q stays loaded: its TerminateExtension has not returned: %w", e.name, ctx.Err())
+	}
+	switch {
+	case e.closed.Swap(true):
+		return fmt.Errorf("extension %q: %w", e.name, executor.ErrClosed)
+	case e.endErr != nil:
+		return fmt.Errorf("unload extension %q: %w", e.name, e.endErr)
 	}
 	return nil
 }

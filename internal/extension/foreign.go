@@ -3,6 +3,7 @@ package extension
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/isapid/isapid/internal/native"
@@ -11,17 +12,24 @@ import (
 // liveRequests are those inside an extension, for a fault on one of the extension's own threads: nobody can tell which
 // request that thread was working for, so every one that is PENDING is answered.
 type liveRequests struct {
-	mu  sync.Mutex // guards set
-	set map[*request]struct{}
+	faults atomic.Int64 // so far; changed with mu held
+
+	mu   sync.Mutex // guards all below
+	set  map[*request]struct{}
+	last error // of the last fault
 }
 
-func (rs *liveRequests) add(q *request) {
+// add has q answered when there is a fault, also if there was one since the extension got it: faults was since then.
+func (rs *liveRequests) add(q *request, since int64) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if rs.set == nil {
 		rs.set = map[*request]struct{}{}
 	}
 	rs.set[q] = struct{}{}
+	if rs.faults.Load() != since {
+		q.giveUp(rs.last)
+	}
 }
 
 func (rs *liveRequests) remove(q *request) {
@@ -33,6 +41,8 @@ func (rs *liveRequests) remove(q *request) {
 func (rs *liveRequests) fail(err error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
+	rs.last = err
+	rs.faults.Add(1)
 	for q := range rs.set {
 		q.giveUp(err)
 	}

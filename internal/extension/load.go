@@ -3,6 +3,7 @@ package extension
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/isapi"
@@ -18,13 +19,6 @@ type exports struct {
 var ErrVersion = errors.New("GetExtensionVersion returned FALSE")
 
 func (e *Extension) load(path string) (err error) {
-	info, err := image.Inspect(path)
-	if err != nil {
-		return err
-	}
-	if err := info.LoadableHere(); err != nil {
-		return err
-	}
 	if e.staged, err = image.Stage(path, e.opt.Staging); err != nil {
 		return err
 	}
@@ -34,7 +28,11 @@ func (e *Extension) load(path string) (err error) {
 			err = errors.Join(err, undo[i]())
 		}
 	}()
-	if e.lib, err = native.Open(e.staged.Path); err != nil {
+	beside, err := e.inspect()
+	if err != nil {
+		return err
+	}
+	if e.lib, err = native.Open(e.staged.Path, beside...); err != nil {
 		return err
 	}
 	undo = append(undo, func() error { _, err := e.lib.Close(); return err })
@@ -45,6 +43,24 @@ func (e *Extension) load(path string) (err error) {
 		return err
 	}
 	return nil
+}
+
+// inspect looks at the staged copy, which nobody can change any more. It answers the libraries beside the image that are to
+// be loaded before it, in that order.
+func (e *Extension) inspect() (beside []string, err error) {
+	info, err := image.Inspect(e.staged.Path)
+	if err != nil {
+		return nil, fmt.Errorf("inspect its copy: %w", errors.Unwrap(err)) // without the path of the copy
+	}
+	if err := info.LoadableHere(); err != nil {
+		return nil, err
+	}
+	for _, lib := range slices.Backward(info.Needed) {
+		if lib.Beside {
+			beside = append(beside, lib.Path)
+		}
+	}
+	return beside, nil
 }
 
 // resolve finds the exports, undecorated first, then as 32-bit Windows tools decorate them (_TerminateExtension@4).

@@ -24,9 +24,10 @@ type request struct {
 	body body
 	resp response
 
-	status     uint32 // of HttpExtensionProc
-	procErr    error  // its fault
-	threadTime time.Duration
+	status        uint32 // of HttpExtensionProc
+	procErr       error  // its fault
+	threadTime    time.Duration
+	foreignFaults int64 // of the extension when it got the request
 
 	ops sync.WaitGroup
 

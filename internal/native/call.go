@@ -74,6 +74,18 @@ func HTTPExtensionProc(fn uintptr, s *Slot) (status uint32, err error) {
 	return uint32(r), nil
 }
 
+// GuardLost names the signals of faults that somebody (an image, a library it brought) has put a handler on in place of the
+// guard. It is that handler's then to hand on what is not its own; most do not.
+func GuardLost() (names []string) {
+	lost := uint32(C.isapid_guard_lost())
+	for sig := range 32 {
+		if lost&(1<<sig) != 0 {
+			names = append(names, signalName(sig))
+		}
+	}
+	return names
+}
+
 // ForeignFaults returns the next fault of a thread that an extension made, or nil. There is one to be had at most once a
 // fault; faults that happen before an earlier one was taken park their thread untold.
 func ForeignFaults() *Fault {

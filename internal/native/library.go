@@ -11,7 +11,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"unsafe"
 )
 
@@ -19,6 +22,7 @@ import (
 type Library struct {
 	path   string
 	handle uintptr
+	before []uintptr // handles of libraries it needs, in the order of loading
 }
 
 // Open loads the image at path, which must be a private copy that nobody will write to (package image stages one): an
@@ -27,11 +31,21 @@ type Library struct {
 //
 // The loader finds an already loaded library by name before it looks at the file; Open checks that the code it got came
 // from path.
-func Open(path string) (*Library, error) {
+//
+// The libraries before are loaded first, in that order, so that the image finds them by their names wherever they lie. It is
+// an error if another library of such a name is loaded already: the image would get that one.
+func Open(path string, before ...string) (*Library, error) {
 	installGuard()
 	l := &Library{path: path}
 	var err error
-	loader.do(func() { err = l.open() })
+	loader.do(func() {
+		if err = l.openBefore(before); err == nil {
+			err = l.open()
+		}
+		if err != nil {
+			l.closeBefore()
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -39,22 +53,76 @@ func Open(path string) (*Library, error) {
 	return l, nil
 }
 
-func (l *Library) open() error {
-	cpath := C.CString(l.path)
+func (l *Library) openBefore(paths []string) error {
+	for _, path := range paths {
+		h, err := dlopen(path)
+		if err != nil {
+			return err
+		}
+		l.before = append(l.before, h)
+		name := filepath.Base(path)
+		if used := loaded(name); used != h {
+			return fmt.Errorf("it needs %q, and another library of that name is loaded already, %q, which it would get: run it in a process of its own",
+				path, C.GoString(C.isapid_libname(C.uintptr_t(used))))
+		}
+	}
+	return nil
+}
+
+func (l *Library) closeBefore() {
+	for _, h := range slices.Backward(l.before) {
+		if _, err := dlclose(h); err != nil {
+			slog.Error("fault contained while a library was unloaded that an image had needed", "image", l.path, "error", err)
+		}
+	}
+	l.before = nil
+}
+
+// dlopen loads a library under the guard.
+func dlopen(path string) (handle uintptr, err error) {
+	cpath := C.CString(path)
 	defer C.free(unsafe.Pointer(cpath))
 	r, _, err := call(C.CALL_DLOPEN, 0, uintptr(unsafe.Pointer(cpath)), C.RTLD_NOW|C.RTLD_LOCAL)
 	switch {
 	case err != nil && r == notReturned:
 		loader.poison()
-		return err
+		return 0, err
 	case err != nil: // half initialized: nothing of it can be used
 		if r != 0 {
-			l.handle = r
-			_, _ = l.close()
+			_, _ = dlclose(r)
 		}
-		return err
+		return 0, err
 	case r == 0:
-		return errors.New(C.GoString(C.dlerror()))
+		return 0, errors.New(C.GoString(C.dlerror()))
+	}
+	return r, nil
+}
+
+// dlclose unloads a library under the guard, if nothing else uses it.
+func dlclose(handle uintptr) (ret uintptr, err error) {
+	defer C.isapid_guard_again()
+	ret, _, err = call(C.CALL_DLCLOSE, 0, handle)
+	if err != nil && ret == notReturned {
+		loader.poison()
+	}
+	return ret, err
+}
+
+// loaded answers the handle of a loaded library, 0 if there is none of that name or path.
+func loaded(name string) uintptr {
+	cname := C.CString(name)
+	defer C.free(unsafe.Pointer(cname))
+	h := C.dlopen(cname, C.RTLD_NOLOAD|C.RTLD_LAZY)
+	if h != nil {
+		C.dlclose(h)
+	}
+	return uintptr(h)
+}
+
+func (l *Library) open() error {
+	r, err := dlopen(l.path)
+	if err != nil {
+		return err
 	}
 	l.handle = r
 	if got := C.GoString(C.isapid_libname(C.uintptr_t(r))); got != l.path {
@@ -85,7 +153,10 @@ func leavesThreadKeys(path string) bool {
 // libraries built by Go. One that makes thread-specific data is left there by this function, for the same end.
 func (l *Library) Close() (unloaded bool, err error) {
 	defer loader.release()
-	loader.do(func() { unloaded, err = l.close() })
+	loader.do(func() {
+		unloaded, err = l.close()
+		l.closeBefore()
+	})
 	forgetSymbols(l.path)
 	return unloaded, err
 }
@@ -94,17 +165,9 @@ func (l *Library) close() (bool, error) {
 	if leavesThreadKeys(l.path) {
 		return false, nil
 	}
-	defer C.isapid_guard_again()
-	r, _, err := call(C.CALL_DLCLOSE, 0, l.handle)
-	if err != nil && r == notReturned {
-		loader.poison()
+	ret, err := dlclose(l.handle)
+	if ret == notReturned {
 		return false, err
 	}
-	cpath := C.CString(l.path)
-	defer C.free(unsafe.Pointer(cpath))
-	if h := C.dlopen(cpath, C.RTLD_NOLOAD|C.RTLD_LAZY); h != nil {
-		C.dlclose(h)
-		return false, err
-	}
-	return true, err
+	return loaded(l.path) == 0, err
 }

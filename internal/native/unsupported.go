@@ -18,7 +18,10 @@ var errUnsupported = errors.New("this build of isapid cannot load extensions on 
 type Library struct{}
 
 // Open says that this build cannot.
-func Open(string) (*Library, error) { return nil, errUnsupported }
+func Open(string, ...string) (*Library, error) { return nil, errUnsupported }
+
+// GuardLost has no guard to lose.
+func GuardLost() []string { return nil }
 
 // Lookup finds nothing.
 func (*Library) Lookup(string) uintptr { return 0 }
