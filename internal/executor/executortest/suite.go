@@ -47,6 +47,7 @@ var subjects = []struct {
 	{"Body", testBody},
 	{"Writes", testWrites},
 	{"Returns", testReturns},
+	{"HTTP2", testHTTP2},
 	{"Bulk", testBulk},
 	{"SupportCodes", testSupportCodes},
 	{"Async", testAsync},
