@@ -16,6 +16,7 @@ import (
 	"github.com/isapid/isapid"
 	"github.com/isapid/isapid/internal/testext"
 	"github.com/isapid/isapid/internal/toolchain"
+	"github.com/isapid/isapid/sdk"
 )
 
 // The programs in docs/writing-an-extension.md: what each answers to a request for /world.
@@ -113,11 +114,7 @@ func TestDocumentedCommands(t *testing.T) {
 	if len(commands) != 4 {
 		t.Fatalf("found the commands %q, want 4", commands)
 	}
-	sdk, err := filepath.Abs(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(sdk, filepath.Join(dir, "sdk")); err != nil {
+	if err := sdk.Extract(filepath.Join(dir, "sdk")); err != nil {
 		t.Fatal(err)
 	}
 	goModule(t, dir)
