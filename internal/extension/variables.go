@@ -87,8 +87,8 @@ func (q *request) header(name string) []string {
 // headers calls f for every request header: as received, where the server kept the lines, else Host first, then by name.
 func (q *request) headers(f func(name, value string)) {
 	if raw := q.conn.RawHeader(q.r); raw != nil {
-		for line := range strings.SplitSeq(strings.TrimSuffix(string(raw), "\r\n"), "\r\n") {
-			name, value, _ := strings.Cut(line, ": ")
+		for line := range strings.Lines(string(raw)) {
+			name, value, _ := strings.Cut(strings.TrimSuffix(line, "\r\n"), ": ")
 			f(name, value)
 		}
 		return

@@ -54,6 +54,8 @@ var subjects = []struct {
 	{"MapURL", testMapURL},
 	{"Lifecycle", testLifecycle},
 	{"DllMain", testDllMain},
+	{"ControlBlock", testControlBlock},
+	{"Variables", testVariables},
 }
 
 // Run runs the whole suite against the executor that open opens.
