@@ -4,20 +4,28 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/isapid/isapid/internal/isapi"
 )
 
-// maxDrain is how much of a body the extension left unread is read to save the connection, as net/http does.
-const maxDrain = 256 << 10
+// How much of a body the extension left unread is read to save the connection, as net/http does, and for how long: the
+// end of a response without a length waits for it.
+const (
+	maxDrain  = 256 << 10
+	drainTime = time.Second
+)
 
 // drain reads what the extension left of the body. In full duplex net/http leaves that to its handlers: it would reuse
 // the connection even if the rest is broken, and take what follows for a request; and it panics between two requests
 // if it meets the end of the body itself.
 func (q *request) drain() {
 	b := &q.body
-	if !b.duplex || q.r.ProtoMajor >= 2 || b.err == io.EOF || hasToken(q.r.Header.Get("Expect"), "100-continue") {
-		return // net/http closes the connection of a client that still waits for its 100
+	switch {
+	case !b.duplex || q.r.ProtoMajor >= 2 || b.err == io.EOF:
+		return
+	case !q.keepAlive() || hasToken(q.r.Header.Get("Expect"), "100-continue"):
+		return // net/http closes the connection, also of a client that still waits for its 100
 	}
 	if q.r.ContentLength >= 0 && b.left() > maxDrain {
 		return // net/http does not even try
@@ -25,6 +33,7 @@ func (q *request) drain() {
 	if !q.resp.reached() {
 		return
 	}
+	_ = http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(drainTime)) // net/http sets it anew
 	if _, err := io.CopyN(io.Discard, readerFunc(b.read), maxDrain+1); err != io.EOF {
 		closeAfterReply(q.w)
 	}

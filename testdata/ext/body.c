@@ -5,6 +5,7 @@
  *   zero       ReadClient with a size of 0, before anything else
  *   huge       ReadClient with a size far beyond the buffer's, which holds what is left and ends at a forbidden page
  *   first      begins the response before it reads, and sends back what it reads
+ *   first-no   answers without a length and does not read
  *   gone=FILE  reads, and leaves the last error in a file: the client may not be there any more
  */
 #include "fixture.h"
@@ -72,6 +73,7 @@ static DWORD echo(EXTENSION_CONTROL_BLOCK *e) {
 DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
     struct reading r = {0, 0, 0};
     unsigned zero = 99;
+    if (asked(e, "first-no")) return put(e, "no", 2) ? HSE_STATUS_SUCCESS : HSE_STATUS_ERROR;
     if (asked(e, "first")) return echo(e);
     if (asked(e, "zero")) {
         DWORD n = 0;

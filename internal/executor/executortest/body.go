@@ -213,6 +213,11 @@ func testUnread(t *testing.T, s *suite) {
 	if n := strings.Count(rest, "HTTP/1.1 200"); n != 2 {
 		t.Errorf("%d answers to two requests, the first with unread chunks: %q", n, rest)
 	}
+	// A client that never sends the rest still gets its response.
+	got := srv.raw("POST /app.dll?first-no HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n" + strings.Repeat("x", 48<<10))
+	if answer, err := parse(got, "POST"); err != nil || answer.body != "no" {
+		t.Errorf("body never sent: %v, %q", err, answer.body)
+	}
 	if srv.log.has("panic") {
 		t.Error("net/http panicked")
 	}
