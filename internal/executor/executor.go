@@ -27,15 +27,15 @@ type Executor interface {
 	Description() string
 
 	// Close refuses new requests, waits for those that run (until ctx ends), calls TerminateExtension and unloads the
-	// image. It may be called once, and once more when requests still ran at the end of ctx. An error says what could not be
-	// ended.
+	// image. An error says what could not be ended; if it is that of ctx, Close may be called again to wait on. Once the
+	// image is unloaded it answers [ErrClosed].
 	Close(ctx context.Context) error
 }
 
 // Software is the name and version of this server: SERVER_SOFTWARE, the Server header, "isapid version".
 const Software = "isapid/0.1.0"
 
-// ErrClosed is what a request gets that arrives after Close began.
+// ErrClosed is what a request gets that arrives after Close began, and a Close after the one that unloaded the image.
 var ErrClosed = errors.New("executor is closed")
 
 // Target says where in the URL space a request landed. Package site fills it; the extension sees it as ECB fields and

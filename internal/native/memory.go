@@ -21,18 +21,22 @@ func ptr(p uintptr) unsafe.Pointer {
 	return *(*unsafe.Pointer)(unsafe.Pointer(&p)) // the address is no Go object's
 }
 
-func checked(p uintptr) unsafe.Pointer {
-	if p < pageSize {
+// checked is p as a pointer to n bytes that do not include the first page and do not run over the end of all addresses.
+func checked(p, n uintptr) unsafe.Pointer {
+	if p < pageSize || p+n < p {
 		panic(errPointer)
 	}
 	return ptr(p)
 }
 
 // Read copies a T out of foreign memory.
-func Read[T any](p uintptr) T { return *(*T)(checked(p)) }
+func Read[T any](p uintptr) T {
+	var v T
+	return *(*T)(checked(p, unsafe.Sizeof(v)))
+}
 
 // Write stores v in foreign memory.
-func Write[T any](p uintptr, v T) { *(*T)(checked(p)) = v }
+func Write[T any](p uintptr, v T) { *(*T)(checked(p, unsafe.Sizeof(v))) = v }
 
 // Bytes is the foreign memory [p, p+n), every page of which can be read. It stays valid as long as the extension keeps
 // it. n must not be negative; nil for 0.
@@ -40,10 +44,10 @@ func Bytes(p uintptr, n int) []byte {
 	if n == 0 {
 		return nil
 	}
-	if n < 0 || p+uintptr(n) < p {
+	if n < 0 {
 		panic(errPointer)
 	}
-	b := unsafe.Slice((*byte)(checked(p)), n)
+	b := unsafe.Slice((*byte)(checked(p, uintptr(n))), n)
 	for i := 0; i < n; i += pageSize {
 		peek(&b[i])
 	}
@@ -79,15 +83,16 @@ func String(p uintptr, limit int) string {
 // Text is String without the copy, for a look of moments: the extension can change it.
 func Text(p uintptr, limit int) []byte {
 	for n := 0; n <= limit; {
-		chunk := pageSize - int((p+uintptr(n))%pageSize)
-		b := unsafe.Slice((*byte)(checked(p+uintptr(n))), chunk)
+		at := p + uintptr(n)
+		chunk := pageSize - at%pageSize
+		b := unsafe.Slice((*byte)(checked(at, chunk-1)), chunk)
 		if i := bytes.IndexByte(b, 0); i >= 0 {
 			if n += i; n > limit {
 				break
 			}
 			return unsafe.Slice((*byte)(ptr(p)), n)
 		}
-		n += chunk
+		n += int(chunk)
 	}
 	panic(errPointer)
 }
