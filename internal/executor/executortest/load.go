@@ -29,9 +29,9 @@ func testLoad(t *testing.T, s *suite) {
 		make func(t *testing.T, path string)
 		want string
 	}{
-		{"nothing there", func(*testing.T, string) {}, `inspect "PATH": no such file or directory`},
+		{"nothing there", func(*testing.T, string) {}, `stage "PATH": no such file or directory`},
 		{"directory", func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o700)) },
-			"ext.so: a directory, not a file: name the shared library itself (.so or .dll)"},
+			`stage "PATH": it is a directory; name the library in it`},
 		{"empty", content(nil), "ext.so: an empty file: the copy failed or has not begun; copy the library again"},
 		{"text", content([]byte("not a library\n")),
 			"ext.so: a text or source file, not a shared library: compile it, or name the shared library itself (.so or .dll)"},

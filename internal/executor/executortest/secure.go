@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"io"
 	"math/big"
@@ -29,14 +30,26 @@ type secured struct {
 	client tls.Certificate // one the server trusts
 }
 
+// clientName has every part a variable shows, in an order of its own, and characters that would make more parts of one.
+var clientName = pkix.Name{ExtraNames: []pkix.AttributeTypeAndValue{
+	{Type: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, Value: "kunde@example.com"},
+	{Type: asn1.ObjectIdentifier{2, 5, 4, 6}, Value: "DE"},
+	{Type: asn1.ObjectIdentifier{2, 5, 4, 8}, Value: "Bayern"},
+	{Type: asn1.ObjectIdentifier{2, 5, 4, 7}, Value: "München"},
+	{Type: asn1.ObjectIdentifier{2, 5, 4, 10}, Value: `Kunde "Nord"`},
+	{Type: asn1.ObjectIdentifier{2, 5, 4, 11}, Value: "A"},
+	{Type: asn1.ObjectIdentifier{2, 5, 4, 11}, Value: "B, CN=root"},
+	{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: "client"},
+}}
+
 // serveTLS is serve over TLS, with HTTP/2 for clients that want it.
 func (s *suite) serveTLS(t *testing.T, fixture string, o executor.Options) secured {
 	t.Helper()
 	dir := t.TempDir()
-	ca := certificate(t, &x509.Certificate{Subject: pkix.Name{CommonName: "ca"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, nil)
+	ca := certificate(t, &x509.Certificate{Subject: pkix.Name{Organization: []string{"Test, Inc."}, CommonName: "ca"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, nil)
 	server := certificate(t, &x509.Certificate{Subject: pkix.Name{CommonName: "server"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, &ca)
 	client := certificate(t, &x509.Certificate{
-		Subject: pkix.Name{CommonName: "client"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		Subject: clientName, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}, &ca)
 	key, err := x509.MarshalPKCS8PrivateKey(server.PrivateKey)
 	if err != nil {

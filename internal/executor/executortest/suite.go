@@ -56,6 +56,7 @@ var subjects = []struct {
 	{"DllMain", testDllMain},
 	{"ControlBlock", testControlBlock},
 	{"Variables", testVariables},
+	{"TLS", testTLS},
 }
 
 // Run runs the whole suite against the executor that open opens.
