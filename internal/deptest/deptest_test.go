@@ -20,6 +20,7 @@ var layers = map[string][]string{
 	"sdk":          {}, // the headers and units, embedded
 	"sdk/...":      {}, // each travels alone
 	"examples/...": {".", "sdk/go"},
+	"bench/...":    {"executor"}, // load generators and the servers compared with
 
 	"front":     {"config", "executor", "extension", "image", "server", "site"}, // the front process, wired together
 	"server":    {"conn"},                                                       // HTTP; knows sites as handlers only, and no processes
@@ -34,7 +35,7 @@ var layers = map[string][]string{
 	"isapi":     {}, // the ABI in pure Go
 	"deptest":   {},
 
-	"executor/executortest": {"executor", "server", "testext"}, // for tests, as testext
+	"executor/executortest": {"executor", "isapi", "server", "testext"}, // for tests, as testext
 	"testext":               {"sdk", "toolchain"},
 }
 
