@@ -2,7 +2,6 @@ package extension
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/isapid/isapid/internal/isapi"
 )
@@ -75,14 +74,8 @@ func (s *response) bodyOfChild(p []byte) isapi.Error {
 	return s.send(p)
 }
 
-// SetReadDeadline and SetWriteDeadline are those of the connection, for the child's asynchronous I/O.
-func (c *childWriter) SetReadDeadline(t time.Time) error {
-	return http.NewResponseController(c.s.w).SetReadDeadline(t)
-}
-
-func (c *childWriter) SetWriteDeadline(t time.Time) error {
-	return http.NewResponseController(c.s.w).SetWriteDeadline(t)
-}
+// Unwrap is for [http.ResponseController], which finds the connection's deadlines below.
+func (c *childWriter) Unwrap() http.ResponseWriter { return c.s.w }
 
 // reopen lets the child of SEND_URL write what the extension may not any more.
 func (s *response) reopen() {

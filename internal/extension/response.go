@@ -318,13 +318,9 @@ func (s *response) result(res executor.Result) executor.Result {
 	return res
 }
 
-// hangUp ends the connection behind a response whose head had promised to keep it. A response without a length cannot be
-// ended before net/http has written its last chunk; that connection stays.
+// hangUp ends the connection behind a response whose head had promised to keep it.
 func (s *response) hangUp() {
-	if !s.disconnect || s.broken || s.declared < 0 || s.q.conn == nil || s.q.r.ProtoMajor >= 2 {
-		return
+	if s.disconnect && !s.broken && s.q.r.ProtoMajor < 2 {
+		closeAfterReply(s.w)
 	}
-	s.dirty = true
-	s.flushLocked()
-	_ = s.q.conn.Abort() // the client may have gone first
 }

@@ -1,6 +1,7 @@
 /* Asynchronous I/O, by the first word of the query. Operations are started before PENDING is returned, the next one inside the
  * callback; the callback that ends it calls DONE_WITH_SESSION. The log data has the results of calls, and of completions as
- * bytes:error. The file named by file= gets the completions too, for requests that leave no log behind.
+ * bytes:error.
+ * The file named by told= gets the completions too, for requests that leave no log behind.
  *
  *   writes n=N       N writes, one after the other
  *   reads n=N        reads of N bytes up to the end of the body, then their number as the response
@@ -29,21 +30,6 @@ struct state {
 };
 
 static const char *const head = "Content-Type: text/plain\r\n\r\n";
-
-static void report(EXTENSION_CONTROL_BLOCK *e, const char *format, ...) {
-    char text[80], *name = param(e, "file", NULL);
-    FILE *f = name ? fopen(name, "a") : NULL;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    note(e, "%s", text);
-    if (f) {
-        fputs(text, f);
-        fclose(f);
-    }
-    free(name);
-}
 
 static unsigned code(struct state *s, DWORD c, void *buf, void *size, void *type) {
     return outcome(s->e->ServerSupportFunction(s->e->ConnID, c, buf, (LPDWORD)size, (LPDWORD)type));

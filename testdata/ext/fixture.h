@@ -63,13 +63,13 @@ static inline void note(EXTENSION_CONTROL_BLOCK *e, const char *format, ...) {
     va_end(args);
 }
 
-/* param finds name=value in the query string and answers the value, percent-decoded, in memory to free; NULL if it is not
+/* param_at finds the value of the i-th name=value in the query string, percent-decoded, in memory to free; NULL if it is not
  * there. size, if not NULL, gets its length: it may hold NULs. */
-static inline char *param(const EXTENSION_CONTROL_BLOCK *e, const char *name, size_t *size) {
+static inline char *param_at(const EXTENSION_CONTROL_BLOCK *e, const char *name, int i, size_t *size) {
     const char *p = e->lpszQueryString;
     size_t n = strlen(name), len = 0;
     char *value;
-    while (strncmp(p, name, n) != 0 || p[n] != '=') {
+    while (strncmp(p, name, n) != 0 || p[n] != '=' || i-- > 0) {
         if ((p = strchr(p, '&')) == NULL) return NULL;
         p++;
     }
@@ -83,6 +83,10 @@ static inline char *param(const EXTENSION_CONTROL_BLOCK *e, const char *name, si
     value[len] = 0;
     if (size) *size = len;
     return value;
+}
+
+static inline char *param(const EXTENSION_CONTROL_BLOCK *e, const char *name, size_t *size) {
+    return param_at(e, name, 0, size);
 }
 
 /* number is param as a number, decimal or 0x; otherwise if it is not there. */
@@ -101,6 +105,22 @@ static inline void leave(const char *path, unsigned n) {
     if ((f = fopen(part, "w")) == NULL) return;
     fprintf(f, "%u", n);
     if (fclose(f) == 0) rename(part, path);
+}
+
+/* report is note, and appends to the file named by told= too, for requests that leave no log behind. */
+static inline void report(EXTENSION_CONTROL_BLOCK *e, const char *format, ...) {
+    char text[80], *name = param(e, "told", NULL);
+    FILE *f = name ? fopen(name, "a") : NULL;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    note(e, "%s", text);
+    if (f) {
+        fputs(text, f);
+        fclose(f);
+    }
+    free(name);
 }
 
 #endif

@@ -52,6 +52,7 @@ var subjects = []struct {
 	{"SupportCodes", testSupportCodes},
 	{"Async", testAsync},
 	{"MapURL", testMapURL},
+	{"TransmitFile", testTransmitFile},
 	{"Lifecycle", testLifecycle},
 	{"DllMain", testDllMain},
 	{"ControlBlock", testControlBlock},
