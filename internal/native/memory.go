@@ -3,7 +3,6 @@ package native
 import (
 	"bytes"
 	"errors"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/isapid/isapid/internal/isapi"
@@ -69,8 +68,6 @@ func Writable(p uintptr, n int) []byte {
 	}
 	return b
 }
-
-func poke(p uintptr) { atomic.AddUint32((*uint32)(ptr(p&^3)), 0) }
 
 // String copies the NUL-terminated text at p, up to limit bytes; a longer one is an ERROR_INVALID_PARAMETER. NULL is "".
 func String(p uintptr, limit int) string {

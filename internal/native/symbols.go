@@ -104,18 +104,40 @@ func symbolsOf(path string) *symbolTable {
 	return t.(*symbolTable)
 }
 
-func loadSymbols(path string) *symbolTable {
-	t := &symbolTable{}
+// Bounds of what is read of one image. Larger ones, and those that contradict themselves, have addresses only: a fault must
+// not cost more than the request it ended.
+const (
+	maxSymbolFile = 256 << 20 // bytes
+	maxSections   = 1 << 12
+	maxDebug      = 128 << 20 // bytes of symbols and of debug information, decompressed
+)
+
+func loadSymbols(path string) (t *symbolTable) {
+	t = &symbolTable{}
+	defer func() {
+		if p := recover(); p != nil { // the file is somebody else's, and its readers are not made for malice
+			t = &symbolTable{}
+		}
+	}()
+	if st, err := os.Stat(path); err != nil || st.Size() > maxSymbolFile {
+		return t
+	}
 	f, err := elf.Open(path)
 	if err != nil {
 		return t
 	}
 	defer f.Close()
+	if len(f.Sections) > maxSections || len(f.Progs) > maxSections {
+		return t
+	}
 	t.base = ^uint64(0)
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_LOAD {
 			t.base = min(t.base, p.Vaddr&^(pageSize-1))
 		}
+	}
+	if sectionBytes(f, ".symtab", ".strtab", ".dynsym", ".dynstr") > maxDebug {
+		return t
 	}
 	syms, _ := f.Symbols()
 	dyn, _ := f.DynamicSymbols()
@@ -125,8 +147,22 @@ func loadSymbols(path string) *symbolTable {
 		}
 	}
 	sort.SliceStable(t.syms, func(i, j int) bool { return t.syms[i].Value < t.syms[j].Value })
-	t.dwarf, _ = f.DWARF()
+	if sectionBytes(f, ".debug_", ".zdebug_") <= maxDebug {
+		t.dwarf, _ = f.DWARF()
+	}
 	return t
+}
+
+// sectionBytes is the size, decompressed, of all sections whose names begin with one of these.
+func sectionBytes(f *elf.File, names ...string) (n uint64) {
+	for _, s := range f.Sections {
+		for _, name := range names {
+			if strings.HasPrefix(s.Name, name) {
+				n += min(s.Size, maxDebug+1) // no overflow: there are few sections
+			}
+		}
+	}
+	return n
 }
 
 // name fills in symbol and line. The address of a caller's frame is the one after its call instruction.
@@ -148,9 +184,14 @@ func (t *symbolTable) name(f *Frame, caller bool) {
 	}
 }
 
-func (t *symbolTable) line(addr uint64) string {
+func (t *symbolTable) line(addr uint64) (text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	defer func() {
+		if recover() != nil { // of a file that lies
+			text = ""
+		}
+	}()
 	cu, err := t.dwarf.Reader().SeekPC(addr)
 	if err != nil {
 		return ""
