@@ -122,8 +122,8 @@ var exits = map[C.int32_t]string{
 func trimStack(frames []uintptr, pc uintptr) []uintptr {
 	out := []uintptr{pc}
 	for i, p := range frames {
-		if p == pc {
-			return append(out[:0], frames[i:]...)
+		if p == pc+1 || p == pc { // see resume_unwinding; of exit it is the return address itself
+			return append(out, frames[i+1:]...)
 		}
 	}
 	if len(frames) > 1 { // the faulting address is no code: the caller is the first frame there is

@@ -61,7 +61,11 @@ func (l *Library) openBefore(paths []string) error {
 		}
 		l.before = append(l.before, h)
 		name := filepath.Base(path)
-		if used := loaded(name); used != h {
+		used := loaded(name)
+		if used == 0 {
+			return fmt.Errorf("it needs %q, which has another SONAME or none, so that the loader cannot find it: link it with -Wl,-soname,%s, or the image with -Wl,-rpath,'$ORIGIN'", path, name)
+		}
+		if used != h {
 			return fmt.Errorf("it needs %q, and another library of that name is loaded already, %q, which it would get: run it in a process of its own",
 				path, C.GoString(C.isapid_libname(C.uintptr_t(used))))
 		}

@@ -134,14 +134,15 @@ __attribute__((noreturn, noinline)) static void leave(void) {
 }
 
 // When the handler returns with these, the kernel restores the signal mask and goes on in the function named. A jump to a
-// bad address has its return address in place already.
+// bad address has its return address in place already. The unwinder looks up the byte before a return address, therefore 1
+// is added: the instruction that faulted may be the first of its function.
 static void resume_unwinding(ucontext_t *uc, int jumped) {
 #if defined(__x86_64__)
-	uc->uc_mcontext.gregs[REG_R11] = uc->uc_mcontext.gregs[REG_RIP];
+	uc->uc_mcontext.gregs[REG_R11] = uc->uc_mcontext.gregs[REG_RIP] + 1;
 	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)(jumped ? isapid_unwind : isapid_unwind_from);
 	uc->uc_mcontext.gregs[REG_EFL] &= ~0x400; // direction flag, as the ABI wants it at a call
 #else
-	if (!jumped) uc->uc_mcontext.regs[30] = UC_PC(uc);
+	if (!jumped) uc->uc_mcontext.regs[30] = UC_PC(uc) + 1;
 	uc->uc_mcontext.sp &= ~(uintptr_t)15;
 	uc->uc_mcontext.pc = (uintptr_t)isapid_unwind;
 #endif
