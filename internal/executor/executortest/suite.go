@@ -55,6 +55,7 @@ var subjects = []struct {
 	{"TransmitFile", testTransmitFile},
 	{"Threads", testThreads},
 	{"Faults", testFaults},
+	{"Beside", testBeside},
 	{"Hostile", testHostile},
 	{"Stale", testStale},
 	{"Lifecycle", testLifecycle},
