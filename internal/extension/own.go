@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
@@ -23,11 +24,14 @@ type own struct {
 	first  *native.Thread
 	others []*native.Thread
 	last   chan func() // what the first thread runs when all others are gone
+
+	mu      sync.Mutex // guards reserve
+	reserve *native.Thread
 }
 
 func newOwn(e *Extension, start func() error) (*own, error) {
 	o := &own{
-		e: e, work: make(chan func()), urgent: make(chan func(), 64), quit: make(chan struct{}), last: make(chan func()),
+		e: e, work: make(chan func()), urgent: make(chan func()), quit: make(chan struct{}), last: make(chan func()),
 		queue: queue{limit: int64(e.opt.Queue), wait: e.opt.QueueWait},
 	}
 	started := make(chan error)
@@ -109,8 +113,41 @@ func (o *own) run(ctx context.Context, q *request) error {
 
 func (o *own) complete(f func()) {
 	done := make(chan struct{})
-	o.urgent <- func() { defer close(done); f() }
+	job := func() { defer close(done); f() }
+	select {
+	case o.urgent <- job:
+	default:
+		o.addReserve()
+		o.urgent <- job
+	}
 	<-done
+}
+
+// addReserve makes one more thread, for completions alone, when all others are inside the extension: they may be waiting for
+// them. Where the one thread is all there must be, a request that waits for its own completion waits for ever.
+func (o *own) addReserve() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.reserve != nil || o.e.opt.Threads == 1 {
+		return
+	}
+	t, err := native.StartThread(o.e.opt.Stack, func() {
+		o.tell(isapi.DLLThreadAttach)
+		defer o.tell(isapi.DLLThreadDetach)
+		for {
+			select {
+			case f := <-o.urgent:
+				f()
+			case <-o.quit:
+				return
+			}
+		}
+	})
+	if err != nil {
+		o.e.log.Warn("completions wait for a thread: no reserve can be made", "error", err)
+		return
+	}
+	o.reserve = t
 }
 
 func (o *own) stop(terminate, detach func() error) error {
@@ -123,6 +160,9 @@ func (o *own) stop(terminate, detach func() error) error {
 	close(o.quit)
 	for _, t := range o.others {
 		t.Join()
+	}
+	if o.reserve != nil { // no request runs any more, so nobody makes one now
+		o.reserve.Join()
 	}
 	o.last <- func() { defer close(ended); errs = append(errs, detach()) }
 	<-ended

@@ -9,7 +9,7 @@
  *   big n=N          one write of N bytes, then DONE
  *   two              a second operation while a read is pending
  *   replace          the callback is replaced, then switched off
- *   wait             HttpExtensionProc itself waits for the completion, and returns SUCCESS
+ *   wait with=N      HttpExtensionProc itself waits for the completion, when N requests are inside, and returns SUCCESS
  *   leave            HttpExtensionProc returns SUCCESS while a read is pending
  *   close            CLOSE_CONNECTION while a read is pending
  *   cancel           CANCEL_IO while a read is pending; then it reads on and answers
@@ -28,6 +28,8 @@ struct state {
     unsigned done, errors, want;
     HANDLE event;
 };
+
+static volatile LONG inside;
 
 static const char *const head = "Content-Type: text/plain\r\n\r\n";
 
@@ -166,6 +168,8 @@ DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
         start(s);
         writes(s, s->n);
     } else if (asked(e, "wait")) {
+        InterlockedIncrement(&inside);
+        while (inside < (LONG)number(e, "with", 1)) Sleep(1);
         s->event = CreateEventA(NULL, FALSE, FALSE, NULL);
         on(s, mark);
         start(s);

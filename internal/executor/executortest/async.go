@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/isapid/isapid/internal/executor"
@@ -30,6 +31,23 @@ func testAsync(t *testing.T, s *suite) {
 		srv.get("wait")
 		if got := srv.result(0).LogData; got != "16:0" {
 			t.Errorf("completion while HttpExtensionProc waits for it: got %q, want 16:0", got)
+		}
+	})
+	t.Run("all wait inside", func(t *testing.T) {
+		srv := s.serve(t, "async", executor.Options{Threads: 2, Stack: 1 << 20}) // threads of its own
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() {
+				if _, err := srv.try("GET", "/?wait&with=2", nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		for i := range 2 {
+			if got := srv.result(i).LogData; got != "16:0" {
+				t.Errorf("got %q, want 16:0", got)
+			}
 		}
 	})
 	t.Run("TLS", func(t *testing.T) {
