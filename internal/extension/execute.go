@@ -3,6 +3,7 @@ package extension
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
@@ -21,6 +22,9 @@ func (e *Extension) Execute(w http.ResponseWriter, r *http.Request, t *executor.
 	defer e.gate.leave()
 	if e.opt.OnFault == executor.FaultRefuse && e.faults.Load() > 0 {
 		return refuse(w, r, t, http.StatusInternalServerError, "extension had a fault and its policy is to refuse")
+	}
+	if strings.IndexByte(t.PathInfo, 0) >= 0 || strings.IndexByte(t.ScriptName, 0) >= 0 {
+		return refuse(w, r, t, http.StatusBadRequest, "path has a NUL, at which it would end for the extension")
 	}
 	q := newRequest(e, w, r, t)
 	if err := q.readAhead(); err != nil {
