@@ -53,6 +53,8 @@ var subjects = []struct {
 	{"Async", testAsync},
 	{"MapURL", testMapURL},
 	{"TransmitFile", testTransmitFile},
+	{"VectorSend", testVectorSend},
+	{"ExecURL", testExecURL},
 	{"Threads", testThreads},
 	{"Faults", testFaults},
 	{"Beside", testBeside},
