@@ -47,6 +47,7 @@ type Target struct {
 	ScriptTranslated string // physical path of ScriptName
 	App              *App
 	Host             Host // nil: plain error pages, and no URL can be mapped or run
+	Timed            bool // Result.ThreadTime is wanted
 }
 
 // App is the application a request belongs to: what the APPL_*, APP_POOL_* and INSTANCE_* variables tell.
@@ -92,7 +93,7 @@ type Result struct {
 	LogData     string        // lpszLogData, control characters replaced
 	LogQuery    string        // HSE_APPEND_LOG_PARAMETER, to be appended to the logged query
 	Fault       error         // contained fault of this request, or nil
-	ThreadTime  time.Duration // inside HttpExtensionProc
+	ThreadTime  time.Duration // inside HttpExtensionProc, if Target.Timed
 	Transmitted bool          // the response was complete
 }
 

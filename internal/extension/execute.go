@@ -48,9 +48,14 @@ func (e *Extension) Execute(w http.ResponseWriter, r *http.Request, t *executor.
 // runProc calls HttpExtensionProc, on the thread it is called on.
 func (q *request) runProc() {
 	q.foreignFaults = q.e.live.faults.Load()
-	begin := time.Now()
+	var begin time.Time
+	if q.t.Timed {
+		begin = time.Now()
+	}
 	q.status, q.procErr = native.HTTPExtensionProc(q.e.exports.proc, q.slot)
-	q.threadTime = time.Since(begin)
+	if q.t.Timed {
+		q.threadTime = time.Since(begin)
+	}
 }
 
 // refuse answers a request that never reached the extension.

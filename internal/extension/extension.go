@@ -43,6 +43,8 @@ type Extension struct {
 	endErr error         // of that; set before ended is closed
 	closed atomic.Bool   // somebody was told so
 
+	flusher *flusher
+
 	faults    atomic.Int64
 	unhealthy atomic.Pointer[string]
 	live      liveRequests // those whose fault may have happened on a foreign thread
@@ -60,6 +62,7 @@ func Open(path string, o executor.Options) (*Extension, error) {
 	if err := e.load(path); err != nil {
 		return nil, fmt.Errorf("load extension %q: %w", path, err)
 	}
+	e.flusher = newFlusher(e.opt.Flush)
 	e.stopWatch = watchForeignFaults(e)
 	if lost := native.GuardLost(); lost != nil {
 		e.log.Warn("faults of these signals are no longer contained: an image put handlers of its own on them; run it in a process of its own", "signals", lost)

@@ -52,7 +52,7 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 			closing = closing || hasToken(f.Value, "close")
 		case "Keep-Alive", "Upgrade", "Proxy-Connection", "Trailer": // the dechunker drops trailers
 		default:
-			if first(h.Fields, i) { // its own values replace those of whoever is around us
+			if hdr[name] == nil || i < maxUnlike && first(h.Fields, i) { // its own values replace those of whoever is around us
 				hdr[name] = s.value(f.Value)
 			} else {
 				hdr[name] = append(hdr[name], f.Value)
@@ -145,6 +145,9 @@ func headerKey(name string) string {
 	}
 	return name
 }
+
+// maxUnlike is how many fields are compared with each other; those after them replace nothing.
+const maxUnlike = 100
 
 // first tells whether field i is the first of its name.
 func first(fields []isapi.Field, i int) bool {

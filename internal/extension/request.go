@@ -53,14 +53,12 @@ func newRequest(e *Extension, w http.ResponseWriter, r *http.Request, t *executo
 	return q
 }
 
-// requests are used again: nobody holds one whose slot is detached, whose operations are over and whose timer is stopped.
+// requests are used again: nobody holds one whose slot is detached, whose operations are over and which the flusher has let go.
 var requests = sync.Pool{New: func() any { return &request{} }}
 
 func (q *request) recycle() {
-	if q.resp.timer.free() {
-		*q = request{}
-		requests.Put(q)
-	}
+	*q = request{}
+	requests.Put(q)
 }
 
 func (q *request) fill() {

@@ -38,7 +38,11 @@ type response struct {
 	flushAll   bool // HSE_REQ_SET_FLUSH_FLAG
 	flushOnce  bool
 	dirty      bool // written, not flushed
-	timer      *flushTimer
+	cared      bool // the flusher has it
+	settled    bool // the flusher is not to have it any more
+
+	place          int  // for the flusher, under its lock
+	seen, sweeping bool // likewise
 
 	values []string // see value
 }
@@ -172,19 +176,13 @@ func (s *response) wrote() isapi.Error {
 	return isapi.OK
 }
 
-// touch arms the timer that sends what was written if nothing else does.
+// touch sees to it that what was written is sent if nothing else does.
 func (s *response) touch() {
-	if s.dirty {
-		return
-	}
 	s.dirty = true
-	if s.flushAll {
-		return
+	if !s.cared && !s.flushAll && !s.settled {
+		s.cared = true
+		s.q.e.flusher.add(s)
 	}
-	if s.timer == nil {
-		s.timer = newFlushTimer(s)
-	}
-	s.timer.Reset(s.q.e.opt.Flush)
 }
 
 // gone notes that the client is not there any more.
@@ -293,6 +291,7 @@ func (s *response) complete() bool {
 
 // result closes the response. It does not return when the client has to see a break.
 func (s *response) result(res executor.Result) executor.Result {
+	s.settle()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.head && !s.ended && !s.complete() && s.err == isapi.OK {
@@ -322,5 +321,16 @@ func (s *response) result(res executor.Result) executor.Result {
 func (s *response) hangUp() {
 	if s.disconnect && !s.broken && s.q.r.ProtoMajor < 2 {
 		closeAfterReply(s.w)
+	}
+}
+
+// settle takes the response out of the flusher's care, before its end.
+func (s *response) settle() {
+	s.mu.Lock()
+	cared := s.cared
+	s.settled = true
+	s.mu.Unlock()
+	if cared {
+		s.q.e.flusher.remove(s)
 	}
 }

@@ -70,7 +70,7 @@ func ParseHead(status, headers string) (Head, error) {
 // isFieldLine tells "Connection:Keep-Alive" from "500 Error: no disk".
 func isFieldLine(s string) bool {
 	name, _, ok := strings.Cut(s, ":")
-	return ok && IsToken(strings.TrimRight(name, " \t"))
+	return ok && IsToken(trimBlanks(name))
 }
 
 // ParseStatus splits "200 OK", "200" or "HTTP/1.1 200 OK".
@@ -114,18 +114,21 @@ func (h *Head) parseFields(text string, takeStatus bool) error {
 		}
 		if (line[0] == ' ' || line[0] == '\t') && len(h.Fields) > 0 { // folded line, RFC 9112 5.2
 			f := &h.Fields[len(h.Fields)-1]
-			f.Value = strings.TrimSpace(f.Value + " " + strings.TrimSpace(line))
+			if len(f.Value) > maxFolded {
+				return fmt.Errorf("header %q is folded into too many lines", Clip(f.Name))
+			}
+			f.Value = trimBlanks(f.Value + " " + trimBlanks(line))
 			if !isFieldValue(f.Value) {
 				return fmt.Errorf("header %q has control characters in its value", Clip(f.Name))
 			}
 			continue
 		}
 		name, value, ok := strings.Cut(line, ":")
-		name = strings.TrimRight(name, " \t")
+		name = trimBlanks(name)
 		if !ok || !IsToken(name) {
 			return fmt.Errorf("%q is not a header line: it needs a name and a colon", Clip(line))
 		}
-		value = strings.Trim(value, " \t")
+		value = trimBlanks(value)
 		if !isFieldValue(value) {
 			return fmt.Errorf("header %q has control characters in its value", Clip(name))
 		}
@@ -141,6 +144,20 @@ func (h *Head) parseFields(text string, takeStatus bool) error {
 		h.Fields = append(h.Fields, Field{name, value})
 	}
 	return nil
+}
+
+// maxFolded bounds the value of a header that goes on over several lines, in bytes.
+const maxFolded = 64 << 10
+
+// trimBlanks takes blanks and tabs off both ends.
+func trimBlanks(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // cutLine splits after the first line feed; the line comes without it and without a carriage return before it.

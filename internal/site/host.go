@@ -91,10 +91,13 @@ func (x *host) run(w http.ResponseWriter, r *http.Request, app *application, h *
 	running := *x
 	running.current = h
 	t.Host = &running
-	result := e.Execute(w, r, t)
-	if x.record != nil {
-		x.record.Result = &result
+	if x.record == nil {
+		e.Execute(w, r, t)
+		return
 	}
+	t.Timed = true
+	result := e.Execute(w, r, t)
+	x.record.Result = &result
 }
 
 // target says where p landed: isapi-extensions.md, 3.1.

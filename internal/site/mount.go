@@ -46,11 +46,7 @@ func (s *Site) mount(path string) mount {
 // stays.
 func (s *Site) physical(path string) string {
 	m := s.mount(strings.TrimSuffix(path, "/"))
-	p := filepath.Join(m.dir, filepath.FromSlash(strings.TrimPrefix(path, m.url)))
-	if strings.HasSuffix(path, "/") && !os.IsPathSeparator(p[len(p)-1]) {
-		p += string(filepath.Separator)
-	}
-	return p
+	return strings.TrimSuffix(m.dir, string(filepath.Separator)) + filepath.FromSlash(strings.TrimPrefix(path, m.url))
 }
 
 // inside calls f with the directory a checked path lies in and the path's name relative to it. Nothing reached through
