@@ -18,9 +18,9 @@
 //
 // # Whose process it is
 //
-// The extension runs inside the calling process, on a pool of threads. A fault in its code is contained: that request is answered
-// 500 and [WithFaultPolicy] says what happens to the next ones. Memory it overwrites before it faults, and a call to exit,
-// are not contained. The isapid program runs extensions it does not trust in processes of their own; this package does not.
+// The extension runs inside the calling process, on a pool of threads. A fault in its code, abort and exit included, is
+// contained: that request is answered 500 and [WithFaultPolicy] says what happens to the next ones. Memory it overwrites before
+// it faults, and locks it holds, are not. Load only extensions you would link into your program.
 package isapid
 
 import (
@@ -77,7 +77,7 @@ func (e *Extension) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.host.Error(w, r, status, 0)
 		return
 	}
-	e.exec.Execute(w, r, &executor.Target{
+	res := e.exec.Execute(w, r, &executor.Target{
 		ScriptName:       e.mount,
 		PathInfo:         info,
 		PathTranslated:   e.host.physical(info),
@@ -85,6 +85,7 @@ func (e *Extension) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		App:              e.app,
 		Host:             e.host,
 	})
+	res.Check()
 }
 
 // pathInfo is what follows the mount in the path of r, or the HTTP status for a path that is not this extension's.

@@ -17,8 +17,8 @@ import (
 // Executor runs requests through one extension. It is safe for concurrent use.
 type Executor interface {
 	// Execute answers r on w and returns when the response is complete, also when the extension returned
-	// HSE_STATUS_PENDING. It never panics because of what the extension did, with one exception: when the response had
-	// begun and cannot be completed it panics with [http.ErrAbortHandler], so that the client sees the break.
+	// HSE_STATUS_PENDING. It never panics because of what the extension did. When it returns a Result that is Broken the
+	// caller must panic with [http.ErrAbortHandler] (as [Result.Check] does), so that the client sees the break.
 	//
 	// Target t belongs to the executor until Execute returns.
 	Execute(w http.ResponseWriter, r *http.Request, t *Target) Result
@@ -86,15 +86,22 @@ type Mapping struct {
 
 // Result is what happened to one request, for logs and counters.
 type Result struct {
-	Status      int           // as sent; 0 when nothing could be sent
-	Substatus   int           // IIS sub-status, 0 if none
-	Win32       uint32        // Windows error code of the last failure, 0 if none (sc-win32-status)
-	Bytes       int64         // body bytes handed to the connection
-	LogData     string        // lpszLogData, control characters replaced
-	LogQuery    string        // HSE_APPEND_LOG_PARAMETER, to be appended to the logged query
-	Fault       error         // contained fault of this request, or nil
-	ThreadTime  time.Duration // inside HttpExtensionProc, if Target.Timed
-	Transmitted bool          // the response was complete
+	Status     int           // as sent; 0 when nothing could be sent
+	Substatus  int           // IIS sub-status, 0 if none
+	Win32      uint32        // Windows error code of the last failure, 0 if none (sc-win32-status)
+	Bytes      int64         // body bytes handed to the connection
+	LogData    string        // lpszLogData, control characters replaced
+	LogQuery   string        // HSE_APPEND_LOG_PARAMETER, to be appended to the logged query
+	Fault      error         // contained fault of this request, or nil
+	ThreadTime time.Duration // inside HttpExtensionProc, if Target.Timed
+	Broken     bool          // the response had begun and could not be completed
+}
+
+// Check panics with [http.ErrAbortHandler] when the response is broken. It is for the end of an http.Handler.
+func (r *Result) Check() {
+	if r.Broken {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // FaultPolicy is what an in-process executor does after a contained fault.

@@ -1,6 +1,7 @@
 package extension
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -60,7 +61,7 @@ func (q *request) complete(callback, context uintptr, n uint32, code isapi.Error
 	}
 	q.e.threads.complete(func() {
 		if err := native.Complete(callback, q.slot, context, n, uint32(code)); err != nil {
-			q.giveUp(err)
+			q.giveUp(fmt.Errorf("completion callback: %w", err))
 		}
 	})
 }

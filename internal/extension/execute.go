@@ -2,6 +2,7 @@ package extension
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -53,6 +54,9 @@ func (q *request) runProc() {
 		begin = time.Now()
 	}
 	q.status, q.procErr = native.HTTPExtensionProc(q.e.exports.proc, q.slot)
+	if q.procErr != nil {
+		q.procErr = fmt.Errorf("HttpExtensionProc: %w", q.procErr)
+	}
 	if q.t.Timed {
 		q.threadTime = time.Since(begin)
 	}
@@ -64,7 +68,7 @@ func refuse(w http.ResponseWriter, r *http.Request, t *executor.Target, status i
 		w.Header().Set("Retry-After", "5")
 	}
 	t.Host.Error(w, r, status, 0)
-	return executor.Result{Status: status, LogData: why, Transmitted: true}
+	return executor.Result{Status: status, LogData: why}
 }
 
 // badBody answers a request whose body could not be read as far as the read-ahead goes.
@@ -80,7 +84,7 @@ func (q *request) badBody(err error) executor.Result {
 	}
 	q.w.Header().Set("Connection", "close")
 	q.t.Host.Error(q.w, q.r, status, 0)
-	return executor.Result{Status: status, Win32: uint32(isapi.ReadFault), Transmitted: true}
+	return executor.Result{Status: status, Win32: uint32(isapi.ReadFault)}
 }
 
 // errNeverDone is why a request is given up whose extension returned PENDING and was not heard of again.

@@ -149,7 +149,7 @@ func (e *Extension) faultOf(err error, q *request) error {
 	case f.Foreign: // counted when it happened
 		return err
 	}
-	return e.fault(fmt.Errorf("HttpExtensionProc: %w", err), q)
+	return e.fault(err, q)
 }
 
 // fault records a contained fault, with the request it happened in (nil: none).

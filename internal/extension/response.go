@@ -1,6 +1,7 @@
 package extension
 
 import (
+	"bytes"
 	"net/http"
 	"sync"
 
@@ -158,12 +159,29 @@ func (s *response) send(p []byte) isapi.Error {
 	if len(p) == 0 || s.nobody {
 		return isapi.OK
 	}
-	n, err := s.w.Write(p)
+	broken := s.broken
+	s.broken = true // unless this returns: the extension may take its memory away, and nobody knows how much went out
+	n, err := s.hand(p)
+	s.broken = broken
 	s.written += int64(n)
 	if err != nil {
 		return s.gone()
 	}
 	return s.wrote()
+}
+
+// hand gives body bytes to net/http. HTTP/2 sends from a goroutine of its own, where a fault could not be contained if the
+// extension takes its memory away meanwhile: it gets a copy.
+func (s *response) hand(p []byte) (n int, err error) {
+	if s.q.r.ProtoMajor < 2 {
+		return s.w.Write(p)
+	}
+	for n < len(p) && err == nil {
+		var m int
+		m, err = s.w.Write(bytes.Clone(p[n:min(n+64<<10, len(p))]))
+		n += m
+	}
+	return n, err
 }
 
 // wrote sees to it that what was written reaches the client soon.
@@ -289,7 +307,7 @@ func (s *response) complete() bool {
 	return (s.declared < 0 || s.written == s.declared) && (s.chunks == nil || s.chunks.ended)
 }
 
-// result closes the response. It does not return when the client has to see a break.
+// result closes the response.
 func (s *response) result(res executor.Result) executor.Result {
 	s.settle()
 	s.mu.Lock()
@@ -310,10 +328,7 @@ func (s *response) result(res executor.Result) executor.Result {
 	s.hangUp()
 	s.finished = true
 	res.Status, res.Substatus, res.Bytes, res.Win32 = s.status, s.sub, s.written, uint32(s.err)
-	res.Transmitted = !s.broken
-	if s.broken {
-		panic(http.ErrAbortHandler)
-	}
+	res.Broken = s.broken
 	return res
 }
 

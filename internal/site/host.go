@@ -92,12 +92,14 @@ func (x *host) run(w http.ResponseWriter, r *http.Request, app *application, h *
 	running.current = h
 	t.Host = &running
 	if x.record == nil {
-		e.Execute(w, r, t)
+		result := e.Execute(w, r, t)
+		result.Check()
 		return
 	}
 	t.Timed = true
 	result := e.Execute(w, r, t)
 	x.record.Result = &result
+	result.Check()
 }
 
 // target says where p landed: isapi-extensions.md, 3.1.

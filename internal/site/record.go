@@ -16,7 +16,7 @@ type Record struct {
 	Handler     string           // pattern; "" for a static file
 	Image       string           // file of the extension; "" for a static file
 	Substatus   int              // of the error page the site made last; 0 if none
-	Result      *executor.Result // nil if no extension ran, or it broke the connection
+	Result      *executor.Result // nil if no extension ran
 }
 
 type recordKey struct{}

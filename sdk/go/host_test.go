@@ -83,6 +83,7 @@ func (h *host) serve(w http.ResponseWriter, r *http.Request) {
 		App:              &executor.App{SiteID: 1, SiteName: "test", DocumentRoot: h.root, Path: "/", PhysicalPath: h.root},
 		Host:             h,
 	})
+	res.Check()
 }
 
 // last waits for the server to be done with its requests and returns the result of the last one.

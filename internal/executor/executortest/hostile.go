@@ -1,6 +1,11 @@
 package executortest
 
 import (
+	"crypto/tls"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +44,39 @@ func testHostile(t *testing.T, s *suite) {
 		}
 	}
 	t.Run("storm", func(t *testing.T) { testStorm(t, s) })
+	t.Run("vanish", func(t *testing.T) { testVanish(t, s) })
+}
+
+// A buffer is gone while it is being sent: that response may break, in every protocol, and nothing else does.
+func testVanish(t *testing.T, s *suite) {
+	for _, srv := range []*server{s.serve(t, "vanish", executor.Options{}), s.serveTLS(t, "vanish", executor.Options{}).server} {
+		trs := []*http.Transport{{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		if strings.HasPrefix(srv.URL, "https") {
+			trs = append(trs, http2Only())
+		}
+		for _, tr := range trs {
+			g := newGate(t)
+			req, err := http.NewRequest("GET", srv.URL+"/app.dll?vanish="+url.QueryEscape(g.file), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := tr.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.open()
+			waitFor(t, "the buffer to be gone", func() bool { _, err := os.Stat(g.file + "-gone"); return err == nil })
+			n, err := io.Copy(io.Discard, res.Body) // all of it, if it had been taken before
+			res.Body.Close()
+			tr.CloseIdleConnections()
+			if err == nil && n != 32<<20 {
+				t.Errorf("%s: %d bytes without an error", res.Proto, n)
+			}
+			if res := srv.get("fine"); res.StatusCode != 200 {
+				t.Errorf("after it: %s, want 200", res.Status)
+			}
+		}
+	}
 }
 
 // Fifty threads call back at once for each of four requests at once: every byte arrives.

@@ -155,7 +155,7 @@ func testWays(t *testing.T, s *suite) {
 		if got.line != "HTTP/1.1 "+tt.line || got.body != tt.body || got.notes != tt.notes {
 			t.Errorf("%q: %q, body %q, calls %q; want %q, %q, %q", tt.steps, got.line, got.body, got.notes, tt.line, tt.body, tt.notes)
 		}
-		if want := int64(len(tt.body)); got.result.Bytes != want || !got.result.Transmitted || got.result.Fault != nil {
+		if want := int64(len(tt.body)); got.result.Bytes != want || got.result.Broken || got.result.Fault != nil {
 			t.Errorf("%q: result %+v, want %d bytes, transmitted", tt.steps, got.result, want)
 		}
 	}
@@ -185,7 +185,7 @@ func testBodiless(t *testing.T, s *suite) {
 		if l := got.header.Get("Content-Length"); l != tt.length {
 			t.Errorf("%s %q: Content-Length %q, want %q", tt.method, tt.steps, l, tt.length)
 		}
-		if got.result.Bytes != 0 || !got.result.Transmitted {
+		if got.result.Bytes != 0 || got.result.Broken {
 			t.Errorf("%s %q: result %+v, want 0 bytes, transmitted", tt.method, tt.steps, got.result)
 		}
 	}

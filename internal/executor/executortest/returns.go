@@ -37,7 +37,7 @@ func testReturnValues(t *testing.T, s *suite) {
 		{"status=503 | send= | return=4", "503 Service Unavailable", ""},
 	} {
 		got := p.play(tt.steps)
-		if got.line != "HTTP/1.1 "+tt.line || got.body != tt.body || !got.result.Transmitted {
+		if got.line != "HTTP/1.1 "+tt.line || got.body != tt.body || got.result.Broken {
 			t.Errorf("%q: %q, body %q, result %+v; want %q, %q", tt.steps, got.line, got.body, got.result, tt.line, tt.body)
 		}
 	}

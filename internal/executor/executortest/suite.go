@@ -177,8 +177,9 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) {
 		Host:             s.host,
 	})
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.results = append(s.results, res)
+	s.mu.Unlock()
+	res.Check()
 }
 
 // result returns what Execute said of the i-th finished request. It waits for it.
