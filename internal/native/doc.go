@@ -10,6 +10,11 @@
 //
 // What a fault leaves behind (locks held, memory half changed) is the image's: it is suspect from then on.
 //
+// Out of reach of the guard, and a reason to run an image in a process of its own: exit_group by system call, err(3) and
+// error(3), a corrupted heap, a stack overrun by more than a page, and a handler of the image's own on one of these signals,
+// which takes the place of the guard for all images ([GuardLost]) until its code is unloaded. The locale, the working folder and
+// the environment are the process's; a signal mask lasts until the call ends that set it.
+//
 // # Callbacks
 //
 // An extension is handed an EXTENSION_CONTROL_BLOCK in C memory, a [Slot], whose ConnID is its own address, because real
