@@ -307,7 +307,7 @@ func (s *response) complete() bool {
 	return (s.declared < 0 || s.written == s.declared) && (s.chunks == nil || s.chunks.ended)
 }
 
-// result closes the response. It does not return when the client has to see a break.
+// result closes the response.
 func (s *response) result(res executor.Result) executor.Result {
 	s.settle()
 	s.mu.Lock()
@@ -328,10 +328,7 @@ func (s *response) result(res executor.Result) executor.Result {
 	s.hangUp()
 	s.finished = true
 	res.Status, res.Substatus, res.Bytes, res.Win32 = s.status, s.sub, s.written, uint32(s.err)
-	res.Transmitted = !s.broken
-	if s.broken {
-		panic(http.ErrAbortHandler)
-	}
+	res.Broken = s.broken
 	return res
 }
 
