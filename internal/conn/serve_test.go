@@ -58,6 +58,7 @@ func serve(t *testing.T, config *tls.Config, handler http.HandlerFunc) string {
 			Of(c).RequestBegun()
 		case http.StateIdle:
 			Of(c).RequestEnded()
+		default: // nothing to tell
 		}
 	}
 	s.Start()

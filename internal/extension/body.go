@@ -99,7 +99,7 @@ func (q *request) readInto(buf uintptr, want uint32) (int, isapi.Error) {
 	switch {
 	case n > 0:
 		return n, isapi.OK
-	case err == nil || err == io.EOF:
+	case err == nil || errors.Is(err, io.EOF):
 		return 0, isapi.OK
 	}
 	return 0, q.readError(err)

@@ -76,6 +76,7 @@ func (d *dechunker) endLine(line []byte) (err error) {
 		d.state = chunkSize
 	case chunkTrailer: // trailer fields are dropped
 		d.ended = len(line) == 0
+	default: // chunkData has no lines
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package extension
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -22,7 +23,7 @@ const (
 func (q *request) drain() {
 	b := &q.body
 	switch {
-	case !b.duplex || q.r.ProtoMajor >= 2 || b.err == io.EOF:
+	case !b.duplex || q.r.ProtoMajor >= 2 || errors.Is(b.err, io.EOF):
 		return
 	case !q.keepAlive() || hasToken(q.r.Header.Get("Expect"), "100-continue"):
 		return // net/http closes the connection, also of a client that still waits for its 100
@@ -34,7 +35,7 @@ func (q *request) drain() {
 		return
 	}
 	_ = http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(drainTime)) // net/http sets it anew
-	if _, err := io.CopyN(io.Discard, readerFunc(b.read), maxDrain+1); err != io.EOF {
+	if _, err := io.CopyN(io.Discard, readerFunc(b.read), maxDrain+1); !errors.Is(err, io.EOF) {
 		closeAfterReply(q.w)
 	}
 }

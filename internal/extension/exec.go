@@ -2,6 +2,7 @@ package extension
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -125,7 +126,7 @@ func (q *request) runChild(cw *childWriter, c *child) (err isapi.Error) {
 		if p == nil {
 			return
 		}
-		if p != http.ErrAbortHandler {
+		if e, _ := p.(error); !errors.Is(e, http.ErrAbortHandler) {
 			q.e.log.Error("child request panicked", "panic", p, "child", c.r.URL.RequestURI(), "stack", string(debug.Stack()))
 		}
 		err = isapi.WriteFault

@@ -1,6 +1,7 @@
 package extension
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/isapid/isapid/internal/isapi"
@@ -24,7 +25,7 @@ func (p *pageWriter) Write(b []byte) (int, error) {
 	p.WriteHeader(http.StatusOK)
 	n, err := p.s.w.Write(b)
 	p.s.written += int64(n)
-	if err != nil && err != http.ErrBodyNotAllowed {
+	if err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
 		p.s.err, p.s.broken = isapi.WSAEConnReset, true
 	}
 	return n, err

@@ -95,6 +95,7 @@ func (s *response) writeRaw(p []byte) isapi.Error {
 			return isapi.OK
 		case isapi.RawBody:
 			return s.rawIsBody(s.raw[:held], p)
+		case isapi.RawHead:
 		}
 		s.raw = nil
 		if err := s.sendHead(&h, nil); err != isapi.OK {

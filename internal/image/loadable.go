@@ -85,8 +85,9 @@ func (i *Info) notImage() string {
 		return "a macOS library (Mach-O): build it for " + systemName(runtime.GOOS)
 	case FormatDOS:
 		return "a DOS or 16-bit Windows program: no 32- or 64-bit host can load it; it has to be built anew"
+	default:
+		return "neither an ELF nor a PE file, so not a shared library: " + name
 	}
-	return "neither an ELF nor a PE file, so not a shared library: " + name
 }
 
 func (i *Info) notWhole() string {
@@ -128,8 +129,9 @@ func (i *Info) notLibrary() string {
 		return "an object file, not a shared library: link it with -shared"
 	case TypeCore:
 		return "a memory dump (core), not a shared library"
+	default:
+		return "not a shared library"
 	}
-	return "not a shared library"
 }
 
 func (i *Info) lacksLibrary() string {

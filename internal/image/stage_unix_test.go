@@ -233,7 +233,7 @@ func TestSourceChanges(t *testing.T) {
 		if err := test.change(path); err != nil {
 			t.Fatal(err)
 		}
-		if err := unchanged(src, before, sum, n); err != test.want {
+		if err := unchanged(src, before, sum, n); !errors.Is(err, test.want) {
 			t.Errorf("%s: got %v, want %v", test.name, err, test.want)
 		}
 	}

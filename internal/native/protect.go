@@ -1,6 +1,7 @@
 package native
 
 import (
+	"errors"
 	"log/slog"
 	"runtime/debug"
 
@@ -24,7 +25,7 @@ func catch(err *isapi.Error) {
 		*err = isapi.InvalidParameter
 	default:
 		*err = isapi.InvalidParameter
-		if p != error(errPointer) {
+		if e, _ := p.(error); !errors.Is(e, errPointer) {
 			slog.Error("defect of isapid in a callback; the call fails", "panic", p, "stack", string(debug.Stack()))
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"debug/dwarf"
 	"debug/elf"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"sort"
@@ -201,7 +200,7 @@ func (t *symbolTable) line(addr uint64) (text string) {
 		return ""
 	}
 	var e dwarf.LineEntry
-	if err := lr.SeekPC(addr, &e); err != nil || err == io.EOF || e.File == nil {
+	if err := lr.SeekPC(addr, &e); err != nil || e.File == nil {
 		return ""
 	}
 	return fmt.Sprintf("%s:%d", filepath.Base(e.File.Name), e.Line)

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -55,7 +56,7 @@ func readVariable(ecb *C.EXTENSION_CONTROL_BLOCK, name string) (string, error) {
 	for {
 		size := C.DWORD(len(buf))
 		err := errnoOf(C.isapi_variable(ecb, cname, unsafe.Pointer(&buf[0]), &size))
-		if err == ErrInsufficientBuffer && int(size) > len(buf) {
+		if errors.Is(err, ErrInsufficientBuffer) && int(size) > len(buf) {
 			buf = make([]byte, size)
 			continue
 		}
@@ -101,7 +102,7 @@ func mapPath(ecb *C.EXTENSION_CONTROL_BLOCK, urlPath string) (string, error) {
 		copy(buf, urlPath)
 		size := C.DWORD(n)
 		err := errnoOf(C.isapi_support(ecb, C.HSE_REQ_MAP_URL_TO_PATH, unsafe.Pointer(&buf[0]), &size))
-		if err == ErrInsufficientBuffer && n < longest {
+		if errors.Is(err, ErrInsufficientBuffer) && n < longest {
 			continue
 		}
 		if err != nil {

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"log"
 	"net/http"
 	"runtime/debug"
@@ -33,7 +34,7 @@ func serve(c *ControlBlock, h http.Handler) (complete bool) {
 
 // logPanic writes the stack to the standard logger, that is to stderr. [http.ErrAbortHandler] is a wish, no accident.
 func logPanic(r *http.Request, v any) {
-	if v != http.ErrAbortHandler {
+	if err, _ := v.(error); !errors.Is(err, http.ErrAbortHandler) {
 		log.Printf("isapi: panic serving %s %q for %s: %v\n%s", r.Method, r.RequestURI, r.RemoteAddr, v, debug.Stack())
 	}
 }

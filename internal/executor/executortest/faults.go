@@ -2,6 +2,7 @@ package executortest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -107,7 +108,7 @@ func testFaultSent(t *testing.T, s *suite) {
 	srv := s.serve(t, "crash", executor.Options{})
 	for _, how := range []string{"segv", "abort", "exit"} {
 		res, err := srv.try("GET", "/app.dll/x?sent-"+how, nil)
-		if err != io.ErrUnexpectedEOF {
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%s: read %q with %v, want %v", how, res.Body, err, io.ErrUnexpectedEOF)
 		}
 	}

@@ -1,6 +1,7 @@
 package executortest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -169,7 +170,7 @@ func testLength(t *testing.T, s *suite) {
 		"header=Content-Length: 5\r\n\r\n | ex= | write=hell", "header=Content-Length: 5\r\n\r\n | ex=",
 		"header=Content-Length: 5\r\n\r\n | send= | return=4", "write=HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
 	} {
-		if got, err := parse(p.raw("GET /app.dll?"+script(steps)+" HTTP/1.1\r\nHost: h\r\n\r\n"), "GET"); err != io.ErrUnexpectedEOF {
+		if got, err := parse(p.raw("GET /app.dll?"+script(steps)+" HTTP/1.1\r\nHost: h\r\n\r\n"), "GET"); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%q: body %q and %v, want a break", steps, got.body, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package executortest
 
 import (
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -71,7 +72,7 @@ func testNeverDone(t *testing.T, s *suite) {
 	if got := srv.result(1).LogData; got != "87 87 87 87" {
 		t.Errorf("callbacks of a request that was given up failed with %q, want 87 each", got)
 	}
-	if res, err := srv.try("GET", "/app.dll?never-head", nil); err != io.ErrUnexpectedEOF || res.Body != "half" {
+	if res, err := srv.try("GET", "/app.dll?never-head", nil); !errors.Is(err, io.ErrUnexpectedEOF) || res.Body != "half" {
 		t.Errorf("never done, half sent: body %q, %v; want a break", res.Body, err)
 	}
 	if !srv.log.has("HSE_REQ_DONE_WITH_SESSION") {
