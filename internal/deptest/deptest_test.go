@@ -35,7 +35,7 @@ var layers = map[string][]string{
 	"isapi":     {}, // the ABI in pure Go
 	"deptest":   {},
 
-	"executor/executortest": {"executor", "isapi", "server", "testext"}, // for tests, as testext
+	"executor/executortest": {"executor", "isapi", "server", "testext", "toolchain"}, // for tests, as testext
 	"testext":               {"sdk", "toolchain"},
 }
 
