@@ -1,5 +1,5 @@
 // Command compare measures what one small dynamic page costs on this machine, in one run: bare net/http, isapid in-process
-// with the same bytes, nginx, nginx with FastCGI, and Apache with the page in a C module. Servers are driven in turn by wrk, round by
+// with the same bytes (mounted in a program's own http.Server, and served by isapid), nginx, nginx with FastCGI, and Apache with the page in a C module. Servers are driven in turn by wrk, round by
 // round, so that drift of the machine hits all alike; it prints the median of the rounds and ratios.
 //
 //	go run ./bench/compare [-rounds 5] [-seconds 2] [-connections 1,8,32,64] [-markdown]
@@ -68,7 +68,7 @@ func run(ctx context.Context, rounds, seconds int, connections string, markdown 
 
 // report prints one table. Ratios are medians of the ratios of each round, against bare and against nginx + FastCGI.
 func report(connections int, servers []*server, samples map[string][]sample, markdown bool) {
-	row, head := "%-22s %10.1f %10.0f %10.0f %10.0f %10.2f %10.2f\n", "%-22s %10s %10s %10s %10s %10s %10s\n"
+	row, head := "%-24s %10.1f %10.0f %10.0f %10.0f %10.2f %10.2f\n", "%-24s %10s %10s %10s %10s %10s %10s\n"
 	if markdown {
 		row, head = "| %s | %.1f | %.0f | %.0f | %.0f | %.2f | %.2f |\n", "| %s | %s | %s | %s | %s | %s | %s |\n"
 	}

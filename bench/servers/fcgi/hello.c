@@ -1,12 +1,15 @@
-/* The hello page behind FastCGI: what a C program does that moved away from ISAPI. argv: the Unix socket. */
+/* The hello page behind FastCGI: what a C program does that moved away from ISAPI. A thread for every connection that nginx
+ * keeps open, because libfcgi serves one connection after the other. argv: the Unix socket. */
 #include <fcgiapp.h>
+#include <pthread.h>
 #include <stdio.h>
-#include <string.h>
 
-int main(int argc, char **argv) {
+#define THREADS 64
+
+static int sock;
+
+static void *serve(void *unused) {
 	FCGX_Request r;
-	int sock;
-	if (argc < 2 || FCGX_Init() != 0 || (sock = FCGX_OpenSocket(argv[1], 128)) < 0) return 1;
 	FCGX_InitRequest(&r, sock, 0);
 	while (FCGX_Accept_r(&r) == 0) {
 		char page[1024];
@@ -16,5 +19,14 @@ int main(int argc, char **argv) {
 		FCGX_PutStr(page, len, r.out);
 		FCGX_Finish_r(&r);
 	}
+	return unused;
+}
+
+int main(int argc, char **argv) {
+	pthread_t t[THREADS];
+	int i;
+	if (argc < 2 || FCGX_Init() != 0 || (sock = FCGX_OpenSocket(argv[1], 128)) < 0) return 1;
+	for (i = 0; i < THREADS; i++) pthread_create(&t[i], NULL, serve, NULL);
+	for (i = 0; i < THREADS; i++) pthread_join(t[i], NULL);
 	return 0;
 }
