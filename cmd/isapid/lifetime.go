@@ -25,6 +25,7 @@ func live(f *front.Front, say *reporter) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
+	collectLess()
 	if err := f.Start(); err != nil {
 		return startError(err)
 	}
