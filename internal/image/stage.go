@@ -44,7 +44,7 @@ func Stage(source, dir string) (*Staged, error) {
 	case err == nil:
 		return s, nil
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return nil, fmt.Errorf("stage %q: %w: make room, or stage in another folder", source, err)
+		return nil, fmt.Errorf("stage %q: %w: make room, or set TMPDIR to a folder on another file system", source, err)
 	}
 	return nil, fmt.Errorf("stage %q: %w", source, err)
 }

@@ -168,7 +168,7 @@ func TestNoexec(t *testing.T) {
 			continue
 		}
 		_, err := Stage(os.Args[0], f[1])
-		want := `no code can be loaded from the staging folder "` + f[1] + `" (mount option noexec): stage in another folder`
+		want := `no code can be loaded from the staging folder "` + f[1] + `" (mount option noexec): set TMPDIR to a folder on another file system`
 		if err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("got %v, want …%s", err, want)
 		}

@@ -47,7 +47,7 @@ func homeIn(parent string) (*home, error) {
 		return nil, fmt.Errorf("make the staging folder: %w", err)
 	}
 	if noexec(parent) {
-		return nil, fmt.Errorf("no code can be loaded from the staging folder %q (mount option noexec): stage in another folder", parent)
+		return nil, fmt.Errorf("no code can be loaded from the staging folder %q (mount option noexec): set TMPDIR to a folder on another file system", parent)
 	}
 	homes.mu.Lock()
 	defer homes.mu.Unlock()
