@@ -13,7 +13,7 @@ STATICCHECK_VERSION   := v0.8.2
 GOLANGCI_LINT := .cache/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 STATICCHECK   := .cache/staticcheck-$(STATICCHECK_VERSION)/staticcheck
 
-.PHONY: build run test check format vet lint cross headers layers tidy bench fuzz asan packages clean
+.PHONY: build run test check format vet lint cross headers layers tidy bench bench-compare fuzz asan packages clean
 
 build: ## build bin/isapid
 	go build -o bin/isapid ./cmd/isapid
@@ -50,8 +50,11 @@ cross: ## the other systems build
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build ./...
 	CGO_ENABLED=0 GOOS=windows GOARCH=386 go build ./...
 
-bench: ## run the benchmarks
+bench: bench-compare ## run the benchmarks: single functions, then whole servers against each other
 	go test -run '^$$' -bench . -benchmem ./...
+
+bench-compare: ## compare with nginx, FastCGI and Apache; see bench/RESULTS.md
+	go run ./bench/compare -rounds 5 -seconds 1 -markdown
 
 fuzz: ## run every fuzz target for FUZZTIME
 	hack/fuzz.sh '$(FUZZTIME)'

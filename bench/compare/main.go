@@ -1,6 +1,7 @@
 // Command compare measures what one small dynamic page costs on this machine, in one run: bare net/http, isapid in-process
-// with the same bytes (mounted in a program's own http.Server, and served by isapid), nginx, nginx with FastCGI, and Apache with the page in a C module. Servers are driven in turn by wrk, round by
-// round, so that drift of the machine hits all alike; it prints the median of the rounds and ratios.
+// with the same bytes (mounted in a program's own http.Server, and served by isapid), nginx, nginx with FastCGI, and Apache with the
+// page in a C module. Servers are driven in turn by wrk, round by round, so that drift of the machine hits all alike; it prints
+// the median of the rounds and ratios.
 //
 //	go run ./bench/compare [-rounds 5] [-seconds 2] [-connections 1,8,32,64] [-markdown]
 //
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"os/signal"
 	"sort"
 	"strconv"
@@ -36,6 +38,9 @@ func main() {
 }
 
 func run(ctx context.Context, rounds, seconds int, connections string, markdown bool) error {
+	if err := tools(); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "isapid-bench-")
 	if err != nil {
 		return err
@@ -62,6 +67,18 @@ func run(ctx context.Context, rounds, seconds int, connections string, markdown 
 			}
 		}
 		report(n, servers, samples, markdown)
+	}
+	return nil
+}
+
+// tools says what is missing before anything is started.
+func tools() error {
+	for program, debian := range map[string]string{
+		"wrk": "wrk", "nginx": "nginx-light", "apache2": "apache2", "apxs": "apache2-dev", "gcc": "gcc libfcgi-dev",
+	} {
+		if _, err := exec.LookPath(program); err != nil {
+			return fmt.Errorf("%w; Debian: apt-get install wrk nginx-light apache2 apache2-dev gcc libfcgi-dev (here: %s)", err, debian)
+		}
 	}
 	return nil
 }

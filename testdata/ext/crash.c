@@ -60,7 +60,7 @@ static void misuse(const char *how) {
     if (!strcmp(how, "no-stack")) no_stack();
     if (!strcmp(how, "null-call")) ((void (*)(void))(size_t)zero)();
     if (!strcmp(how, "wild-call")) ((void (*)(void))(size_t)(0x5151 + zero))();
-    if (!strcmp(how, "free")) free((char *)&zero + zero);
+    if (!strcmp(how, "free")) free((void *)((size_t)&zero + (size_t)zero));
     if (!strcmp(how, "exit")) exit(3);
     if (!strcmp(how, "_exit")) _exit(4);
     if (!strcmp(how, "quick_exit")) quick_exit(5);
