@@ -20,7 +20,7 @@ var layers = map[string][]string{
 	"sdk":          {}, // the headers and units, embedded
 	"sdk/...":      {}, // each travels alone
 	"examples/...": {".", "sdk/go"},
-	"bench/...":    {"executor"}, // load generators and the servers compared with
+	"bench/...":    {".", "executor"}, // load generators and the servers compared with
 
 	"front":     {"config", "executor", "extension", "image", "server", "site"}, // the front process, wired together
 	"server":    {"conn"},                                                       // HTTP; knows sites as handlers only, and no processes

@@ -30,6 +30,9 @@ func (x *host) Error(w http.ResponseWriter, r *http.Request, status, substatus i
 	for _, name := range []string{"Content-Length", "Content-Type", "Content-Encoding", "Content-Range", "Accept-Ranges", "Etag", "Last-Modified"} {
 		header.Del(name) // they are about another body
 	}
+	if status == http.StatusServiceUnavailable && header.Get("Retry-After") == "" {
+		header.Set("Retry-After", "1")
+	}
 	page, ok := x.site.errorPage(status, substatus)
 	if ok && !x.failing && x.sendPage(w, r, page, status) {
 		return

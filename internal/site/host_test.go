@@ -186,8 +186,8 @@ func TestConcurrentLimit(t *testing.T) {
 	}
 	<-entered
 	<-entered
-	if resp := f.get("/app.dll"); resp.code() != "503.2" {
-		t.Errorf("third request: got %s", resp.Status)
+	if resp := f.get("/app.dll"); resp.code() != "503.2" || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("third request: got %s, Retry-After %q; want 503.2 and a time", resp.Status, resp.Header.Get("Retry-After"))
 	}
 	close(leave)
 	for range 2 {
