@@ -3,20 +3,23 @@ package config
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
 const oneSite = "sites:\n  - name: a\n    root: wwwroot\n" // what follows belongs to the site: four spaces
 
-// Each bad file and all that is said about it. DIR stands for its folder.
-var badFiles = []struct {
+// badFile is a bad file and all that is said about it, without the name of its folder.
+type badFile struct {
 	name, text string
 	want       []string
-}{
+}
+
+var badFiles = []badFile{
 	{"unknown key", "site: []\n", []string{`isapid.yaml:1:1: unknown key "site" in the configuration; did you mean "sites"?`}},
 	{"unknown key in pool", "pools:\n  p:\n    treads: 1\n", []string{`isapid.yaml:3:5: unknown key "treads" in pool; did you mean "threads"?`}},
-	{"unknown key, nothing near", "xyzzyplugh: 1\n", []string{`isapid.yaml:1:1: unknown key "xyzzyplugh" in the configuration; known keys: images, limits, log, pools, sites`}},
+	{"unknown key, nothing near", "xyzzyplugh: 1\n", []string{`isapid.yaml:1:1: unknown key "xyzzyplugh" in the configuration; known keys: control, images, limits, log, pools, sites`}},
 	{"not a mapping", "- a\n", []string{`isapid.yaml:1:1: the configuration must be a mapping, not a list; write it as lines of "key: value"`}},
 	{"scalar", "hello\n", []string{`isapid.yaml:1:1: the configuration must be a mapping, not "hello"; write it as lines of "key: value"`}},
 	{"syntax", "sites: [\n", []string{`isapid.yaml:1:8: not valid YAML: sequence end token ']' not found`}},
@@ -48,16 +51,12 @@ var badFiles = []struct {
 	{"size too big", "pools: {p: {stack: 2GiB}}\n", []string{`isapid.yaml:1:20: "stack" is 2GiB; allowed: 64KiB to 1GiB`}},
 	{"size overflow", "limits: {body: 999999999999999GiB}\n", []string{`isapid.yaml:1:16: "body" is 999999999999999GiB; allowed: 0 to 1048576GiB`}},
 	{"level", "log: {level: loud}\n", []string{`isapid.yaml:1:14: "level" is "loud"; allowed: debug, info, warn, error`}},
-	{"mode isolated", "pools:\n  p:\n    mode: isolated\n", []string{`isapid.yaml:3:11: mode "isolated" is not in this release; use in-process`}},
-	{"mode", "pools: {p: {mode: inprocess}}\n", []string{`isapid.yaml:1:19: "mode" is "inprocess"; allowed: in-process`}},
-	{"later keys", "pools:\n  p:\n    workers: 2\n    update: {watch: true}\n    health: {}\n    recycle: {}\n", []string{
-		`isapid.yaml:3:14: "workers" belongs to isolated pools, which are not in this release; remove the key`,
-		`isapid.yaml:4:13: "update" belongs to updates of a loaded extension, which are not in this release; remove the key`,
-		`isapid.yaml:5:13: "health" belongs to isolated pools, which are not in this release; remove the key`,
-		`isapid.yaml:6:14: "recycle" belongs to isolated pools, which are not in this release; remove the key`,
+	{"mode", "pools: {p: {mode: inprocess}}\n", []string{`isapid.yaml:1:19: "mode" is "inprocess"; allowed: isolated, in-process`}},
+	{"later keys", "pools:\n  p:\n    update: {watch: true}\n", []string{
+		`isapid.yaml:3:13: "update" belongs to updates of a loaded extension, which are not in this release; remove the key`,
 	}},
 	{"filters", oneSite + "    applications: [{path: /, filters: [a.so]}]\n", []string{`isapid.yaml:4:39: filters are not in this release; remove the key`}},
-	{"on_fault", "pools: {p: {on_fault: die}}\n", []string{`isapid.yaml:1:23: "on_fault" is "die"; allowed: keep, refuse`}},
+	{"on_fault", "pools: {p: {on_fault: die}}\n", []string{`isapid.yaml:1:23: "on_fault" is "die"; allowed: keep, refuse, isolate`}},
 	{"no name, no root", "sites:\n  - static: true\n", []string{
 		`isapid.yaml:2:5: a site has no name; add a line like "name: shop"`,
 		`isapid.yaml:2:5: a site has no root; add a line like "root: ./wwwroot"`,
@@ -140,7 +139,7 @@ var badFiles = []struct {
 
 func TestBadFiles(t *testing.T) {
 	dir := folder(t)
-	for _, tt := range badFiles {
+	for _, tt := range slices.Concat(badFiles, badPools) {
 		t.Run(tt.name, func(t *testing.T) {
 			file := filepath.Join(dir, "isapid.yaml")
 			c, err := Parse(file, []byte(tt.text))
@@ -164,7 +163,8 @@ func TestBadFiles(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(Example))
-	for _, tt := range badFiles {
+	f.Add([]byte(everything))
+	for _, tt := range slices.Concat(badFiles, badPools) {
 		f.Add([]byte(tt.text))
 	}
 	dir := folder(f)
@@ -185,6 +185,14 @@ func FuzzParse(f *testing.F) {
 					t.Errorf("application %+v passed", a)
 				}
 			}
+		}
+		for _, p := range c.Pools {
+			if why := impossible(p); why != "" {
+				t.Errorf("pool %+v passed: %s", p, why)
+			}
+		}
+		if s := c.Control.Socket; s != "" && !filepath.IsAbs(s) {
+			t.Errorf("control socket %q passed", s)
 		}
 	})
 }

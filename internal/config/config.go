@@ -13,12 +13,13 @@ import (
 
 // Config is one configuration file.
 type Config struct {
-	File   string           // absolute path of the file; never served to a client
-	Sites  []Site           // in file order
-	Pools  map[string]*Pool // by name; [DefaultPoolName] always exists
-	Images Images           // for sites that have none of their own
-	Limits Limits           // what a site starts from
-	Log    Log
+	File    string           // absolute path of the file; never served to a client
+	Sites   []Site           // in file order
+	Pools   map[string]*Pool // by name; [DefaultPoolName] always exists
+	Images  Images           // for sites that have none of their own
+	Limits  Limits           // what a site starts from
+	Log     Log
+	Control Control
 }
 
 // Site is a set of bindings with one URL space.
@@ -105,34 +106,6 @@ type Images struct {
 	// Allow lists files and folders. Empty: the directories of the site, its applications and virtual directories. An image
 	// named by a handler's Extension is always allowed.
 	Allow []string
-}
-
-// PoolMode says where the extensions of a pool run.
-type PoolMode string
-
-// ModeInProcess runs extensions inside the server process.
-const ModeInProcess PoolMode = "in-process"
-
-// FaultPolicy says what happens to an in-process extension after a contained fault.
-type FaultPolicy string
-
-// The fault policies.
-const (
-	FaultKeep   FaultPolicy = "keep"   // go on with the extension
-	FaultRefuse FaultPolicy = "refuse" // answer every further request 500
-)
-
-// Pool is how the extensions of its applications run.
-type Pool struct {
-	Mode      PoolMode
-	Threads   int           // requests inside the extension at a time, 1 to 4096; 1 pins one OS thread
-	Stack     int           // bytes of a thread's stack; 0: the system's default
-	Queue     int           // requests waiting for a thread, 1 to 1000000; more are answered 503
-	QueueWait time.Duration // longest wait for a thread; 0: no limit
-	ReadAhead int           // bytes of the body read before the extension is called; 0: none
-	Pending   time.Duration // longest time between HSE_STATUS_PENDING and DONE_WITH_SESSION; 0: no limit
-	Flush     time.Duration // written data waits at most this long before it is sent; 0: never
-	OnFault   FaultPolicy
 }
 
 // Limits bound what one client may take. A request over a limit gets the status in brackets. Body, Concurrent, URL and

@@ -47,6 +47,13 @@ func TestExampleHoldsTheDefaults(t *testing.T) {
 	site.Images.Allow = []string{}
 	want.Images.Allow = []string{}
 	want.Sites = []Site{site}
+	for name, mode := range map[string]PoolMode{DefaultPoolName: ModeInProcess, "legacy": ModeIsolated} {
+		p := DefaultPool()
+		p.Mode = mode
+		want.Pools[name] = p
+	}
+	legacy := want.Pools["legacy"]
+	legacy.Recycle.At, legacy.Orphan.Action, legacy.Idempotent = []ClockTime{}, []string{}, []string{}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("example file:\n got %+v\nwant %+v", got, want)
 	}
@@ -61,22 +68,27 @@ func TestExampleComments(t *testing.T) {
 		}
 	}
 	text := Example
-	for _, key := range []string{"certificate", "key", "- path", "  isapi", "  extension", "  methods", "  must_exist", "  path_info", "  static", "file", "access_file", "images", "limits"} {
+	for _, key := range []string{"certificate", "key", "- path", "  isapi", "  extension", "  methods", "  must_exist", "  path_info", "  static", "file", "access_file", "images", "limits",
+		"idle_timeout", "user", "group", "rlimits", "sandbox", "socket"} {
 		if !strings.Contains(text, "# "+key+":") {
 			t.Errorf("the example has no comment for %q", key)
 		}
 		text = strings.ReplaceAll(text, "# "+key+":", key+":")
 	}
 	text = strings.Replace(text, "handlers: []", "handlers:", 1)
+	text = strings.Replace(text, "# directory: ./wwwroot", "directory: ./wwwroot", 1) // that of the application would be an error
+	text = strings.Replace(text, "start: always", "start: on-demand", 1)              // for idle_timeout
 	c := parse(t, dir, text)
 	if n := len(c.Sites[0].Applications[0].Handlers); n != 4 {
 		t.Errorf("handlers: got %d, want 4", n)
 	}
+	if p := c.Pools["legacy"]; p.Directory == "" || p.User == "" || p.Group == "" || p.RLimits == (RLimits{}) || p.Sandbox == nil {
+		t.Errorf("pool of the example: got %+v", p)
+	}
 }
 
-func TestEverything(t *testing.T) {
-	dir := folder(t)
-	c := parse(t, dir, `
+// everything has every key with a value that is not its default.
+const everything = `
 sites:
   - name: one
     bindings: ["http://:8080", "https://Shop.Example:8443", "http://[::1]:81", "http://localhost"]
@@ -107,9 +119,47 @@ sites:
 limits: {query: 10, header_timeout: 0s}
 images: {allow: [wwwroot]}
 pools:
-  fast: {threads: 1, stack: 8MiB, queue_wait: 0, read_ahead: 0, pending: 29m, flush: 5ms, on_fault: refuse}
+  fast: {mode: in-process, threads: 1, stack: 8MiB, queue_wait: 0, read_ahead: 0, pending: 29m, flush: 5ms, on_fault: refuse}
+  strong:
+    recycle:
+      at: [03:00, "23:59:30"]
+      requests: 10000
+      after: 240h
+      memory: 512MiB
+      private_memory: 256MiB
+      memory_growth: 50MB
+      overlap: false
+      on_config_change: false
+    isolation: per-extension
+    workers: 4
+    start: on-demand
+    startup_limit: 10s
+    shutdown_limit: 500ms
+    idle_timeout: 5m
+    request_timeout: 1h
+    environment: {LANG: C.UTF-8, _EMPTY: '', PORT: "8080"}
+    directory: other
+    user: root
+    group: "12"
+    nice: -5
+    rlimits: {files: 1024, processes: 200, address_space: 4GiB, cpu: 90500ms, core: unlimited, file_size: 0}
+    memory_limit: 1GiB
+    cpu_limit: 1.5
+    no_new_privileges: false
+    sandbox: {read: [wwwroot, a.so], write: [], bind: [8080]}
+    health: {ping: 0s, timeout: 3s}
+    crashes: {max: 0, window: 1h}
+    orphan: {enabled: true, action: [./a.so, -p, "%pid%", "%pool%: %reason%"], max: 1}
+    idempotent: [PUT, DELETE]
+    mode: isolated
+  wary: {workers: 2, on_fault: isolate, mode: in-process, cpu_limit: 0.25, sandbox: {connect: [5432]}, orphan: {action: [gcore]}}
 log: {level: debug, file: a.log}
-`)
+control: {socket: run/control.sock}
+`
+
+func TestEverything(t *testing.T) {
+	dir := folder(t)
+	c := parse(t, dir, everything)
 	in := func(name string) string { return filepath.Join(dir, name) }
 	limits := DefaultLimits()
 	limits.Query, limits.HeaderTimeout = 10, 0
@@ -143,24 +193,55 @@ log: {level: debug, file: a.log}
 	two := DefaultSite("two", in("other"))
 	two.ID, two.Static, two.Limits = 7, false, limits
 	two.Images.Allow = []string{in("wwwroot")}
-	fast := &Pool{ModeInProcess, 1, 8 << 20, 1000, 0, 0, 29 * time.Minute, 5 * time.Millisecond, FaultRefuse}
+	fast := DefaultPool()
+	fast.Mode, fast.Threads, fast.Stack, fast.QueueWait, fast.ReadAhead = ModeInProcess, 1, 8<<20, 0, 0
+	fast.Pending, fast.Flush, fast.OnFault = 29*time.Minute, 5*time.Millisecond, FaultRefuse
+	strong := &Pool{
+		Mode: ModeIsolated, Threads: 25, Queue: 1000, QueueWait: 2 * time.Minute, ReadAhead: 48 << 10, Flush: 20 * time.Millisecond, OnFault: FaultKeep,
+		Isolation: PerExtension, Workers: 4, OnDemand: true,
+		StartupLimit: 10 * time.Second, ShutdownLimit: 500 * time.Millisecond, IdleTimeout: 5 * time.Minute, RequestTimeout: time.Hour,
+		Environment: map[string]string{"LANG": "C.UTF-8", "_EMPTY": "", "PORT": "8080"},
+		Directory:   in("other"), User: "root", Group: "12", Nice: -5,
+		RLimits:     RLimits{Files: to(1024), Processes: to(200), AddressSpace: to(4 << 30), CPU: to(91), Core: to(Unlimited), FileSize: to(0)},
+		MemoryLimit: 1 << 30, CPULimit: 1500,
+		Sandbox: &Sandbox{Read: []string{in("wwwroot"), in("a.so")}, Write: []string{}, Bind: []uint16{8080}},
+		Health:  Health{Ping: 0, Timeout: 3 * time.Second},
+		Recycle: Recycle{
+			Requests: 10_000, After: 240 * time.Hour, At: []ClockTime{{3, 0, 0}, {23, 59, 30}},
+			Memory: 512 << 20, PrivateMemory: 256 << 20, MemoryGrowth: 50_000_000,
+		},
+		Crashes:    Crashes{Max: 0, Window: time.Hour},
+		Orphan:     Orphan{Enabled: true, Action: []string{in("a.so"), "-p", "%pid%", "%pool%: %reason%"}, Max: 1},
+		Idempotent: []string{"PUT", "DELETE"},
+	}
+	wary := DefaultPool()
+	wary.Mode, wary.OnFault, wary.Workers, wary.CPULimit = ModeInProcess, FaultIsolate, 2, 250
+	wary.Sandbox, wary.Orphan.Action = &Sandbox{Connect: []uint16{5432}}, []string{"gcore"}
 	want := &Config{
-		File:   in("isapid.yaml"),
-		Sites:  []Site{one, two},
-		Pools:  map[string]*Pool{"default": DefaultPool(), "fast": fast},
-		Images: Images{[]string{in("wwwroot")}},
-		Limits: limits,
-		Log:    Log{File: in("a.log"), Level: "debug"},
+		File:    in("isapid.yaml"),
+		Sites:   []Site{one, two},
+		Pools:   map[string]*Pool{"default": DefaultPool(), "fast": fast, "strong": strong, "wary": wary},
+		Images:  Images{[]string{in("wwwroot")}},
+		Limits:  limits,
+		Log:     Log{File: in("a.log"), Level: "debug"},
+		Control: Control{Socket: in("run/control.sock")},
 	}
 	for i := range want.Sites {
 		if !reflect.DeepEqual(c.Sites[i], want.Sites[i]) {
 			t.Errorf("site %d:\n got %+v\nwant %+v", i, c.Sites[i], want.Sites[i])
 		}
 	}
+	for name, p := range want.Pools {
+		if !reflect.DeepEqual(c.Pools[name], p) {
+			t.Errorf("pool %q:\n got %+v\nwant %+v", name, c.Pools[name], p)
+		}
+	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("\n got %+v\nwant %+v", c, want)
 	}
 }
+
+func to(n uint64) *uint64 { return &n }
 
 func TestEmptyFileIsTheDefault(t *testing.T) {
 	dir := folder(t)

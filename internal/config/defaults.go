@@ -5,13 +5,17 @@ import "time"
 // DefaultPoolName is the pool of applications that name none.
 const DefaultPoolName = "default"
 
+// DefaultMode is the mode of a pool that names none.
+const DefaultMode = ModeInProcess
+
 // Default returns a configuration without sites. Every default of the file is in this file; the numbers are IIS's
 // where it has one.
 func Default() *Config {
 	return &Config{
-		Pools:  map[string]*Pool{DefaultPoolName: DefaultPool()},
-		Limits: DefaultLimits(),
-		Log:    Log{Level: "info"},
+		Pools:   map[string]*Pool{DefaultPoolName: DefaultPool()},
+		Limits:  DefaultLimits(),
+		Log:     Log{Level: "info"},
+		Control: Control{Socket: DefaultControlSocket()},
 	}
 }
 
@@ -34,13 +38,25 @@ func DefaultSite(name, root string) Site {
 // DefaultPool returns the settings of a pool that says nothing.
 func DefaultPool() *Pool {
 	return &Pool{
-		Mode:      ModeInProcess,
+		Mode:      DefaultMode,
 		Threads:   25,
 		Queue:     1000,            // queueLength
 		QueueWait: 2 * time.Minute, // connectionTimeout, which http.sys uses for this wait too
 		ReadAhead: 48 << 10,        // uploadReadAheadSize
 		Flush:     20 * time.Millisecond,
 		OnFault:   FaultKeep,
+
+		Isolation:       PerApplication,
+		Workers:         1,                // maxProcesses
+		StartupLimit:    90 * time.Second, // startupTimeLimit
+		ShutdownLimit:   90 * time.Second, // shutdownTimeLimit
+		IdleTimeout:     20 * time.Minute, // idleTimeout
+		Environment:     map[string]string{},
+		NoNewPrivileges: true,
+		Health:          Health{Ping: 30 * time.Second, Timeout: 90 * time.Second},           // pingInterval, pingResponseTime
+		Recycle:         Recycle{After: 29 * time.Hour, Overlap: true, OnConfigChange: true}, // periodicRestart.time
+		Crashes:         Crashes{Max: 5, Window: 5 * time.Minute},                            // rapidFailProtection
+		Orphan:          Orphan{Max: 3},
 	}
 }
 

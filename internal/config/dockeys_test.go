@@ -25,9 +25,27 @@ func base() map[string]any {
 				"handlers": []any{map[string]any{"path": "*.asp", "extension": "a.so"}},
 			}},
 		}},
-		"pools":  map[string]any{"default": map[string]any{}},
-		"images": map[string]any{}, "limits": map[string]any{}, "log": map[string]any{},
+		"pools": map[string]any{"default": map[string]any{
+			"mode": "isolated", "rlimits": map[string]any{}, "sandbox": map[string]any{"read": []any{}, "write": []any{}},
+			"health": map[string]any{}, "recycle": map[string]any{}, "crashes": map[string]any{}, "orphan": map[string]any{},
+		}},
+		"images": map[string]any{}, "limits": map[string]any{}, "log": map[string]any{}, "control": map[string]any{},
 	}
+}
+
+// baseFor is base with a pool in which the key of the given full name may stand.
+func baseFor(name string) map[string]any {
+	root := base()
+	pools := root["pools"].(map[string]any)
+	switch name {
+	case "pools.<name>.mode":
+		pools["default"] = map[string]any{}
+	case "pools.<name>.on_fault":
+		pools["default"] = map[string]any{"mode": "in-process"}
+	case "pools.<name>.idle_timeout":
+		pools["default"] = map[string]any{"mode": "isolated", "start": "on-demand"}
+	}
+	return root
 }
 
 // entryOf is the one entry that base has of a mapping whose keys are the user's.

@@ -60,6 +60,21 @@ func (v value) choice(field *string, allowed ...string) bool {
 	return false
 }
 
+// word takes one of the allowed values of a type of words.
+func word[T ~string](v value, field *T, allowed ...T) bool {
+	words := make([]string, len(allowed))
+	for i, a := range allowed {
+		words[i] = string(a)
+	}
+	var s string
+	if !v.choice(&s, words...) {
+		return false
+	}
+	*field = T(s)
+	v.set(field)
+	return true
+}
+
 // flag takes true or false.
 func (v value) flag(field *bool) {
 	b, ok := v.node.(*ast.BoolNode)
@@ -89,13 +104,18 @@ func (v value) number(field *int, low, high int) {
 
 // duration takes a time such as 30s; 0 is allowed and has its own meaning for most keys.
 func (v value) duration(field *time.Duration, high time.Duration) {
+	v.durationFrom(field, 0, high)
+}
+
+// durationFrom takes a time from low to high.
+func (v value) durationFrom(field *time.Duration, low, high time.Duration) {
 	s, _ := scalar(v.node)
 	n, err := time.ParseDuration(s)
 	switch {
 	case err != nil:
 		v.fail(fmt.Sprintf("%q must be a time with its unit, not %s", v.key, describe(v.node)), "write it like 20ms, 30s, 2m or 29h")
-	case n < 0 || n > high:
-		v.fail(fmt.Sprintf("%q is %s", v.key, s), fmt.Sprintf("allowed: 0 to %s", short(high)))
+	case n < low || n > high:
+		v.fail(fmt.Sprintf("%q is %s", v.key, s), fmt.Sprintf("allowed: %s to %s", short(low), short(high)))
 	default:
 		*field = n
 		v.set(field)
@@ -104,6 +124,9 @@ func (v value) duration(field *time.Duration, high time.Duration) {
 
 // short writes a duration without its zero parts: 24h, not 24h0m0s.
 func short(d time.Duration) string {
+	if d == 0 {
+		return "0"
+	}
 	s := strings.TrimSuffix(d.String(), "m0s")
 	if s != d.String() {
 		s += "m"
@@ -139,6 +162,18 @@ func (v value) size(set func(int64), low, high int64) {
 
 func (v value) sizeInt(field *int, low, high int64) {
 	v.size(func(n int64) { *field = int(n); v.set(field) }, low, high)
+}
+
+func (v value) size64(field *int64, low, high int64) {
+	v.size(func(n int64) { *field = n; v.set(field) }, low, high)
+}
+
+// sizeOrNone takes a size from low to high, or 0, which has a meaning of its own.
+func (v value) sizeOrNone(field *int64, low, high int64) {
+	if s, ok := scalar(v.node); ok && s == "0" {
+		low = 0
+	}
+	v.size64(field, low, high)
 }
 
 func sizeName(n int64) string {

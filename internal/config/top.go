@@ -7,17 +7,21 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-const day = 24 * time.Hour
+const (
+	day  = 24 * time.Hour
+	year = 365 * day
+)
 
 // config fills c, which holds the defaults. Sites come last because they start from the limits and images of the top level.
 func (d *decoder) config(root ast.Node, c *Config) {
 	var sites value
 	value{d, "", root}.object("the configuration", fields{
-		"sites":  func(v value) { sites = v },
-		"pools":  func(v value) { v.pools(c) },
-		"images": func(v value) { v.images(&c.Images) },
-		"limits": func(v value) { v.limits(&c.Limits) },
-		"log":    func(v value) { v.log(&c.Log) },
+		"sites":   func(v value) { sites = v },
+		"pools":   func(v value) { v.pools(c) },
+		"images":  func(v value) { v.images(&c.Images) },
+		"limits":  func(v value) { v.limits(&c.Limits) },
+		"log":     func(v value) { v.log(&c.Log) },
+		"control": func(v value) { v.control(&c.Control) },
 	})
 	if sites.d == nil {
 		return
