@@ -24,6 +24,7 @@ var layers = map[string][]string{
 
 	"front":     {"config", "executor", "extension", "image", "server", "site"}, // the front process, wired together
 	"server":    {"conn"},                                                       // HTTP; knows sites as handlers only, and no processes
+	"pool":      {"executor", "proc", "remote"},                                 // which workers there are; one of them is remote
 	"site":      {"config", "executor"},                                         // the URL space; runs nothing itself
 	"extension": {"conn", "executor", "image", "isapi", "native"},               // one request through one loaded image
 	"native":    {"isapi"},                                                      // the only crossing into C

@@ -1,0 +1,15 @@
+// Package pool runs extensions in worker processes and keeps those processes in order: how many there are, when one is
+// replaced, what happens when one dies. The order in which to read it:
+//
+//	settings.go          the policy
+//	state.go, decide.go  what is known, and the one function that decides what to do about it
+//	crash.go, recycle.go the arithmetic of crashes and of limits
+//	pool.go, loop.go     the loop of a pool, which carries decisions out
+//	slot.go, start.go, drain.go, health.go, orphan.go
+//	                     one worker: its life, from the start to its end
+//	route.go, execute.go one request: which worker runs it, and what happens when that worker is lost
+//	status.go            what the operator sees
+//
+// A generation is one rollout of a pool, numbered, never reused. A new one is brought up beside the one that serves and takes
+// its place when it is ready; the old one finishes what it has. When the new one does not come up, the old one stays.
+package pool
