@@ -98,6 +98,14 @@ func (h *head) drop() {
 // It returns nil when it cannot vouch for every line: HTTP/2, pipelined requests, folded or malformed lines, a head above 64 KiB, and
 // when r.Header no longer says the same because somebody changed it.
 func (c *Conn) RawHeader(r *http.Request) []byte {
+	if lines := c.RawLines(r); lines != nil {
+		return MatchHeader(lines, r)
+	}
+	return nil
+}
+
+// RawLines returns what RawHeader has to compare: the header lines as received, unchecked, or nil.
+func (c *Conn) RawLines(r *http.Request) []byte {
 	if c == nil || r.ProtoMajor != 1 || c.kind.Load() == shared {
 		return nil
 	}
@@ -106,18 +114,21 @@ func (c *Conn) RawHeader(r *http.Request) []byte {
 	if c.head.kept == nil {
 		return nil
 	}
-	lines, ok := headerLines(*c.head.kept, r.Method+" "+r.RequestURI+" HTTP/1.")
+	lines, ok := headerLines(*c.head.kept, r.Method, r.RequestURI)
 	if !ok {
 		return nil
 	}
-	return matchHeader(lines, r)
+	return append(make([]byte, 0, len(lines)), lines...)
 }
 
-// headerLines finds the header lines in raw, which must begin with start. The result ends with CRLF or is empty.
-func headerLines(raw []byte, start string) (lines []byte, ok bool) {
+// headerLines finds the header lines in raw, which must begin with that request line. The result ends with CRLF or is empty.
+func headerLines(raw []byte, method, uri string) (lines []byte, ok bool) {
 	raw = bytes.TrimLeft(raw, "\r\n") // net/http forgives those after a POST
-	if !bytes.HasPrefix(raw, []byte(start)) {
-		return nil, false
+	for _, part := range [...]string{method, " ", uri, " HTTP/1."} {
+		if len(raw) < len(part) || string(raw[:len(part)]) != part {
+			return nil, false
+		}
+		raw = raw[len(part):]
 	}
 	_, raw, ok = bytes.Cut(raw, []byte("\r\n"))
 	if !ok {
@@ -133,8 +144,8 @@ func headerLines(raw []byte, start string) (lines []byte, ok bool) {
 	return raw[:end+2], true
 }
 
-// matchHeader copies lines if together they are the header of r, else it returns nil.
-func matchHeader(lines []byte, r *http.Request) []byte {
+// MatchHeader copies lines if together they are the header of r, else it returns nil.
+func MatchHeader(lines []byte, r *http.Request) []byte {
 	out := make([]byte, 0, len(lines)+16)
 	seen := make(map[string]int, len(r.Header))
 	for len(lines) > 0 {

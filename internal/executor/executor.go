@@ -8,6 +8,7 @@ package executor
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -46,8 +47,9 @@ type Target struct {
 	PathTranslated   string // physical mapping of PathInfo
 	ScriptTranslated string // physical path of ScriptName
 	App              *App
-	Host             Host // nil: plain error pages, and no URL can be mapped or run
-	Timed            bool // Result.ThreadTime is wanted
+	Host             Host   // nil: plain error pages, and no URL can be mapped or run
+	Client           Client // nil: the *conn.Conn of the request, if there is one
+	Timed            bool   // Result.ThreadTime is wanted
 }
 
 // App is the application a request belongs to: what the APPL_*, APP_POOL_* and INSTANCE_* variables tell.
@@ -74,6 +76,20 @@ type Host interface {
 	// Error writes the page this server has for an HTTP status and IIS sub-status (0: none). Headers already set on w
 	// are kept; a body is written unless the request's method or the status forbids one.
 	Error(w http.ResponseWriter, r *http.Request, status, substatus int)
+}
+
+// Client is the connection under a request: what an extension may know or do there that net/http has no word for. Package conn says
+// what each method does; there is its implementation in the process that has the socket, and in a worker one that asks for it.
+type Client interface {
+	Alive() bool
+	Abort() error
+	ResetOnClose() error
+	Descriptor() (fd uintptr, ok bool)
+	RawHeader(r *http.Request) []byte
+	ServerCertificate() *x509.Certificate
+	SetReason(status int, text string) bool
+	Cork()
+	Uncork() error
 }
 
 // Mapping is the answer of [Host.Map], as HSE_URL_MAPEX_INFO tells it.
@@ -125,6 +141,9 @@ type Options struct {
 	OnFault   FaultPolicy   // default FaultKeep
 	Staging   string        // folder for staged images. Default: a private one below the system's temporary folder
 	Logger    *slog.Logger  // default slog.Default()
+	Limit     time.Duration // longest time of a request; then it is answered 504. 0: none. Only an isolated executor can
+	Faulted   func(error)   // told of each contained fault; must not block. nil: nobody
+	Unhealthy func(string)  // told of HSE_REQ_REPORT_UNHEALTHY, likewise
 }
 
 // WithDefaults returns o with every unset field set to its default (the numbers are IIS's where it has one).

@@ -125,7 +125,7 @@ func (q *request) closeConnection() isapi.Error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	if q.conn == nil || q.r.ProtoMajor >= 2 || q.conn.Abort() != nil {
+	if q.conn == noConn || q.r.ProtoMajor >= 2 || q.conn.Abort() != nil {
 		q.setDeadlines(reading|writing, time.Unix(1, 0))
 	}
 	return isapi.OK

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
+	"github.com/isapid/isapid/internal/conn"
 	"github.com/isapid/isapid/internal/isapi"
 )
 
@@ -36,7 +36,7 @@ func (q *request) drain() {
 	}
 	_ = http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(drainTime)) // net/http sets it anew
 	if _, err := io.CopyN(io.Discard, readerFunc(b.read), maxDrain+1); !errors.Is(err, io.EOF) {
-		closeAfterReply(q.w)
+		conn.CloseAfterReply(q.w)
 	}
 }
 
@@ -45,17 +45,4 @@ func (s *response) reached() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.flushLocked() == isapi.OK && !s.broken
-}
-
-// closeAfterReply makes net/http close the connection behind a response whose head was sent: nothing but a body beyond
-// its limit does.
-func closeAfterReply(w http.ResponseWriter) {
-	for {
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			break
-		}
-		w = u.Unwrap()
-	}
-	_, _ = http.MaxBytesReader(w, io.NopCloser(strings.NewReader("xx")), 1).Read(make([]byte, 2))
 }

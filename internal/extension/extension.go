@@ -164,5 +164,8 @@ func (e *Extension) fault(err error, q *request) error {
 		args = append(args, "stack", f.StackText())
 	}
 	e.log.Error("fault contained; the image is suspect from now on", args...)
+	if e.opt.Faulted != nil {
+		e.opt.Faulted(err)
+	}
 	return err
 }

@@ -97,13 +97,13 @@ func (o *own) tell(reason uint32) {
 	}
 }
 
-func (o *own) run(ctx context.Context, q *request) error {
+func (o *own) run(ctx context.Context, j job) error {
 	done := make(chan struct{})
-	job := func() { defer close(done); q.runProc() }
+	work := func() { defer close(done); j.runProc() }
 	select {
-	case o.work <- job:
+	case o.work <- work:
 	default:
-		if err := wait(ctx, &o.queue, o.work, job); err != nil {
+		if err := wait(ctx, &o.queue, o.work, work); err != nil {
 			return err
 		}
 	}

@@ -19,7 +19,7 @@ type request struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	t    *executor.Target
-	conn *conn.Conn // nil under a server that is not ours
+	conn executor.Client // noConn under a server that is not ours
 	slot *native.Slot
 	body body
 	resp response
@@ -46,12 +46,17 @@ type request struct {
 func newRequest(e *Extension, w http.ResponseWriter, r *http.Request, t *executor.Target) *request {
 	q := requests.Get().(*request)
 	q.e, q.w, q.r, q.t = e, w, r, t
-	q.conn = conn.From(r.Context())
+	if q.conn = t.Client; q.conn == nil {
+		q.conn = conn.From(r.Context())
+	}
 	q.slot = native.NewSlot(q)
 	q.body.r = r
 	q.resp.init(q)
 	return q
 }
+
+// noConn is no connection of ours: its methods do nothing and say so.
+var noConn executor.Client = (*conn.Conn)(nil)
 
 // requests are used again: nobody holds one whose slot is detached, whose operations are over and which the flusher has let go.
 var requests = sync.Pool{New: func() any { return &request{} }}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/isapid/isapid/internal/conn"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 )
@@ -336,7 +337,7 @@ func (s *response) result(res executor.Result) executor.Result {
 // hangUp ends the connection behind a response whose head had promised to keep it.
 func (s *response) hangUp() {
 	if s.disconnect && !s.broken && s.q.r.ProtoMajor < 2 {
-		closeAfterReply(s.w)
+		conn.CloseAfterReply(s.w)
 	}
 }
 

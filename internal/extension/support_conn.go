@@ -40,12 +40,12 @@ func (q *request) connected() bool {
 	if closed || q.r.Context().Err() != nil {
 		return false
 	}
-	return q.conn == nil || q.r.ProtoMajor >= 2 || q.conn.Alive()
+	return q.conn == noConn || q.r.ProtoMajor >= 2 || q.conn.Alive()
 }
 
 // abortiveClose is HSE_REQ_ABORTIVE_CLOSE: the connection ends with a reset when this response is done.
 func (q *request) abortiveClose(call) isapi.Error {
-	if q.conn == nil || q.r.ProtoMajor >= 2 || q.conn.ResetOnClose() != nil {
+	if q.conn == noConn || q.r.ProtoMajor >= 2 || q.conn.ResetOnClose() != nil {
 		return isapi.InvalidParameter
 	}
 	q.resp.closeAfter()
@@ -65,7 +65,7 @@ func (s *response) closeAfter() {
 
 // fileDescriptor is Zeus's request: the socket. It is the server's; a module that writes to it by itself is on its own.
 func (q *request) fileDescriptor(c call) isapi.Error {
-	if q.conn == nil || q.r.TLS != nil {
+	if q.conn == noConn || q.r.TLS != nil {
 		return isapi.InvalidParameter
 	}
 	fd, ok := q.conn.Descriptor()
@@ -106,6 +106,9 @@ func (q *request) reportUnhealthy(c call) isapi.Error {
 	reason := printable(native.String(c.buf, maxText))
 	q.e.unhealthy.Store(&reason)
 	q.e.log.Warn("extension reports itself unhealthy", "reason", reason)
+	if q.e.opt.Unhealthy != nil {
+		q.e.opt.Unhealthy(reason)
+	}
 	return isapi.OK
 }
 

@@ -10,8 +10,8 @@ import (
 
 // threads decides on which OS thread an extension's code runs and how many may at a time.
 type threads interface {
-	// run runs q's HttpExtensionProc on a thread and returns when that is done. Errors: errQueueFull, errQueueWait, or ctx's.
-	run(ctx context.Context, q *request) error
+	// run runs j on a thread and returns when that is done. Errors: errQueueFull, errQueueWait, or ctx's.
+	run(ctx context.Context, j job) error
 	// complete runs a completion callback. It does not wait for a free place: requests inside may be waiting for it.
 	complete(f func())
 	// stop ends the threads: terminate runs on the first one while it can still run code of the extension, detach is its
@@ -19,6 +19,9 @@ type threads interface {
 	stop(terminate, detach func() error) error
 	describe() string
 }
+
+// job is what a thread runs: the HttpExtensionProc of a request, or nothing at all for [Extension.Ping].
+type job interface{ runProc() }
 
 var (
 	errQueueFull = errors.New("too many requests wait for a thread")
@@ -40,7 +43,7 @@ type shared struct {
 	queue  queue
 }
 
-func (s *shared) run(ctx context.Context, q *request) error {
+func (s *shared) run(ctx context.Context, j job) error {
 	select {
 	case s.places <- struct{}{}:
 	default:
@@ -49,7 +52,7 @@ func (s *shared) run(ctx context.Context, q *request) error {
 		}
 	}
 	defer func() { <-s.places }()
-	q.runProc()
+	j.runProc()
 	return nil
 }
 

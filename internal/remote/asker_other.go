@@ -1,0 +1,7 @@
+//go:build !unix
+
+package remote
+
+import "os"
+
+func (a *asker) descriptor() *os.File { return nil }

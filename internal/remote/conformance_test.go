@@ -1,0 +1,63 @@
+package remote_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"testing"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/executor/executortest"
+	"github.com/isapid/isapid/internal/remote"
+	"github.com/isapid/isapid/internal/worker"
+)
+
+// TestMain makes this program a worker when a test starts it as one.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "worker" {
+		os.Exit(worker.Main())
+	}
+	os.Exit(m.Run())
+}
+
+// alone is one image in one worker.
+type alone struct {
+	*remote.Image
+	w *remote.Worker
+}
+
+func (a *alone) Execute(w http.ResponseWriter, r *http.Request, t *executor.Target) executor.Result {
+	res, err := a.Image.Execute(w, r, t)
+	if lost := (*remote.Lost)(nil); errors.As(err, &lost) {
+		if res.Fault = err; lost.Began {
+			res.Broken = true
+			return res
+		}
+		t.Host.Error(w, r, http.StatusBadGateway, 0)
+		res.Status = http.StatusBadGateway
+	}
+	return res
+}
+
+func (a *alone) Close(ctx context.Context) error {
+	err := a.Image.Close(ctx)
+	if ctx.Err() == nil {
+		err = errors.Join(err, a.w.Stop(ctx))
+	}
+	return err
+}
+
+func TestConformance(t *testing.T) {
+	executortest.Run(t, func(image string, o executor.Options) (executor.Executor, error) {
+		w, err := remote.Start(t.Context(), remote.Settings{Name: "test/1", Log: o.Logger})
+		if err != nil {
+			return nil, err
+		}
+		i, err := w.Load(t.Context(), image, o)
+		if err != nil {
+			return nil, errors.Join(err, w.Stop(context.Background()))
+		}
+		return &alone{i, w}, nil
+	})
+}

@@ -1,0 +1,170 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/isapid/isapid/internal/proc"
+)
+
+// Obituary is how a worker ended.
+type Obituary struct {
+	Name   string
+	Pid    int
+	Exit   proc.Exit
+	Reason string // what we know besides: "it broke the protocol: …"; "" if nothing
+	Age    time.Duration
+	Served int64
+	Lost   int64  // requests that were inside
+	Output string // the last lines it wrote, at most 4 KiB
+
+	stopped bool
+}
+
+// Error says it in one sentence.
+func (o *Obituary) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "worker %s (pid %d) ended after %v: %v", o.Name, o.Pid, o.Age.Round(time.Millisecond), o.Exit)
+	if o.Reason != "" {
+		fmt.Fprintf(&b, "; %s", o.Reason)
+	}
+	if o.Lost > 0 {
+		fmt.Fprintf(&b, "; %d requests were inside", o.Lost)
+	}
+	return b.String()
+}
+
+// Expected: it was asked to stop, and ended by itself.
+func (o *Obituary) Expected() bool { return o.stopped && o.Exit.Code == 0 && o.Exit.Signal == 0 }
+
+// watch sees the worker to its end. A link that is over ends the process, and the end of the process the link.
+func (w *Worker) watch() {
+	defer close(w.gone)
+	over := make(chan error, 1)
+	go func() { over <- w.link.Run() }()
+	var why error
+	select {
+	case why = <-over:
+		w.endProcess(why)
+	case <-w.process.Done():
+		w.link.Close(io.EOF)
+		why = <-over
+	}
+	_ = os.RemoveAll(w.staging)
+	w.bury(why)
+}
+
+// goodbye is how long a worker whose stream has ended may take to end by itself.
+const goodbye = 5 * time.Second
+
+func (w *Worker) endProcess(why error) {
+	w.mu.Lock()
+	disowned := w.disowned
+	w.mu.Unlock()
+	if disowned {
+		<-w.process.Done()
+		return
+	}
+	if errors.Is(why, io.EOF) || w.wasStopped() {
+		select { // it closed the stream, most likely because it ends: then its own exit status tells more
+		case <-w.process.Done():
+			return
+		case <-time.After(goodbye):
+		}
+	}
+	_ = w.process.Kill()
+	<-w.process.Done()
+}
+
+func (w *Worker) wasStopped() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stopped
+}
+
+func (w *Worker) bury(why error) {
+	_ = w.process.Kill() // what it left behind in its process group
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o := &Obituary{
+		Name: w.s.Name, Pid: w.process.Pid(), Exit: w.process.Exit(), Reason: w.killed, Age: time.Since(w.started),
+		Served: w.served.Load(), Lost: int64(len(w.running)) + w.lost.Load(), Output: w.output.String(), stopped: w.stopped,
+	}
+	if o.Reason == "" && !errors.Is(why, io.EOF) && !w.stopped && o.Exit.Signal == 0 && o.Exit.Code <= 0 || isProtocol(why) && w.killed == "" {
+		o.Reason = why.Error()
+	}
+	w.obit = o
+}
+
+// Obituary is how the worker ended. It is to be called after Gone only.
+func (w *Worker) Obituary() *Obituary { return w.obit }
+
+// Kill ends the process at once, with all it started. The obituary gives the reason.
+func (w *Worker) Kill(reason string) {
+	w.mu.Lock()
+	if w.killed == "" {
+		w.killed = "killed: " + reason
+	}
+	w.mu.Unlock()
+	_ = w.process.Kill()
+}
+
+// Stop refuses new requests, waits for those inside, has the images unloaded and the process end. When ctx ends before that
+// it is killed, and the error says what it was busy with.
+func (w *Worker) Stop(ctx context.Context) error {
+	w.mu.Lock()
+	images := make([]*Image, 0, len(w.images))
+	for _, i := range w.images {
+		images = append(images, i)
+	}
+	w.mu.Unlock()
+	var all sync.WaitGroup
+	errs := make([]error, len(images))
+	for n, i := range images {
+		all.Go(func() { errs[n] = i.Close(ctx) })
+	}
+	all.Wait()
+	w.mu.Lock()
+	w.stopped = true
+	w.mu.Unlock()
+	if ctx.Err() != nil {
+		blockers := w.Blockers()
+		w.Kill("it did not stop in time")
+		<-w.gone
+		if len(blockers) > 0 {
+			errs = append(errs, fmt.Errorf("worker %s was killed: it did not stop in time, because of %s", w.s.Name, strings.Join(blockers, ", ")))
+		}
+		return errors.Join(errs...)
+	}
+	w.link.Close(nil)
+	<-w.gone
+	return errors.Join(errs...)
+}
+
+// Blockers are the requests that are inside, with their ages: who keeps a worker from stopping.
+func (w *Worker) Blockers() (list []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r := range w.running {
+		if len(list) == 10 {
+			return append(list, "…")
+		}
+		list = append(list, fmt.Sprintf("%s (for %v)", r.url, time.Since(r.since).Round(time.Millisecond)))
+	}
+	return list
+}
+
+// Disown lets go of a worker that is sick, without ending it: a debugger may look at it. What it runs is lost, as if it had died.
+// Gone is closed when the process ends.
+func (w *Worker) Disown(reason string) {
+	w.mu.Lock()
+	w.disowned, w.killed = true, "disowned: "+reason
+	w.mu.Unlock()
+	w.link.Close(io.EOF)
+}

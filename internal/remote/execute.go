@@ -1,0 +1,148 @@
+package remote
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/isapid/isapid/internal/conn"
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/wire"
+)
+
+// Lost is a request whose worker is gone.
+type Lost struct {
+	Began bool // the head of the response was handed over: nothing can be sent instead
+	Held  bool // the whole body is still there: Execute can be called again with the same arguments, unless it began
+	Obit  *Obituary
+}
+
+func (e *Lost) Error() string { return "the worker that ran it is gone: " + e.Obit.Error() }
+func (e *Lost) Unwrap() error { return e.Obit }
+
+// errHung is the fault of a request that was answered for the worker.
+var errHung = errors.New("it took longer than request_timeout")
+
+// maxAhead is how much of a body travels with its request, in bytes; the rest follows when the extension wants it.
+const maxAhead = 64 << 10
+
+// Execute runs one request in the worker; see [executor.Executor]. An error is a [*Lost]; then nothing was answered.
+func (i *Image) Execute(rw http.ResponseWriter, r *http.Request, t *executor.Target) (executor.Result, error) {
+	if !i.enter() {
+		return refuse(rw, r, t)
+	}
+	defer i.leave()
+	q := &wire.Request{Image: i.id, Timed: t.Timed, Target: *t, HasHost: t.Host != nil}
+	q.HTTP.Describe(r)
+	c := conn.From(r.Context())
+	q.HTTP.Raw = c.RawLines(r)
+	if q.HTTP.TLS != nil {
+		if cert := c.ServerCertificate(); cert != nil {
+			q.HTTP.TLS.Server = cert.Raw
+		}
+	}
+	rest := i.readAhead(rw, r, &q.HTTP)
+	a := &asker{r: r, w: rw, t: t, conn: c, log: i.opt.Logger}
+
+	var leave chan struct{}
+	if i.opt.Limit > 0 {
+		leave = make(chan struct{})
+		timer := time.AfterFunc(i.opt.Limit, func() { close(leave) })
+		defer timer.Stop()
+	}
+	run := i.w.begin(i, r)
+	res, began, err := i.w.link.Do(r.Context(), rw, q, rest, a.interrupt, a, leave)
+	switch {
+	case err == nil:
+		i.w.end(run, &i.w.served)
+		if a.hangUp {
+			conn.CloseAfterReply(rw)
+		}
+		return res.Result, nil
+	case errors.Is(err, wire.ErrLeft):
+		defer i.w.abandon(run)
+		i.w.s.Notify(Event{Hung, i.path, fmt.Sprintf("%s %s: %v", r.Method, r.URL.RequestURI(), errHung)})
+		return i.answerHung(rw, r, t, began), nil
+	}
+	i.w.end(run, &i.w.lost)
+	if q.HTTP.Whole && len(q.HTTP.Body) > 0 {
+		r.Body = io.NopCloser(bytes.NewReader(q.HTTP.Body))
+	}
+	<-i.w.gone
+	return executor.Result{}, &Lost{Began: began, Held: q.HTTP.Whole, Obit: i.w.obit}
+}
+
+func refuse(rw http.ResponseWriter, r *http.Request, t *executor.Target) (executor.Result, error) {
+	rw.Header().Set("Retry-After", "5")
+	sendError(rw, r, t, http.StatusServiceUnavailable)
+	return executor.Result{Status: http.StatusServiceUnavailable, LogData: "extension is being unloaded"}, nil
+}
+
+func sendError(rw http.ResponseWriter, r *http.Request, t *executor.Target, status int) {
+	if t.Host == nil {
+		http.Error(rw, http.StatusText(status), status)
+		return
+	}
+	t.Host.Error(rw, r, status, 0)
+}
+
+func (i *Image) answerHung(rw http.ResponseWriter, r *http.Request, t *executor.Target, began bool) executor.Result {
+	i.opt.Logger.Error("request given up: the worker is replaced", "error", errHung, "limit", i.opt.Limit, "method", r.Method, "url", r.URL.RequestURI())
+	if began {
+		return executor.Result{Fault: errHung, Broken: true}
+	}
+	sendError(rw, r, t, http.StatusGatewayTimeout)
+	return executor.Result{Status: http.StatusGatewayTimeout, Fault: errHung}
+}
+
+// readAhead puts the beginning of the body into m. The rest is what follows it; nil if that was all. A body that cannot be read is
+// for the extension's side to answer, as in-process.
+func (i *Image) readAhead(rw http.ResponseWriter, r *http.Request, m *wire.Message) (rest io.Reader) {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		m.Whole = true
+		return nil
+	}
+	limit := min(max(i.opt.ReadAhead, 0), maxAhead)
+	if n := r.ContentLength; n >= 0 && n <= int64(limit) {
+		limit = int(n)
+	}
+	if limit > 0 {
+		buf := make([]byte, limit)
+		n, err := io.ReadFull(r.Body, buf)
+		m.Body = buf[:n]
+		switch {
+		case err == io.EOF, err == io.ErrUnexpectedEOF && r.ContentLength < 0, err == nil && int64(n) == r.ContentLength:
+			m.Whole = true
+			return nil
+		case err != nil:
+			m.SetBodyError(err)
+		}
+	}
+	_ = http.NewResponseController(rw).EnableFullDuplex() // HTTP/2 does it anyway
+	return r.Body
+}
+
+func (w *Worker) begin(i *Image, r *http.Request) *running {
+	run := &running{i, r.URL.RequestURI(), time.Now()}
+	w.mu.Lock()
+	w.running[run] = struct{}{}
+	w.mu.Unlock()
+	return run
+}
+
+func (w *Worker) end(run *running, count interface{ Add(int64) int64 }) {
+	w.mu.Lock()
+	delete(w.running, run)
+	w.mu.Unlock()
+	count.Add(1)
+}
+
+// abandon: the request is answered, but its thread is still inside.
+func (w *Worker) abandon(run *running) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.running, run)
+}

@@ -1,0 +1,164 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/wire"
+)
+
+// Image is an extension that a worker has loaded.
+type Image struct {
+	w    *Worker
+	id   uint64
+	path string
+	opt  executor.Options
+	desc string
+
+	mu     sync.Mutex // guards all below
+	closed bool
+	inside int
+	ended  chan struct{} // closed when it is unloaded; nil before Close
+	endErr error
+	told   bool
+}
+
+// Load has the worker stage and load an image and call its GetExtensionVersion. An error is what it says in-process, or that
+// the worker died of it: then it wraps the [*Obituary].
+func (w *Worker) Load(ctx context.Context, path string, o executor.Options) (*Image, error) {
+	if o.Name == "" {
+		o.Name = filepath.Base(path)
+	}
+	o = o.WithDefaults()
+	abs, err := filepath.Abs(path) // the worker may have another folder
+	if err != nil {
+		return nil, err
+	}
+	i := &Image{w: w, path: path, opt: o}
+	w.mu.Lock()
+	w.nextID++
+	i.id = w.nextID
+	w.images[i.id] = i
+	w.mu.Unlock()
+	options := wire.OptionsOf(o)
+	options.Staging = w.staging
+	answer, err := w.ask(ctx, wire.AskLoad, wire.Image{ID: i.id, Path: abs, Level: logLevel(o.Logger), Options: options})
+	if err != nil {
+		w.mu.Lock()
+		delete(w.images, i.id)
+		w.mu.Unlock()
+		if obit := w.diedOf(err); obit != nil {
+			return nil, fmt.Errorf("load extension %q: %w", path, obit)
+		}
+		return nil, err
+	}
+	i.desc = string(answer)
+	return i, nil
+}
+
+// logLevel is the lowest level that is logged.
+func logLevel(l *slog.Logger) int {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn} {
+		if l.Enabled(context.Background(), level) {
+			return int(level)
+		}
+	}
+	return int(slog.LevelError)
+}
+
+func (w *Worker) ask(ctx context.Context, topic string, what wire.Image) ([]byte, error) {
+	payload, err := json.Marshal(what)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := w.link.Ask(ctx.Done(), topic, payload)
+	if errors.Is(err, wire.ErrCancelled) {
+		err = ctx.Err()
+	}
+	return answer, err
+}
+
+// diedOf is the obituary of the worker if err is due to its death.
+func (w *Worker) diedOf(err error) *Obituary {
+	if !errors.Is(err, wire.ErrDown) {
+		return nil
+	}
+	<-w.gone
+	return w.obit
+}
+
+// Description is what the extension gave in GetExtensionVersion.
+func (i *Image) Description() string { return i.desc }
+
+// Path is where it was loaded from.
+func (i *Image) Path() string { return i.path }
+
+// Ping returns when a thread of the extension's has answered.
+func (i *Image) Ping(ctx context.Context) error {
+	_, err := i.w.ask(ctx, wire.AskPing, wire.Image{ID: i.id})
+	return err
+}
+
+func (i *Image) enter() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed {
+		return false
+	}
+	i.inside++
+	return true
+}
+
+func (i *Image) leave() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.inside--
+}
+
+// Close refuses new requests and has the worker unload the image when those inside have ended. As [executor.Executor] wants it,
+// it may be called again when ctx ended before that.
+func (i *Image) Close(ctx context.Context) error {
+	i.mu.Lock()
+	first := !i.closed
+	i.closed = true
+	if first {
+		i.ended = make(chan struct{})
+		go i.unload()
+	}
+	i.mu.Unlock()
+	select {
+	case <-i.ended:
+	case <-ctx.Done():
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		if i.inside > 0 {
+			return fmt.Errorf("extension %q stays loaded: %d requests are still inside it: %w", i.opt.Name, i.inside, ctx.Err())
+		}
+		return fmt.Errorf("extension %q stays loaded: its TerminateExtension has not returned: %w", i.opt.Name, ctx.Err())
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.told {
+		return fmt.Errorf("extension %q: %w", i.opt.Name, executor.ErrClosed)
+	}
+	i.told = true
+	return i.endErr
+}
+
+func (i *Image) unload() {
+	defer close(i.ended)
+	_, err := i.w.ask(context.Background(), wire.AskUnload, wire.Image{ID: i.id})
+	if obit := i.w.diedOf(err); obit != nil && !obit.Expected() {
+		err = fmt.Errorf("unload extension %q: %w", i.opt.Name, obit)
+	}
+	i.w.mu.Lock()
+	delete(i.w.images, i.id)
+	i.w.mu.Unlock()
+	i.endErr = err
+}

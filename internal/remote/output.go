@@ -1,0 +1,71 @@
+package remote
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/isapid/isapid/internal/wire"
+)
+
+// tail keeps the last lines a worker wrote.
+type tail struct {
+	mu      sync.Mutex // guards all below
+	lines   []string
+	size    int
+	window  time.Time // lines are counted from here
+	logged  int
+	dropped int
+}
+
+const (
+	tailSize = 4 << 10
+	perBurst = 100 // lines of a worker that are logged in a burst
+	burst    = 10 * time.Second
+)
+
+// add keeps a line and says whether it is to be logged, and how many were not since the last one that was.
+func (t *tail) add(line string, now time.Time) (log bool, dropped int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines = append(t.lines, line)
+	for t.size += len(line) + 1; t.size > tailSize && len(t.lines) > 1; t.lines = t.lines[1:] {
+		t.size -= len(t.lines[0]) + 1
+	}
+	if now.Sub(t.window) >= burst {
+		t.window, t.logged = now, 0
+	}
+	if t.logged >= perBurst {
+		t.dropped++
+		return false, 0
+	}
+	t.logged++
+	dropped, t.dropped = t.dropped, 0
+	return true, dropped
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.Join(t.lines, "\n")
+}
+
+// line is one that the worker wrote to its standard output or error.
+func (w *Worker) line(text string, cut bool) {
+	if cut {
+		text += " …"
+	}
+	log, dropped := w.output.add(text, time.Now())
+	if dropped > 0 {
+		w.s.Log.Warn("output of a worker dropped: it writes too much", "name", w.s.Name, "lines", dropped)
+	}
+	if log {
+		w.s.Log.Info("output of a worker", "name", w.s.Name, "line", text)
+	}
+}
+
+func isProtocol(err error) bool {
+	var p *wire.ProtocolError
+	return errors.As(err, &p)
+}

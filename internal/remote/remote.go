@@ -1,0 +1,170 @@
+// Package remote is one worker process as the front sees it: it starts the process, greets it, has it load images, runs
+// requests through it, pings it, and tells how it ended. Which workers there are, and when one is replaced, is the
+// business of package pool.
+//
+//	start.go     the process, and the greeting
+//	image.go     load, ping, unload
+//	execute.go   one request
+//	asker.go     what a worker may ask about a request
+//	end.go       how a worker ends, and its obituary
+package remote
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/isapid/isapid/internal/proc"
+	"github.com/isapid/isapid/internal/wire"
+)
+
+// Settings say how a worker process is started and run.
+type Settings struct {
+	Name            string        // in logs: "shop/1"
+	Command         []string      // program and arguments. Default: this program with the argument "worker"
+	Spec            proc.Spec     // environment, folder, user, limits. Path, Args, Stream and Output are set by Start
+	Startup         time.Duration // longest time until the worker has greeted. Default 90 s
+	NoNewPrivileges bool
+	Log             *slog.Logger // default slog.Default()
+	Notify          func(Event)  // told what a worker reports unasked; must not block. nil: nobody
+}
+
+func (s Settings) withDefaults() Settings {
+	if len(s.Command) == 0 {
+		s.Command = []string{self(), "worker"}
+	}
+	if s.Startup == 0 {
+		s.Startup = 90 * time.Second
+	}
+	if s.Log == nil {
+		s.Log = slog.Default()
+	}
+	if s.Notify == nil {
+		s.Notify = func(Event) {}
+	}
+	if s.Spec.Env == nil {
+		s.Spec.Env = os.Environ()
+	}
+	return s
+}
+
+// self is this program, as it is: the file may be replaced while it runs.
+func self() string {
+	if path := "/proc/self/exe"; exists(path) {
+		return path
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// EventKind is what a worker reports without being asked.
+type EventKind int
+
+// Kinds of events.
+const (
+	Unhealthy EventKind = 1 + iota // HSE_REQ_REPORT_UNHEALTHY; Reason is the extension's
+	Faulted                        // a contained fault; Reason says which
+	Hung                           // a request took longer than its limit and was answered for the worker
+)
+
+func (k EventKind) String() string {
+	return [...]string{"", "unhealthy", "faulted", "hung"}[k]
+}
+
+// Event is what a worker reports without being asked.
+type Event struct {
+	Kind   EventKind
+	Image  string // path
+	Reason string
+}
+
+// Worker is a process that runs. Make it with [Start].
+type Worker struct {
+	s       Settings
+	process *proc.Process
+	link    *wire.Link
+	staging string // folder of its staged images
+	started time.Time
+	ready   chan struct{} // closed when it has greeted and restricted itself
+	gone    chan struct{} // closed when it has ended
+	obit    *Obituary     // once gone is closed
+	served  atomic.Int64
+	lost    atomic.Int64
+	output  tail
+
+	mu       sync.Mutex // guards all below
+	images   map[uint64]*Image
+	nextID   uint64
+	running  map[*running]struct{}
+	draining bool   // new requests are refused
+	killed   string // why we killed it
+	stopped  bool   // it was asked to end
+	disowned bool
+}
+
+// running is a request inside a worker.
+type running struct {
+	image *Image
+	url   string
+	since time.Time
+}
+
+// Name is the worker's in logs.
+func (w *Worker) Name() string { return w.s.Name }
+
+// Pid is its process number.
+func (w *Worker) Pid() int { return w.process.Pid() }
+
+// Started is when its process was.
+func (w *Worker) Started() time.Time { return w.started }
+
+// Served is how many requests ended with an answer of the worker.
+func (w *Worker) Served() int64 { return w.served.Load() }
+
+// InFlight is how many requests are inside.
+func (w *Worker) InFlight() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.running)
+}
+
+// Oldest is the request that has been inside for the longest time.
+func (w *Worker) Oldest() (url string, since time.Time, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r := range w.running {
+		if !ok || r.since.Before(since) {
+			url, since, ok = r.url, r.since, true
+		}
+	}
+	return url, since, ok
+}
+
+// Memory is what the process uses now.
+func (w *Worker) Memory() (proc.Memory, error) { return w.process.Memory() }
+
+// Notes say what of the settings could not be applied to the process, and why, one sentence each.
+func (w *Worker) Notes() []string { return w.process.Notes() }
+
+// Gone is closed when the process has ended and everything of it is released.
+func (w *Worker) Gone() <-chan struct{} { return w.gone }
+
+func (w *Worker) stagingFolder() (string, error) {
+	dir, err := os.MkdirTemp("", "isapid-worker-")
+	if err != nil {
+		return "", fmt.Errorf("make a folder for the images of worker %s: %w", w.s.Name, err)
+	}
+	return filepath.Clean(dir), nil
+}

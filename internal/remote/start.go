@@ -1,0 +1,78 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/proc"
+	"github.com/isapid/isapid/internal/wire"
+)
+
+// Start starts a worker and returns when it has greeted. The caller must call Stop or Kill and wait for Gone. An error
+// leaves nothing behind; if the worker died it is its [*Obituary].
+func Start(ctx context.Context, s Settings) (*Worker, error) {
+	w := &Worker{
+		s: s.withDefaults(), images: map[uint64]*Image{}, running: map[*running]struct{}{}, started: time.Now(),
+		ready: make(chan struct{}), gone: make(chan struct{}),
+	}
+	if err := w.launch(); err != nil {
+		return nil, fmt.Errorf("start worker %s: %w", w.s.Name, err)
+	}
+	limit := time.NewTimer(w.s.Startup)
+	defer limit.Stop()
+	select {
+	case <-w.ready:
+		return w, nil
+	case <-w.gone:
+		return nil, w.obit
+	case <-limit.C:
+		w.Kill(fmt.Sprintf("it did not greet within %v", w.s.Startup))
+	case <-ctx.Done():
+		w.Kill("it is not needed any more")
+	}
+	<-w.gone
+	return nil, w.obit
+}
+
+func (w *Worker) launch() (err error) {
+	if w.staging, err = w.stagingFolder(); err != nil {
+		return err
+	}
+	ours, theirs, err := streamPair()
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(w.staging))
+	}
+	spec := w.s.Spec
+	spec.Path, spec.Args, spec.Stream, spec.Output = w.s.Command[0], w.s.Command[1:], theirs, w.line
+	w.process, err = proc.Start(spec)
+	theirs.Close()
+	if err != nil {
+		ours.Close()
+		return errors.Join(err, os.RemoveAll(w.staging))
+	}
+	hello, _ := json.Marshal(wire.FrontHello{Version: wire.Version, Name: w.s.Name, NoNewPrivileges: w.s.NoNewPrivileges})
+	if w.link, err = wire.NewLink(ours, peer{w}, true, hello, w.greeted); err != nil {
+		ours.Close()
+		_ = w.process.Kill()
+		<-w.process.Done()
+		return errors.Join(err, os.RemoveAll(w.staging))
+	}
+	go w.watch()
+	return nil
+}
+
+func (w *Worker) greeted(payload []byte) error {
+	var h wire.WorkerHello
+	if err := json.Unmarshal(payload, &h); err != nil {
+		return &wire.ProtocolError{What: "greeting: " + err.Error()}
+	}
+	if h.Version != wire.Version || h.Software != executor.Software {
+		return &wire.ProtocolError{What: fmt.Sprintf("the worker is %s with protocol %d, the front %s with %d", h.Software, h.Version, executor.Software, wire.Version)}
+	}
+	return nil
+}

@@ -1,0 +1,13 @@
+//go:build !unix
+
+package remote
+
+import (
+	"errors"
+	"net"
+	"os"
+)
+
+func streamPair() (*net.UnixConn, *os.File, error) {
+	return nil, nil, errors.New("isolated workers are not supported on this system yet: use mode in-process")
+}

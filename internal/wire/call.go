@@ -1,0 +1,423 @@
+package wire
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+)
+
+// Asker is what the end that opened an exchange does for the other end besides taking the answer. Question and Child are called
+// on goroutines of their own, which the exchange waits for.
+type Asker interface {
+	// Head is told of the reason phrase that the next head is to have; "" is the usual one.
+	Head(status int, reason string)
+	// Question answers a question about the request: its connection, its URL space. The descriptor, if there is one, is
+	// passed along and stays the asker's.
+	Question(topic Topic, payload []byte) (ok bool, answer []byte, file *os.File)
+	// Child answers an exchange that the other end opened for this one.
+	Child(x *Exchange)
+	// HangUp: the connection is to end behind the response.
+	HangUp()
+}
+
+// Topic is what a question is about.
+type Topic uint8
+
+// Topics of questions.
+const (
+	AskMap        Topic = 1 + iota // URL path → Mapping
+	AskAlive                       // is the client there?
+	AskAbort                       // close the connection now
+	AskReset                       // close it with a reset when the response is over
+	AskDescriptor                  // the client's socket
+	topics
+)
+
+// Call is an exchange that this end opened.
+type Call struct {
+	l     *Link
+	id    uint64
+	asker Asker
+	wake  chan struct{}
+	tasks sync.WaitGroup // questions, children, the pump
+
+	body      io.Reader // what follows Message.Body; nil: nothing
+	interrupt func()    // makes a read of body that waits fail
+
+	mu       sync.Mutex // guards all below
+	in       []byte     // frames not handled yet
+	spare    []byte
+	files    []*os.File
+	queued   int  // bytes of the answer received and not acknowledged
+	ended    bool // END is in
+	down     bool // the link is over
+	left     bool // nobody waits any more: what still comes is dropped
+	asking   int  // questions open
+	children map[*Exchange]struct{}
+	pump     *pump
+
+	// Only Do's goroutine has these.
+	w       http.ResponseWriter
+	began   bool
+	gone    bool // the answer cannot be delivered
+	unacked int
+	result  Result
+}
+
+// Do opens an exchange and copies its answer to w. It returns when the exchange is over (error nil), the link is down
+// (began says whether the head was handed to w by then), or leave is closed: then the exchange goes on without anybody who
+// waits for it. body is what follows q.HTTP.Body, nil for nothing; interrupt makes a read of it that waits fail.
+func (l *Link) Do(ctx context.Context, w http.ResponseWriter, q *Request, body io.Reader, interrupt func(), a Asker, leave <-chan struct{}) (res Result, began bool, err error) {
+	c := &Call{l: l, asker: a, wake: make(chan struct{}, 1), w: w, body: body, interrupt: interrupt}
+	c.id = l.takeID()
+	l.mu.Lock()
+	if l.err != nil {
+		l.mu.Unlock()
+		return res, false, l.downErr()
+	}
+	l.asked[c.id] = c
+	l.mu.Unlock()
+
+	out := buffers.Get().(*[]byte)
+	*out = end(q.append(begin((*out)[:0], kRequest, 0, c.id)), 0)
+	l.write(*out)
+	putBuffer(out)
+
+	err = c.follow(ctx, leave)
+	c.finish()
+	return c.result, c.began, err
+}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+func putBuffer(b *[]byte) {
+	if cap(*b) <= 64<<10 {
+		buffers.Put(b)
+	}
+}
+
+// follow handles what comes until the end.
+func (c *Call) follow(ctx context.Context, leave <-chan struct{}) error {
+	cancelled := ctx.Done()
+	for {
+		in, files, down := c.take()
+		if len(in) > 0 {
+			over, err := c.batch(in, files)
+			if err != nil {
+				c.l.Close(err)
+				return c.l.downErr()
+			}
+			if over {
+				return nil
+			}
+			continue
+		}
+		if down {
+			return c.l.downErr()
+		}
+		select {
+		case <-c.wake:
+		case <-cancelled:
+			cancelled = nil
+			c.l.write(appendHeader(nil, kCancel, 0, c.id, 0))
+		case <-leave:
+			c.l.write(appendNumber(appendHeader(nil, kCancel, 0, c.id, 0), kGone, c.id, uint32(BodyReset)))
+			return ErrLeft
+		}
+	}
+}
+
+// ErrLeft is why [Link.Do] returned before the end.
+var ErrLeft = fmt.Errorf("the answer did not come in time")
+
+// take is all that came since the last time.
+func (c *Call) take() (in []byte, files []*os.File, down bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	in, files = c.in, c.files
+	c.in, c.spare, c.files = c.spare[:0], in, nil
+	return in, files, c.down
+}
+
+// finish lets go of everything.
+func (c *Call) finish() {
+	c.mu.Lock()
+	c.left = true
+	p, children, files := c.pump, c.children, c.files
+	c.files, c.in = nil, nil
+	c.mu.Unlock()
+	for _, f := range files {
+		f.Close()
+	}
+	for x := range children {
+		x.cut()
+	}
+	if p != nil && !p.stop() {
+		c.asker.HangUp() // the rest of the body is on the connection
+	}
+	c.tasks.Wait()
+}
+
+// batch handles frames that are known to be well-formed in size and order of bytes.
+func (c *Call) batch(in []byte, files []*os.File) (over bool, err error) {
+	defer func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}()
+	for len(in) > 0 && !over && err == nil {
+		f, size, _ := parseFrame(in)
+		in = in[size:]
+		switch f.kind {
+		case kHead:
+			err = c.takeHead(&f)
+		case kData:
+			err = c.takeData(&f)
+		case kFile:
+			err = c.takeFile(&f, files[0])
+			files[0].Close()
+			files = files[1:]
+		case kEnd:
+			c.result, err = decodeResult(f.payload)
+			over = true
+		}
+	}
+	if over && len(in) > 0 {
+		err = protocolError("frames after END")
+	}
+	if over && err == nil && c.result.HangUp {
+		c.asker.HangUp()
+	}
+	return over, err
+}
+
+func (c *Call) takeHead(f *frame) error {
+	h, err := decodeHead(f.payload)
+	if err != nil {
+		return err
+	}
+	if c.began {
+		return protocolError("HEAD after HEAD")
+	}
+	hdr := c.w.Header()
+	if h.status < 200 {
+		kept := hdr.Clone()
+		setHeader(hdr, h.header)
+		c.w.WriteHeader(h.status)
+		clear(hdr)
+		setHeader(hdr, kept)
+		return nil
+	}
+	setHeader(hdr, h.header)
+	c.asker.Head(h.status, h.reason)
+	c.began = true
+	c.w.WriteHeader(h.status)
+	c.flush(f)
+	return nil
+}
+
+func setHeader(h, from http.Header) {
+	for name, values := range from {
+		h[name] = values
+	}
+}
+
+func (c *Call) takeData(f *frame) error {
+	if !c.began {
+		return protocolError("DATA before HEAD")
+	}
+	if !c.gone && len(f.payload) > 0 {
+		if _, err := c.w.Write(f.payload); err != nil {
+			c.lost(err)
+		}
+	}
+	c.flush(f)
+	if c.unacked += len(f.payload); c.unacked >= Window/4 {
+		c.acknowledge()
+	}
+	return nil
+}
+
+func (c *Call) acknowledge() {
+	c.mu.Lock()
+	c.queued -= c.unacked
+	c.mu.Unlock()
+	c.l.write(appendNumber(nil, kWindow, c.id, uint32(c.unacked)))
+	c.unacked = 0
+}
+
+func (c *Call) flush(f *frame) {
+	if f.flags&flagFlush == 0 || c.gone {
+		return
+	}
+	if err := http.NewResponseController(c.w).Flush(); err != nil {
+		c.lost(err)
+	}
+}
+
+// lost tells the other end that nobody takes the answer any more.
+func (c *Call) lost(err error) {
+	c.gone = true
+	why, _ := bodyErrorOf(err)
+	if why != BodyTimeout {
+		why = BodyReset
+	}
+	c.l.write(appendNumber(nil, kGone, c.id, uint32(why)))
+}
+
+// takeFile sends part of a regular file, and tells how much it was.
+func (c *Call) takeFile(f *frame, file *os.File) error {
+	d := decoder{b: f.payload}
+	off, n := d.int(1<<62), d.int(1<<62)
+	if err := d.end("FILE"); err != nil {
+		return err
+	}
+	if !c.began {
+		return protocolError("FILE before HEAD")
+	}
+	sent, ok := int64(0), false
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && !c.gone {
+		if _, err = file.Seek(off, io.SeekStart); err == nil {
+			sent, err = io.Copy(c.w, &io.LimitedReader{R: file, N: n})
+		}
+		if ok = err == nil; !ok {
+			c.lost(err)
+		}
+	}
+	b := begin(nil, kReply, 0, c.id)
+	if !ok {
+		b[5] |= flagFailed
+	}
+	b = appendUint(b, 0)
+	c.l.write(end(appendUint(b, uint64(sent)), 0))
+	return nil
+}
+
+// handle is a frame of the other end, on the reading goroutine.
+func (c *Call) handle(f *frame) error {
+	switch f.kind {
+	case kCredit:
+		return c.credit(f)
+	case kCall:
+		return c.question(f)
+	}
+	var file *os.File
+	if f.kind == kFile {
+		if file = c.l.recv.takeFile(); file == nil {
+			return protocolError("FILE without a descriptor")
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.kind == kData && !c.left {
+		if c.queued += len(f.payload); c.queued > Window {
+			return protocolError("more than %d bytes of an answer are on their way", Window)
+		}
+	}
+	if c.left {
+		if file != nil {
+			file.Close()
+		}
+		return nil
+	}
+	if file != nil {
+		c.files = append(c.files, file)
+	}
+	if len(c.in) > maxPayload {
+		return protocolError("too many frames of one exchange at a time")
+	}
+	c.in = append(appendHeader(c.in, f.kind, f.flags, f.id, len(f.payload)), f.payload...)
+	c.l.recv.wake(c)
+	return nil
+}
+
+func (c *Call) wakeUp() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// cut: the link is down.
+func (c *Call) cut() {
+	c.mu.Lock()
+	c.down = true
+	c.mu.Unlock()
+	c.wakeUp()
+}
+
+// question has a question answered.
+func (c *Call) question(f *frame) error {
+	d := decoder{b: f.payload}
+	id, topic := d.uint(), Topic(d.int(int64(topics-1)))
+	if d.bad || id == 0 || topic == 0 {
+		return protocolError("CALL cannot be decoded")
+	}
+	payload := append([]byte(nil), d.b...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.left:
+		return nil // the end is near: nobody answers any more
+	case c.asking >= maxCalls:
+		return protocolError("more than %d questions at a time", maxCalls)
+	}
+	c.asking++
+	c.tasks.Go(func() {
+		ok, answer, file := c.asker.Question(topic, payload)
+		c.mu.Lock()
+		c.asking--
+		c.mu.Unlock()
+		b := begin(nil, kReply, 0, c.id)
+		if !ok {
+			b[5] |= flagFailed
+		}
+		b = end(append(appendUint(b, id), answer...), 0)
+		if file != nil {
+			b[5] |= flagFile
+			c.l.writeWithFile(b, file)
+			return
+		}
+		c.l.write(b)
+	})
+	return nil
+}
+
+// adopt runs an exchange that the other end opened for this one.
+func (c *Call) adopt(x *Exchange) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left || c.down {
+		x.cut()
+		return nil
+	}
+	if c.children == nil {
+		c.children = map[*Exchange]struct{}{}
+	}
+	if len(c.children) >= maxCalls {
+		return protocolError("more than %d children of an exchange at a time", maxCalls)
+	}
+	c.children[x] = struct{}{}
+	c.tasks.Go(func() {
+		c.asker.Child(x)
+		c.mu.Lock()
+		delete(c.children, x)
+		c.mu.Unlock()
+	})
+	return nil
+}
+
+// goneError is what a writer is told of an answer that cannot be delivered.
+func goneError(why BodyError) error {
+	if why == BodyTimeout {
+		return os.ErrDeadlineExceeded
+	}
+	return syscall.ECONNRESET
+}
+
+func number64(b []byte) uint64 { v, _ := binary.Uvarint(b); return v }

@@ -1,0 +1,86 @@
+package wire
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// Numbers are unsigned varints, texts are a length and bytes. A decoder never fails in the middle: it notes the first thing
+// that is wrong, gives zero values from then on, and says so at the end.
+
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *decoder) fail() { d.b, d.bad = nil, true }
+
+// end is the error of everything decoded so far; bytes that are left over are one too.
+func (d *decoder) end(what string) error {
+	if d.bad || len(d.b) > 0 {
+		return protocolError("%s cannot be decoded", what)
+	}
+	return nil
+}
+
+func (d *decoder) uint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// int is a number from 0 to max.
+func (d *decoder) int(max int64) int64 {
+	v := d.uint()
+	if v > uint64(max) {
+		d.fail()
+		return 0
+	}
+	return int64(v)
+}
+
+// signed is a number that may be negative (zigzag).
+func (d *decoder) signed() int64 {
+	v := d.uint()
+	return int64(v>>1) ^ -int64(v&1)
+}
+
+func (d *decoder) bool() bool { return d.int(1) == 1 }
+
+// bytes is a text that shares the frame's memory.
+func (d *decoder) bytes() []byte {
+	n := d.uint()
+	if n > uint64(len(d.b)) {
+		d.fail()
+		return nil
+	}
+	p := d.b[:n:n]
+	d.b = d.b[n:]
+	return p
+}
+
+func (d *decoder) string() string { return string(d.bytes()) }
+
+// count is the number of things that follow, each of which takes at least one byte.
+func (d *decoder) count() int { return int(d.int(int64(min(len(d.b), math.MaxInt32)))) }
+
+func appendUint(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
+
+func appendSigned(b []byte, v int64) []byte {
+	return binary.AppendUvarint(b, uint64(v)<<1^uint64(v>>63))
+}
+
+func appendBool(b []byte, v bool) []byte {
+	if v {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+func appendText[T string | []byte](b []byte, s T) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}

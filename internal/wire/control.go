@@ -1,0 +1,83 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/isapid/isapid/internal/executor"
+)
+
+// FrontHello is what a front says first, in JSON.
+type FrontHello struct {
+	Version         int    `json:"version"`
+	Name            string `json:"name"` // of the worker, for its own use in messages
+	NoNewPrivileges bool   `json:"no_new_privileges"`
+}
+
+// WorkerHello is what a worker says first.
+type WorkerHello struct {
+	Version  int    `json:"version"`
+	Software string `json:"software"`
+	Pid      int    `json:"pid"`
+}
+
+// Questions of the front that concern no request. The payload is an [Image] in JSON.
+const (
+	AskLoad   = "load"   // answer: the description; "no": why
+	AskUnload = "unload" // answered when the image is unloaded, however long its requests take
+	AskPing   = "ping"   // answered by a thread of the image
+	AskStop   = "stop"
+)
+
+// Notes of a worker.
+const (
+	NoteReady     = "ready"     // it has done what the greeting said
+	NoteLog       = "log"       // a Record
+	NoteFaulted   = "faulted"   // a notice: a contained fault
+	NoteUnhealthy = "unhealthy" // a notice: HSE_REQ_REPORT_UNHEALTHY
+)
+
+// Image is what a front asks a worker to load, unload or ping.
+type Image struct {
+	ID      uint64  `json:"id"`
+	Path    string  `json:"path,omitempty"`
+	Level   int     `json:"level,omitempty"` // of its log, as in slog
+	Options Options `json:"options,omitzero"`
+}
+
+// Options are the fields of [executor.Options] that travel.
+type Options struct {
+	Name      string
+	Threads   int
+	Stack     int
+	Queue     int
+	QueueWait time.Duration
+	ReadAhead int
+	Pending   time.Duration
+	Flush     time.Duration
+	OnFault   executor.FaultPolicy
+	Staging   string
+}
+
+// OptionsOf takes what can travel.
+func OptionsOf(o executor.Options) Options {
+	return Options{o.Name, o.Threads, o.Stack, o.Queue, o.QueueWait, o.ReadAhead, o.Pending, o.Flush, o.OnFault, o.Staging}
+}
+
+// Executor is the other end of [OptionsOf].
+func (o Options) Executor() executor.Options {
+	return executor.Options{
+		Name: o.Name, Threads: o.Threads, Stack: o.Stack, Queue: o.Queue, QueueWait: o.QueueWait, ReadAhead: o.ReadAhead,
+		Pending: o.Pending, Flush: o.Flush, OnFault: o.OnFault, Staging: o.Staging,
+	}
+}
+
+// EncodeNotice is the payload of a note about an image.
+func EncodeNotice(image uint64, text string) []byte { return append(appendUint(nil, image), text...) }
+
+// DecodeNotice is its other end.
+func DecodeNotice(p []byte) (image uint64, text string, err error) {
+	d := decoder{b: p}
+	image = d.uint()
+	text, d.b = string(d.b), nil
+	return image, text, d.end("notice")
+}

@@ -1,0 +1,12 @@
+// Package wire is the protocol between front and worker: one stream, multiplexed. PROTOCOL.md beside this file says what is on it.
+// The order in which to read the code:
+//
+//	frame.go, codec.go   frames and what they are made of
+//	messages.go, http.go requests, heads and results as bytes
+//	link.go, send.go     one end of the stream: who reads, who writes
+//	call.go, pump.go     an exchange, from the end that asks
+//	serve.go, reply.go   an exchange, from the end that answers
+//
+// Both ends treat the other as hostile: every length, id and state is checked, and what breaks a rule ends the link with a
+// [*ProtocolError]. Nothing here blocks for another exchange than its own: a slow client costs a bounded buffer, never a worker.
+package wire

@@ -1,0 +1,138 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Version is that of the protocol. Front and worker are the same binary, so there is no need to speak an older one.
+const Version = 1
+
+// A frame is a header of 16 bytes, little-endian, and a payload:
+//
+//	0  uint32  bytes of payload
+//	4  uint8   kind
+//	5  uint8   flags
+//	6  uint16  0
+//	8  uint64  exchange, 0 for the link itself
+const headerSize = 16
+
+// Limits of one link. A peer that exceeds one has broken the protocol.
+const (
+	maxPayload  = 4 << 20   // of one frame
+	maxData     = 32 << 10  // of a frame with bytes of a body
+	Window      = 256 << 10 // bytes of a body on their way in one exchange and direction
+	maxExchange = 1 << 16   // open at a time, in one direction
+	maxCalls    = 256       // open at a time in one exchange
+	maxFiles    = 64        // descriptors received and not yet claimed by a frame
+	maxBacklog  = 256 << 20 // bytes waiting for a peer that does not read
+)
+
+type kind uint8
+
+// Kinds of frames. "asker" is the end that opened the exchange.
+const (
+	kHello   kind = 1 + iota // link: the first frame of each end; JSON
+	kRequest                 // asker: opens the exchange; see Request
+	kBody                    // asker: bytes of the request body; flags end, failed
+	kCancel                  // asker: nobody waits for the answer any more
+	kWindow                  // asker: so many bytes of the answer were taken (uint32)
+	kGone                    // asker: the answer cannot be delivered; uint32 is why
+	kReply                   // asker: answer to kCall
+	kHead                    // answerer: status and header; see head
+	kData                    // answerer: bytes of the response body; flag flush
+	kFile                    // answerer: part of a file, whose descriptor comes with the frame
+	kCredit                  // answerer: so many bytes of the request body may be sent (uint32)
+	kCall                    // answerer: a question to the asker
+	kEnd                     // answerer: the exchange is over; see Result
+	kControl                 // link: a question (JSON or what the kind of it says), answered by kAnswer with the same id
+	kAnswer                  // link
+	kNote                    // link: something that wants no answer
+	kinds
+)
+
+func (k kind) String() string {
+	names := [...]string{"", "HELLO", "REQUEST", "BODY", "CANCEL", "WINDOW", "GONE", "REPLY", "HEAD", "DATA", "FILE", "CREDIT", "CALL", "END", "CONTROL", "ANSWER", "NOTE"}
+	if int(k) < len(names) && k > 0 {
+		return names[k]
+	}
+	return fmt.Sprintf("kind %d", uint8(k))
+}
+
+// Flags of frames.
+const (
+	flagFlush  = 1 << iota // kData, kHead: send what there is to the client now
+	flagEnd                // kBody: the last bytes
+	flagFailed             // kBody: the payload says why there are no more; kReply, kAnswer: no
+	flagFile               // kReply: a descriptor comes with it
+)
+
+type frame struct {
+	kind    kind
+	flags   uint8
+	id      uint64
+	payload []byte // valid until the next frame is read
+}
+
+func appendHeader(b []byte, k kind, flags uint8, id uint64, size int) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(size))
+	b = append(b, byte(k), flags, 0, 0)
+	return binary.LittleEndian.AppendUint64(b, id)
+}
+
+// begin appends a header whose size end fills in.
+func begin(b []byte, k kind, flags uint8, id uint64) []byte { return appendHeader(b, k, flags, id, 0) }
+
+// end completes the frame that begins at start.
+func end(b []byte, start int) []byte {
+	binary.LittleEndian.PutUint32(b[start:], uint32(len(b)-start-headerSize))
+	return b
+}
+
+func appendFrame(b []byte, k kind, flags uint8, id uint64, payload []byte) []byte {
+	return append(appendHeader(b, k, flags, id, len(payload)), payload...)
+}
+
+func appendNumber(b []byte, k kind, id uint64, n uint32) []byte {
+	return binary.LittleEndian.AppendUint32(appendHeader(b, k, 0, id, 4), n)
+}
+
+// number is the payload of a frame that is one number.
+func (f *frame) number() (uint32, error) {
+	if len(f.payload) != 4 {
+		return 0, protocolError("%v of %d bytes, want 4", f.kind, len(f.payload))
+	}
+	return binary.LittleEndian.Uint32(f.payload), nil
+}
+
+// parseFrame finds the frame at the beginning of b. size is its whole length; it is more than len(b) while there is
+// only a part of it, then f is not valid.
+func parseFrame(b []byte) (f frame, size int, err error) {
+	if len(b) < headerSize {
+		return f, headerSize, nil
+	}
+	n := binary.LittleEndian.Uint32(b)
+	f = frame{kind: kind(b[4]), flags: b[5], id: binary.LittleEndian.Uint64(b[8:])}
+	switch {
+	case f.kind == 0 || f.kind >= kinds:
+		return f, 0, protocolError("unknown %v", f.kind)
+	case n > maxPayload, n > maxData && (f.kind == kData || f.kind == kBody):
+		return f, 0, protocolError("%v of %d bytes is too long", f.kind, n)
+	case b[6]|b[7] != 0:
+		return f, 0, protocolError("%v with reserved bits set", f.kind)
+	}
+	size = headerSize + int(n)
+	if len(b) >= size {
+		f.payload = b[headerSize:size:size]
+	}
+	return f, size, nil
+}
+
+// ProtocolError is a rule that the other end broke. It ends the link.
+type ProtocolError struct{ What string }
+
+func (e *ProtocolError) Error() string { return "protocol error: " + e.What }
+
+func protocolError(format string, args ...any) error {
+	return &ProtocolError{fmt.Sprintf(format, args...)}
+}

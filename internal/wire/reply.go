@@ -1,0 +1,199 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+// answering is the answer of an exchange as it is written. Frames are collected, so that a page leaves with its end in one write.
+type answering struct {
+	header http.Header
+	reason string
+	wrote  bool   // the head
+	out    []byte // frames not sent yet
+	last   int    // where the last frame in out begins, -1 if there is none that may grow
+	hangUp bool
+}
+
+// outFull is when the frames collected so far are sent, in bytes.
+const outFull = 32 << 10
+
+// Header implements [http.ResponseWriter].
+func (x *Exchange) Header() http.Header {
+	if x.header == nil {
+		if x.header = x.Req.HTTP.Preset; x.header == nil {
+			x.header = http.Header{}
+		}
+	}
+	return x.header
+}
+
+// SetReason is the reason phrase of the next head with a status from 200 on.
+func (x *Exchange) SetReason(text string) { x.reason = text }
+
+// HangUp has the connection closed behind the response.
+func (x *Exchange) HangUp() { x.hangUp = true }
+
+// WriteHeader implements [http.ResponseWriter]. Interim heads may precede.
+func (x *Exchange) WriteHeader(status int) {
+	if x.wrote || status < 100 || status > maxStatus {
+		return
+	}
+	h := head{status: status, header: x.Header()}
+	if status >= 200 {
+		h.reason, x.wrote = x.reason, true
+	}
+	x.last = len(x.out)
+	x.out = begin(x.out, kHead, 0, x.id)
+	x.out = end(h.append(x.out), x.last)
+	if status < 200 {
+		x.sendOut()
+	}
+}
+
+// Write implements [http.ResponseWriter]. It waits while the client takes nothing; it fails when the client is known to be gone.
+func (x *Exchange) Write(p []byte) (n int, err error) {
+	if !x.wrote {
+		x.WriteHeader(http.StatusOK)
+	}
+	for len(p) > 0 {
+		room, err := x.room(min(len(p), maxData))
+		if err != nil {
+			return n, err
+		}
+		x.data(p[:room])
+		x.mu.Lock()
+		x.window -= room
+		x.mu.Unlock()
+		n, p = n+room, p[room:]
+		if len(x.out) >= outFull {
+			x.sendOut()
+		}
+	}
+	return n, nil
+}
+
+// data appends bytes to the last frame, or as one of their own. The bytes may be an extension's memory: if reading them
+// faults, nothing has changed.
+func (x *Exchange) data(p []byte) {
+	if at := x.last; at >= 0 && len(x.out) > at && kind(x.out[at+4]) == kData && len(x.out)-at-headerSize+len(p) <= maxData {
+		x.out = end(append(x.out, p...), at)
+		return
+	}
+	at := len(x.out)
+	x.out = append(appendHeader(x.out, kData, 0, x.id, len(p)), p...)
+	x.last = at
+}
+
+// room is how many of n bytes may be sent; at least one, or an error.
+func (x *Exchange) room(n int) (int, error) {
+	for {
+		x.mu.Lock()
+		window, gone, deadline := x.window, x.gone, x.writeDeadline
+		x.mu.Unlock()
+		switch {
+		case gone != nil:
+			return 0, gone
+		case !deadline.IsZero() && !time.Now().Before(deadline):
+			return 0, os.ErrDeadlineExceeded
+		case window > 0:
+			return min(n, window), nil
+		}
+		x.sendOut()
+		if err := waitFor(x.windowWake, deadline); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// Flush implements [http.Flusher].
+func (x *Exchange) Flush() { _ = x.FlushError() }
+
+// FlushError sends what was written on its way to the client.
+func (x *Exchange) FlushError() error {
+	if !x.wrote {
+		x.WriteHeader(http.StatusOK)
+	}
+	if x.last < 0 || x.last >= len(x.out) {
+		x.data(nil)
+	}
+	x.out[x.last+5] |= flagFlush
+	x.sendOut()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.gone
+}
+
+func (x *Exchange) sendOut() {
+	if len(x.out) > 0 {
+		x.l.write(x.out)
+		x.out = x.out[:0]
+	}
+	x.last = -1
+}
+
+// ReadFrom implements [io.ReaderFrom]: part of a regular file is sent by the other end, which is given its descriptor.
+func (x *Exchange) ReadFrom(r io.Reader) (int64, error) {
+	if part, ok := r.(*io.LimitedReader); ok && part.N > outFull {
+		if f, ok := part.R.(*os.File); ok && regular(f) {
+			if at, err := f.Seek(0, io.SeekCurrent); err == nil {
+				return x.sendFile(f, at, part.N)
+			}
+		}
+	}
+	return io.Copy(writerOnly{x}, r)
+}
+
+type writerOnly struct{ io.Writer }
+
+func regular(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
+}
+
+// errNotSent is what is known of a file that did not reach the client as a whole.
+var errNotSent = errors.New("the file could not be sent")
+
+func (x *Exchange) sendFile(f *os.File, off, n int64) (int64, error) {
+	if !x.wrote {
+		x.WriteHeader(http.StatusOK)
+	}
+	x.sendOut()
+	c := make(chan reply, 1)
+	x.mu.Lock()
+	if x.gone != nil {
+		defer x.mu.Unlock()
+		return 0, x.gone
+	}
+	x.expect(0, c)
+	x.mu.Unlock()
+	b := appendUint(begin(nil, kFile, 0, x.id), uint64(off))
+	x.l.writeWithFile(end(appendUint(b, uint64(n)), 0), f)
+	r := <-c
+	sent := int64(min(number64(r.payload), uint64(n)))
+	if r.ok {
+		return sent, nil
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.gone != nil {
+		return sent, x.gone
+	}
+	return sent, errNotSent
+}
+
+// End ends the exchange; nothing of it may be used after it.
+func (x *Exchange) End(res Result) {
+	x.l.mu.Lock()
+	delete(x.l.served, x.id)
+	x.l.mu.Unlock()
+	x.cut()
+	res.HangUp = res.HangUp || x.hangUp
+	at := len(x.out)
+	x.out = begin(x.out, kEnd, 0, x.id)
+	x.out = end(res.append(x.out), at)
+	x.l.write(x.out)
+}

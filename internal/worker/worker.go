@@ -1,0 +1,227 @@
+// Package worker is the worker process: it loads images and runs the requests that the front sends over the wire, through the same
+// executor as the front would in-process.
+//
+// What it does is asked for by the front: load, unload, ping, stop, and requests. When the stream ends, it ends: nobody is
+// there to answer.
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/extension"
+	"github.com/isapid/isapid/internal/wire"
+)
+
+// Stream is the descriptor of the private channel to the front.
+const Stream = 3
+
+// gcPercent: the live heap is small, and a collection stops threads that are inside extensions.
+const gcPercent = 400
+
+// Exit codes of a worker.
+const (
+	exitFine     = 0
+	exitBroken   = 70 // the front broke the protocol, or there is none
+	exitSettings = 71 // what the front asked for in its greeting cannot be had
+)
+
+// Main is a worker's life. It returns the exit code of the process.
+func Main() int {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	c, err := stream()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "a worker is started by isapid serve, not by hand: descriptor %d is no stream to a front: %v\n", Stream, err)
+		return exitBroken
+	}
+	w := &worker{images: map[uint64]*loaded{}}
+	hello, _ := json.Marshal(wire.WorkerHello{Version: wire.Version, Software: executor.Software, Pid: os.Getpid()})
+	if w.link, err = wire.NewLink(c, w, false, hello, w.greeted); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitBroken
+	}
+	w.log = slog.New(w.logHandler(0, slog.LevelInfo))
+	err = w.link.Run()
+	switch {
+	case w.settings != nil:
+		fmt.Fprintln(os.Stderr, w.settings)
+		return exitSettings
+	case errors.Is(err, io.EOF):
+		return exitFine
+	}
+	fmt.Fprintln(os.Stderr, "the stream to the front broke:", err)
+	return exitBroken
+}
+
+func stream() (*net.UnixConn, error) {
+	f := os.NewFile(Stream, "stream")
+	if f == nil {
+		return nil, os.ErrInvalid
+	}
+	defer f.Close() // FileConn has a copy, which closes on exec
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, err
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		c.Close()
+		return nil, fmt.Errorf("it is a %T", c)
+	}
+	return u, nil
+}
+
+type worker struct {
+	link     *wire.Link
+	log      *slog.Logger
+	settings error // why what the front asked for cannot be had
+
+	mu     sync.Mutex // guards images
+	images map[uint64]*loaded
+}
+
+// loaded is an image, from the moment the front asks for it.
+type loaded struct {
+	ext *extension.Extension // nil while it loads
+}
+
+// greeted is what the front says first: what this process is to do to itself before anything foreign runs.
+func (w *worker) greeted(payload []byte) error {
+	var h wire.FrontHello
+	if err := json.Unmarshal(payload, &h); err != nil {
+		return &wire.ProtocolError{What: "greeting: " + err.Error()}
+	}
+	if h.Version != wire.Version {
+		return &wire.ProtocolError{What: fmt.Sprintf("the front speaks version %d, this worker %d", h.Version, wire.Version)}
+	}
+	notes, err := restrict(&h)
+	if err != nil {
+		w.settings = err
+		return err
+	}
+	for _, n := range notes {
+		w.log.Warn("sandbox is not complete", "note", n)
+	}
+	w.link.Tell(wire.NoteReady, nil)
+	return nil
+}
+
+// Serve implements [wire.Peer].
+func (w *worker) Serve(x *wire.Exchange) error {
+	w.mu.Lock()
+	l := w.images[x.Req.Image]
+	var ext *extension.Extension
+	if l != nil {
+		ext = l.ext
+	}
+	w.mu.Unlock()
+	if ext == nil {
+		return &wire.ProtocolError{What: fmt.Sprintf("REQUEST for image %d, which is not loaded", x.Req.Image)}
+	}
+	go run(ext, x)
+	return nil
+}
+
+// Control implements [wire.Peer].
+func (w *worker) Control(topic string, payload []byte, answer func(bool, []byte)) error {
+	var what wire.Image
+	if topic != wire.AskStop {
+		if err := json.Unmarshal(payload, &what); err != nil {
+			return &wire.ProtocolError{What: topic + ": " + err.Error()}
+		}
+	}
+	reply := func(text string, err error) {
+		if err != nil {
+			answer(false, []byte(err.Error()))
+			return
+		}
+		answer(true, []byte(text))
+	}
+	switch topic {
+	case wire.AskLoad:
+		go func() { reply(w.load(&what)) }()
+	case wire.AskUnload:
+		go func() { reply("", w.unload(what.ID)) }()
+	case wire.AskPing:
+		go func() { reply("", w.ping(what.ID)) }()
+	default:
+		return &wire.ProtocolError{What: fmt.Sprintf("unknown question %q", topic)}
+	}
+	return nil
+}
+
+// Note implements [wire.Peer].
+func (w *worker) Note(topic string, _ []byte) error {
+	return &wire.ProtocolError{What: fmt.Sprintf("unknown note %q", topic)}
+}
+
+func (w *worker) load(what *wire.Image) (description string, err error) {
+	w.mu.Lock()
+	if w.images[what.ID] != nil {
+		w.mu.Unlock()
+		return "", fmt.Errorf("image %d is loaded already", what.ID)
+	}
+	l := &loaded{}
+	w.images[what.ID] = l
+	w.mu.Unlock()
+
+	o := what.Options.Executor()
+	o.Logger = slog.New(w.logHandler(what.ID, slog.Level(what.Level)))
+	o.Faulted = func(err error) { w.link.Tell(wire.NoteFaulted, wire.EncodeNotice(what.ID, err.Error())) }
+	o.Unhealthy = func(reason string) { w.link.Tell(wire.NoteUnhealthy, wire.EncodeNotice(what.ID, reason)) }
+	ext, err := extension.Open(what.Path, o)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		delete(w.images, what.ID)
+		return "", err
+	}
+	l.ext = ext
+	return ext.Description(), nil
+}
+
+func (w *worker) find(id uint64) (*extension.Extension, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if l := w.images[id]; l != nil && l.ext != nil {
+		return l.ext, nil
+	}
+	return nil, fmt.Errorf("image %d is not loaded", id)
+}
+
+// unload waits for the requests of an image however long they take: the front knows when it has waited long enough.
+func (w *worker) unload(id uint64) error {
+	ext, err := w.find(id)
+	if err != nil {
+		return err
+	}
+	err = ext.Close(context.Background())
+	w.mu.Lock()
+	delete(w.images, id)
+	w.mu.Unlock()
+	return err
+}
+
+func (w *worker) ping(id uint64) error {
+	ext, err := w.find(id)
+	if err != nil {
+		return err
+	}
+	return ext.Ping(context.Background())
+}
+
+// logHandler sends the log of an image to the front.
+func (w *worker) logHandler(image uint64, level slog.Level) slog.Handler {
+	return &wire.LogHandler{Image: image, Level: level, Emit: func(r *wire.Record) { w.link.Tell(wire.NoteLog, r.Append(nil)) }}
+}
