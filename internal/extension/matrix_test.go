@@ -214,7 +214,7 @@ func (v *victim) ask(ctx context.Context, method, target, body string) (int, str
 	if err != nil {
 		return 0, "", err
 	}
-	tr := &http.Transport{}
+	tr := &http.Transport{DisableKeepAlives: body == ""} // a connection closed with its body unread is reset, with the answer
 	defer tr.CloseIdleConnections()
 	res, err := tr.RoundTrip(req)
 	if err != nil {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -180,15 +178,7 @@ func testFaultRefuse(t *testing.T, s *suite) {
 // faulty is the fixture crash_at under a name that says where it faults.
 func faulty(t *testing.T, name string) string {
 	t.Helper()
-	code, err := os.ReadFile(testext.Fixture(t, "crash_at"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), name+".so")
-	if err := os.WriteFile(path, code, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return renamed(t, testext.Fixture(t, "crash_at"), name)
 }
 
 // A fault while it is loaded is why an image is not loaded; the next one is.

@@ -1,0 +1,118 @@
+package executortest
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/isapid/isapid/internal/testext"
+)
+
+// docs/fault-matrix.md has the rows of Matrix, in their order, and no others.
+func TestMatrixDocument(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(testext.Root(t), "docs", "fault-matrix.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "\n|---|---|---|---|---|---|\n")
+	if !found {
+		t.Fatal("the page has no table of six columns")
+	}
+	got, want := strings.Split(strings.TrimSpace(table), "\n"), []string(nil)
+	for i := range Matrix {
+		want = append(want, matrixRow(&Matrix[i]))
+	}
+	for i := range max(len(got), len(want)) {
+		switch {
+		case i >= len(got) || i >= len(want):
+			t.Errorf("the page has %d rows, want %d", len(got), len(want))
+		case got[i] != want[i]:
+			t.Errorf("row %d is\n%s\nwant\n%s", i+1, got[i], want[i])
+		default:
+			continue
+		}
+		t.Fatalf("all rows are to be:\n%s", strings.Join(want, "\n"))
+	}
+}
+
+// matrixRow is a behaviour as the page shows it.
+func matrixRow(b *Behaviour) string {
+	how := "`" + b.Fixture + "`"
+	if b.As != "" {
+		how += " as `" + b.As + ".so`"
+	}
+	if b.Query != "" {
+		how = "`" + b.Fixture + "?" + b.Query + "`"
+	}
+	cells := []string{
+		b.Name + "<br>" + how, b.Doc, clientSees(b.InProcess.Status), operatorReads(&b.InProcess), clientSees(b.Isolated.Status),
+		operatorReads(&b.Isolated),
+	}
+	return "| " + strings.Join(cells, " | ") + " |"
+}
+
+func clientSees(status []int) string {
+	var words []string
+	for _, s := range status {
+		switch s {
+		case Broken:
+			words = append(words, "a break")
+		case NoAnswer:
+			words = append(words, "no answer")
+		default:
+			words = append(words, fmt.Sprint(s))
+		}
+	}
+	if words == nil {
+		return "–"
+	}
+	return strings.Join(words, " or ")
+}
+
+func operatorReads(e *Expectation) string {
+	switch note := e.Note; {
+	case !e.Survives:
+		return "**use isolated**: " + note
+	case e.Log != "" && note != "":
+		return "`" + e.Log + "`; " + note
+	case e.Log != "":
+		return "`" + e.Log + "`"
+	case note != "":
+		return note
+	}
+	return "nothing"
+}
+
+// Every row can be run, and says what is to come of it.
+func TestMatrixRows(t *testing.T) {
+	names, ways := map[string]bool{}, map[string]bool{}
+	for _, b := range Matrix {
+		way := fmt.Sprint(b.Fixture, b.As, b.Method, b.Query)
+		if names[b.Name] || ways[way] {
+			t.Errorf("%s: there twice", b.Name)
+		}
+		names[b.Name], ways[way] = true, true
+		if b.Name == "" || b.Doc == "" {
+			t.Errorf("%+v: the name or what it stands for is missing", b)
+		}
+		if strings.ContainsAny(b.Name+b.Doc+b.InProcess.Note+b.Isolated.Note+b.InProcess.Log+b.Isolated.Log, "|\n") {
+			t.Errorf("%s: cannot be in a table", b.Name)
+		}
+		if !b.Isolated.Survives {
+			t.Errorf("%s: nothing is to end a front", b.Name)
+		}
+		for _, e := range []Expectation{b.InProcess, b.Isolated} {
+			if (b.When == InRequest) != (len(e.Status) > 0) {
+				t.Errorf("%s: a status is for requests, and every request has one", b.Name)
+			}
+			for _, s := range e.Status {
+				if s > 0 && http.StatusText(s) == "" {
+					t.Errorf("%s: %d is no status", b.Name, s)
+				}
+			}
+		}
+	}
+}
