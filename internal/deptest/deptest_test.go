@@ -32,6 +32,7 @@ var layers = map[string][]string{
 	"image":     {},
 	"executor":  {}, // the words that site and the executors share
 	"conn":      {},
+	"proc":      {}, // one child process; knows nothing of what it runs
 	"config":    {}, // plain data
 	"isapi":     {}, // the ABI in pure Go
 	"deptest":   {},

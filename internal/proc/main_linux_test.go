@@ -1,0 +1,74 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// leavesNothing runs the tests and fails when a goroutine, a descriptor or a child outlives them.
+func leavesNothing(m *testing.M) int {
+	if err := warmUp(); err != nil { // the runtime keeps descriptors of its own from the first pipe on
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	goroutines, descriptors := runtime.NumGoroutine(), descriptorCount()
+	if code := m.Run(); code != 0 {
+		return code
+	}
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutines; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			stacks := make([]byte, 1<<20)
+			fmt.Fprintf(os.Stderr, "goroutines outlive the tests:\n%s\n", stacks[:runtime.Stack(stacks, true)])
+			return 1
+		}
+	}
+	if now := descriptorCount(); now != descriptors {
+		fmt.Fprintf(os.Stderr, "%d descriptors are open after the tests, before there were %d\n", now, descriptors)
+		return 1
+	}
+	if err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); !errors.Is(err, unix.ECHILD) {
+		fmt.Fprintf(os.Stderr, "a child outlives the tests (%v)\n", err)
+		return 1
+	}
+	return 0
+}
+
+func warmUp() error {
+	path, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	p, err := Start(Spec{Path: path, Args: []string{"0"}, Env: []string{"PROC_TEST_CHILD=exit"}})
+	if err == nil {
+		<-p.Done()
+	}
+	return err
+}
+
+func descriptorCount() int {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	return len(entries)
+}
+
+func openDescriptors(*testing.T) int { return descriptorCount() }
+
+// streams makes the two ends of a stream.
+func streams(t *testing.T) (ours, theirs *os.File) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs = os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
+	t.Cleanup(func() { ours.Close() })
+	return ours, theirs
+}
