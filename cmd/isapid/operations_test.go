@@ -63,25 +63,28 @@ func loggedMessages(t *testing.T) []string {
 	return all
 }
 
-// explainedMessages are in the first column of the table of messages, in backquotes.
+// explainedMessages are in the first column of the tables of messages, in backquotes.
 func explainedMessages(t *testing.T) (all []string) {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, ok := strings.Cut(string(page), "\n| Message | Means |\n")
-	if !ok {
+	tables := strings.Split(string(page), "\n| Message | Means |")[1:]
+	if len(tables) == 0 {
 		t.Fatal("docs/operations.md has no table of messages")
 	}
 	quoted := regexp.MustCompile("`([^`]+)`")
-	for line := range strings.Lines(table) {
-		if !strings.HasPrefix(line, "|") {
-			break
-		}
-		first, _, _ := strings.Cut(strings.TrimPrefix(line, "|"), "|")
-		for _, m := range quoted.FindAllStringSubmatch(first, -1) {
-			all = append(all, m[1])
+	for _, table := range tables {
+		_, rows, _ := strings.Cut(table, "\n")
+		for line := range strings.Lines(rows) {
+			if !strings.HasPrefix(line, "|") {
+				break
+			}
+			first, _, _ := strings.Cut(strings.TrimPrefix(line, "|"), "|")
+			for _, m := range quoted.FindAllStringSubmatch(first, -1) {
+				all = append(all, m[1])
+			}
 		}
 	}
 	return all

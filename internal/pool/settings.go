@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/remote"
 )
 
 // Settings are the policy of a pool. Where a field says "0: off", zero turns it off; every other zero field means its default
@@ -17,6 +18,7 @@ type Settings struct {
 	Name     string
 	Workers  int              // worker processes that serve at a time. Default 1
 	Executor executor.Options // of each worker. Its Queue and QueueWait are also those of the requests that wait for a worker
+	Worker   remote.Settings  // how a process is started; Name, Startup and Notify are the pool's to set
 
 	OnDemand bool          // the first request starts the workers; else the first image does
 	Idle     time.Duration // OnDemand only: without a request for so long the workers are stopped. 0: off

@@ -1,0 +1,127 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/isapid/isapid/internal/remote"
+)
+
+// await sees a process to its end.
+func (p *Pool) await(sl *slot, w process) {
+	<-w.Gone()
+	sl.close()
+	o := w.Obituary()
+	crash, next := false, time.Duration(0)
+	p.event(func(s *state, now time.Time) {
+		p.record(sl, o, now)
+		crash = s.gone(sl.id, o, now, roll())
+		next = max(0, s.startAfter.Sub(now))
+		delete(p.slots, sl.id)
+	})
+	sl.end()
+	args := []any{"worker", sl.name, "pid", o.Pid, "how", o.Exit.String(), "age", o.Age.Round(time.Millisecond), "served", o.Served}
+	if o.Reason != "" {
+		args = append(args, "reason", o.Reason)
+	}
+	if o.Expected() && !crash {
+		p.log.Info("worker ended", args...)
+		return
+	}
+	args = append(args, "lost requests", o.Lost)
+	if o.Output != "" {
+		args = append(args, "output", o.Output)
+	}
+	if crash {
+		p.log.Error("worker died", append(args, "next start in", next.Round(time.Millisecond))...)
+		return
+	}
+	p.log.Warn("worker did not end by itself", args...)
+}
+
+// stopGrace is how long a worker may take to stop in which a request hangs: it may have come to its end after all.
+const stopGrace = 5 * time.Second
+
+// longDrain is when the log tells who keeps a worker from ending.
+const longDrain = 10 * time.Second
+
+// drain lets the requests of a worker end, then has it unload its images and exit. What takes too long is killed, and named.
+func (p *Pool) drain(sl *slot, hung bool, reason string) {
+	sl.close()
+	set := p.policy.Load()
+	ctx, cancel := context.WithTimeoutCause(p.ctx, set.Shutdown, fmt.Errorf("it did not end within %v", set.Shutdown))
+	defer cancel()
+	quick, over := context.WithCancel(ctx)
+	defer over()
+	defer context.AfterFunc(sl.alive, over)()
+	if !p.waitEmpty(quick, sl, min(longDrain, set.Shutdown/2)) {
+		p.overrun(sl, context.Cause(ctx))
+		return
+	}
+	if hung {
+		ctx, cancel = context.WithTimeoutCause(ctx, stopGrace, fmt.Errorf("%s", reason))
+		defer cancel()
+	}
+	if err := sl.process.Stop(ctx); err != nil {
+		if !hung {
+			p.note(sl, err.Error())
+		}
+		p.log.Warn("worker did not stop as it should", "worker", sl.name, "error", err)
+	}
+	<-sl.process.Gone()
+}
+
+// waitEmpty waits for the requests of a worker to end, until ctx does. After a while the log tells which they are.
+func (p *Pool) waitEmpty(ctx context.Context, sl *slot, patience time.Duration) bool {
+	first, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if sl.wait(first) {
+		return true
+	}
+	if ctx.Err() == nil {
+		p.log.Warn("worker waits for its last requests", "worker", sl.name, "requests", sl.process.Blockers())
+	}
+	return sl.wait(ctx)
+}
+
+// overrun kills a worker whose requests do not end, and says which they are. One that is gone is left in peace.
+func (p *Pool) overrun(sl *slot, why error) {
+	if why == nil {
+		return
+	}
+	list := sl.process.Blockers()
+	p.log.Warn("drain took too long: the worker is killed", "worker", sl.name, "error", why, "requests", list)
+	p.note(sl, "requests "+strings.Join(list, ", "))
+	sl.process.Kill(why.Error())
+	<-sl.process.Gone()
+}
+
+// note keeps who kept the pool from closing.
+func (p *Pool) note(sl *slot, what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state.want == wantEnd {
+		p.blocked = append(p.blocked, fmt.Sprintf("worker %s: %s", sl.name, what))
+	}
+}
+
+// keptDeaths is how many ends of workers are remembered.
+const keptDeaths = 10
+
+// record keeps the end of a worker for the status. The lock is held.
+func (p *Pool) record(sl *slot, o *remote.Obituary, now time.Time) {
+	reason := o.Reason
+	if w := p.state.worker(sl.id); reason == "" && w != nil {
+		reason = w.reason
+	}
+	p.deaths = append(p.deaths, Death{
+		Worker: sl.id, Generation: sl.gen, Pid: o.Pid, At: now, Age: Seconds(o.Age), How: o.Exit.String(), Reason: reason,
+		Served: o.Served, Lost: int64(o.Lost), Output: o.Output, Expected: o.Expected(),
+	})
+	if n := len(p.deaths) - keptDeaths; n > 0 {
+		p.deaths = slices.Delete(p.deaths, 0, n)
+	}
+}

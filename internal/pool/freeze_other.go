@@ -1,0 +1,7 @@
+//go:build !unix
+
+package pool
+
+import "errors"
+
+func freeze(int) error { return errors.New("this system cannot stop a process") }

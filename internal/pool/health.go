@@ -1,0 +1,82 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"time"
+
+	"github.com/isapid/isapid/internal/remote"
+)
+
+// pingAgain is how long is waited after a ping that failed at once, before the next in the same check.
+const pingAgain = time.Second
+
+// ping checks a worker: a thread of each image must answer. Being busy is no failure, only taking too long is.
+func (p *Pool) ping(sl *slot) {
+	set := p.policy.Load()
+	ctx, cancel := context.WithTimeout(sl.alive, set.PingTimeout)
+	defer cancel()
+	p.mu.Lock()
+	images := maps.Clone(sl.images)
+	p.mu.Unlock()
+	answers := make(chan error, len(images))
+	for path, i := range images {
+		go func() { answers <- pingOne(ctx, path, i, set.PingTimeout) }()
+	}
+	var failure error
+	for range images {
+		if err := <-answers; err != nil {
+			failure = err
+		}
+	}
+	if failure != nil && sl.closed.Load() {
+		return // it retires or is gone: whoever ends it has a limit of his own
+	}
+	p.event(func(s *state, now time.Time) { s.checked(sl.id, failure, now) })
+}
+
+// pingOne pings an image until it answers or ctx ends.
+func pingOne(ctx context.Context, path string, i image, limit time.Duration) error {
+	for {
+		err := i.Ping(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("no thread of %s answered a ping within %v", filepath.Base(path), limit)
+		case <-time.After(pingAgain):
+		}
+	}
+}
+
+// sample reads the memory of a worker.
+func (p *Pool) sample(sl *slot) {
+	m, err := sl.process.Memory()
+	if err != nil && !sl.closed.Load() {
+		p.log.Warn("memory of a worker cannot be read", "worker", sl.name, "error", err)
+	}
+	p.event(func(s *state, now time.Time) { s.sampled(sl.id, int64(m.Resident), int64(m.Private), now) })
+}
+
+// notice is called with what a worker reports unasked.
+func (p *Pool) notice(sl *slot, e remote.Event) {
+	image := filepath.Base(e.Image)
+	switch e.Kind {
+	case remote.Faulted:
+		if !p.policy.Load().FaultedServes {
+			sl.close()
+		}
+		p.event(func(s *state, now time.Time) {
+			s.fault(sl.id, fmt.Sprintf("fault in %s: %s", image, e.Reason), now, roll())
+		})
+	case remote.Unhealthy:
+		p.log.Warn("worker reports itself unhealthy", "worker", sl.name, "image", image, "reason", e.Reason)
+		p.event(func(s *state, _ time.Time) { s.unhealthy(sl.id, fmt.Sprintf("%s is unhealthy: %s", image, e.Reason)) })
+	case remote.Hung:
+		sl.close()
+		p.event(func(s *state, _ time.Time) { s.overdue(sl.id, "request took too long: "+e.Reason) })
+	}
+}

@@ -1,0 +1,764 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/proc"
+	"github.com/isapid/isapid/internal/remote"
+)
+
+// factory makes the worker processes of the tests of the loop: nothing runs, but time can be turned. What a real process does
+// is tested with real ones.
+type factory struct {
+	mu      sync.Mutex // guards all below
+	all     []*puppet
+	refuse  error                                                   // of the next starts
+	load    func(path string) error                                 // nil: every image loads
+	onStart func(*puppet)                                           // before it has greeted
+	handle  func(*puppet, http.ResponseWriter, *http.Request) error // of a request; nil: 200
+	log     []string                                                // messages
+}
+
+func (f *factory) start(_ context.Context, s remote.Settings) (process, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refuse != nil {
+		return nil, f.refuse
+	}
+	p := &puppet{f: f, s: s, pid: len(f.all) + 1, started: time.Now(), gone: make(chan struct{}), memory: 1 << 20}
+	f.all = append(f.all, p)
+	if f.onStart != nil {
+		f.onStart(p)
+	}
+	return p, nil
+}
+
+// last is the worker that was started last, and how many there were.
+func (f *factory) last() (*puppet, int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.all) == 0 {
+		return nil, 0
+	}
+	return f.all[len(f.all)-1], len(f.all)
+}
+
+// running is how many are not gone.
+func (f *factory) running() (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.all {
+		select {
+		case <-p.gone:
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+func (f *factory) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+// Enabled and the like make the factory a [slog.Handler] that keeps messages.
+func (f *factory) Enabled(context.Context, slog.Level) bool { return true }
+func (f *factory) WithAttrs([]slog.Attr) slog.Handler       { return f }
+func (f *factory) WithGroup(string) slog.Handler            { return f }
+func (f *factory) Handle(_ context.Context, r slog.Record) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, r.Message)
+	return nil
+}
+
+func (f *factory) logged(message string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Contains(f.log, message)
+}
+
+// puppet is such a process.
+type puppet struct {
+	f       *factory
+	s       remote.Settings
+	pid     int
+	started time.Time
+	gone    chan struct{}
+	once    sync.Once
+	obit    *remote.Obituary
+	stuck   bool // does not answer pings
+	hold    chan struct{}
+	memory  int64
+}
+
+func (p *puppet) end(o remote.Obituary) {
+	p.once.Do(func() {
+		o.Name, o.Pid = p.s.Name, p.pid
+		p.obit = &o
+		close(p.gone)
+	})
+}
+
+func (p *puppet) crash()                                  { p.end(remote.Obituary{Exit: proc.Exit{Code: -1, Signal: syscall.SIGSEGV}}) }
+func (p *puppet) Pid() int                                { return p.pid }
+func (p *puppet) Started() time.Time                      { return p.started }
+func (p *puppet) Oldest() (_ string, _ time.Time, _ bool) { return }
+func (p *puppet) Blockers() []string                      { return []string{"/slow"} }
+func (p *puppet) Gone() <-chan struct{}                   { return p.gone }
+func (p *puppet) Obituary() *remote.Obituary              { return p.obit }
+func (p *puppet) Disown(string)                           {}
+func (p *puppet) Stop(context.Context) error              { p.end(remote.Obituary{}); return nil }
+func (p *puppet) Kill(reason string) {
+	p.end(remote.Obituary{Reason: "killed: " + reason, Exit: proc.Exit{Code: -1, Signal: syscall.SIGKILL}})
+}
+
+func (p *puppet) Memory() (m proc.Memory, _ error) {
+	p.f.mu.Lock()
+	defer p.f.mu.Unlock()
+	m.Resident, m.Private = 2*p.memory, p.memory
+	return m, nil
+}
+
+func (p *puppet) Load(_ context.Context, path string, _ executor.Options) (image, error) {
+	p.f.mu.Lock()
+	load := p.f.load
+	p.f.mu.Unlock()
+	if load != nil {
+		if err := load(path); err != nil {
+			return nil, err
+		}
+	}
+	select {
+	case <-p.gone:
+		return nil, p.obit
+	default:
+		return &puppetImage{p, path}, nil
+	}
+}
+
+type puppetImage struct {
+	p    *puppet
+	path string
+}
+
+func (i *puppetImage) Description() string { return "puppet" }
+
+func (i *puppetImage) Ping(ctx context.Context) error {
+	i.p.f.mu.Lock()
+	stuck := i.p.stuck
+	i.p.f.mu.Unlock()
+	if !stuck {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (i *puppetImage) Execute(w http.ResponseWriter, r *http.Request, _ *executor.Target) (executor.Result, error) {
+	i.p.f.mu.Lock()
+	handle := i.p.f.handle
+	i.p.f.mu.Unlock()
+	select {
+	case <-i.p.gone:
+		return executor.Result{}, &remote.Lost{Held: true, Obit: i.p.obit}
+	default:
+	}
+	if handle != nil {
+		if err := handle(i.p, w, r); err != nil {
+			return executor.Result{}, err
+		}
+	}
+	fmt.Fprintf(w, "%s", i.p.s.Name)
+	return executor.Result{Status: 200}, nil
+}
+
+// play runs a test of a pool whose workers are puppets, in time that can be turned.
+func play(t *testing.T, set Settings, f *factory, test func(t *testing.T, p *Pool)) {
+	synctest.Test(t, func(t *testing.T) {
+		set.Name = "shop"
+		set.Log = slog.New(f)
+		p := newPool(set, f.start)
+		defer func() {
+			if err := p.Close(context.Background()); err != nil {
+				t.Errorf("close: %v", err)
+			}
+			if n := f.running(); n != 0 {
+				t.Errorf("%d workers are left", n)
+			}
+		}()
+		test(t, p)
+	})
+}
+
+func mustOpen(t *testing.T, p *Pool, path string) executor.Executor {
+	t.Helper()
+	e, err := p.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// call runs one request.
+func call(e executor.Executor, method string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	e.Execute(w, httptest.NewRequest(method, "/x", nil), &executor.Target{})
+	return w
+}
+
+func (p *Pool) is(t *testing.T, want State, workers int) {
+	t.Helper()
+	synctest.Wait()
+	st := p.Status()
+	if st.State != want || len(st.Workers) != workers {
+		t.Errorf("state %s with %d workers, want %s with %d: %+v", st.State, len(st.Workers), want, workers, st)
+	}
+}
+
+func TestLoopServes(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{Workers: 2}, f, func(t *testing.T, p *Pool) {
+		p.is(t, StateEmpty, 0)
+		e := mustOpen(t, p, "a.so")
+		p.is(t, StateRunning, 2)
+		seen := map[string]bool{}
+		for range 50 {
+			seen[call(e, "GET").Body.String()] = true
+		}
+		if len(seen) != 2 {
+			t.Errorf("requests went to %v", seen)
+		}
+		if e.Description() != "puppet" {
+			t.Errorf("description %q", e.Description())
+		}
+		p.Stop()
+		p.is(t, StateStopped, 0)
+		if w := call(e, "GET"); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+			t.Errorf("stopped: %d", w.Code)
+		}
+		p.Start()
+		p.is(t, StateRunning, 2)
+		if w := call(e, "GET"); w.Code != 200 {
+			t.Errorf("started again: %d", w.Code)
+		}
+		if err := e.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		p.is(t, StateEmpty, 0)
+		if err := e.Close(t.Context()); !errors.Is(err, executor.ErrClosed) {
+			t.Errorf("second close: %v", err)
+		}
+		if w := call(e, "GET"); w.Code != 503 {
+			t.Errorf("closed: %d", w.Code)
+		}
+	})
+}
+
+func TestLoopCrash(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{}, f, func(t *testing.T, p *Pool) {
+		e := mustOpen(t, p, "a.so")
+		call(e, "GET")
+		w, _ := f.last()
+		w.crash()
+		if got := call(e, "GET").Body.String(); got != "shop/2" {
+			t.Errorf("served by %q", got)
+		}
+		p.is(t, StateRunning, 1)
+		if st := p.Status(); st.Crashes != 1 || len(st.Deaths) != 1 || !strings.Contains(st.Deaths[0].How, "11") {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// TestLoopDegraded: a worker that dies at each start makes the pool degraded, which tries again and recovers.
+func TestLoopDegraded(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{}, f, func(t *testing.T, p *Pool) {
+		e := mustOpen(t, p, "a.so")
+		f.set(func() { f.onStart = (*puppet).crash })
+		w, _ := f.last()
+		w.crash()
+		time.Sleep(10 * time.Second)
+		p.is(t, StateDegraded, 0)
+		if _, n := f.last(); n != 6 {
+			t.Errorf("%d starts, want 6", n)
+		}
+		res := call(e, "GET")
+		if res.Code != 503 || res.Header().Get("Retry-After") == "" || res.Header().Get("Retry-After") == "0" {
+			t.Errorf("degraded: %d, Retry-After %q", res.Code, res.Header().Get("Retry-After"))
+		}
+		time.Sleep(30 * time.Minute)
+		if _, n := f.last(); n < 12 || n > 16 {
+			t.Errorf("%d starts within half an hour", n)
+		}
+		f.set(func() { f.onStart = nil })
+		for len(p.Status().Workers) == 0 {
+			time.Sleep(time.Second)
+		}
+		p.is(t, StateDegraded, 1)
+		if got := call(e, "GET"); got.Code != 200 {
+			t.Errorf("on trial: %d", got.Code)
+		}
+		p.is(t, StateRunning, 1)
+		for _, m := range []string{"worker died", "pool is degraded", "pool has recovered"} {
+			if !f.logged(m) {
+				t.Errorf("no line %q", m)
+			}
+		}
+	})
+}
+
+func TestLoopRecycleResetsDegraded(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{Crashes: Crashes{Max: 1, Retry: time.Hour, RetryMax: time.Hour}}, f, func(t *testing.T, p *Pool) {
+		mustOpen(t, p, "a.so")
+		f.set(func() { f.onStart = (*puppet).crash })
+		w, _ := f.last()
+		w.crash()
+		time.Sleep(time.Minute)
+		p.is(t, StateDegraded, 0)
+		f.set(func() { f.onStart = nil })
+		p.Recycle("repaired")
+		p.is(t, StateRunning, 1)
+	})
+}
+
+func TestLoopRecycle(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{Recycle: Recycle{After: 29 * time.Hour}}, f, func(t *testing.T, p *Pool) {
+		e := mustOpen(t, p, "a.so")
+		hold := make(chan struct{})
+		f.set(func() { f.handle = func(*puppet, http.ResponseWriter, *http.Request) error { <-hold; return nil } })
+		slow := make(chan string, 1)
+		go func() { slow <- call(e, "GET").Body.String() }()
+		synctest.Wait()
+		f.set(func() { f.handle = nil })
+		p.Recycle("asked")
+		p.is(t, StateRunning, 2)
+		if got := call(e, "GET").Body.String(); got != "shop/2" {
+			t.Errorf("during the drain: served by %q", got)
+		}
+		close(hold)
+		if got := <-slow; got != "shop/1" {
+			t.Errorf("the slow request: %q", got)
+		}
+		p.is(t, StateRunning, 1)
+		if st := p.Status(); st.Generation != 2 || st.Because != "asked" {
+			t.Errorf("%+v", st)
+		}
+		time.Sleep(33 * time.Hour)
+		p.is(t, StateRunning, 1)
+		if st := p.Status(); st.Generation != 3 || st.Because != "age" {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// TestLoopBadGeneration: a generation that does not come up leaves the old one alone, and is tried again.
+func TestLoopBadGeneration(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{}, f, func(t *testing.T, p *Pool) {
+		e := mustOpen(t, p, "a.so")
+		f.set(func() { f.load = func(string) error { return errors.New("bad") } })
+		p.Recycle("asked")
+		p.is(t, StateRunning, 1)
+		if got := call(e, "GET").Body.String(); got != "shop/1" {
+			t.Errorf("served by %q", got)
+		}
+		if st := p.Status(); st.Rollout == nil || st.Rollout.Failures != 1 || st.Generation != 1 {
+			t.Errorf("%+v", st)
+		}
+		f.set(func() { f.load = nil })
+		time.Sleep(15 * time.Second)
+		p.is(t, StateRunning, 1)
+		if st := p.Status(); st.Generation != 3 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+func TestLoopNoOverlap(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{Recycle: Recycle{NoOverlap: true}}, f, func(t *testing.T, p *Pool) {
+		e := mustOpen(t, p, "a.so")
+		f.set(func() {
+			f.onStart = func(*puppet) {
+				for _, p := range f.all[:len(f.all)-1] {
+					select {
+					case <-p.gone:
+					default:
+						t.Error("two workers at a time")
+					}
+				}
+			}
+		})
+		hold := make(chan struct{})
+		f.set(func() { f.handle = func(*puppet, http.ResponseWriter, *http.Request) error { <-hold; return nil } })
+		served := make(chan string, 2)
+		go func() { served <- call(e, "GET").Body.String() }()
+		synctest.Wait()
+		p.Recycle("asked")
+		synctest.Wait()
+		go func() { served <- call(e, "GET").Body.String() }()
+		synctest.Wait()
+		if st := p.Status(); st.Waiting != 1 {
+			t.Errorf("%d wait, want 1", st.Waiting)
+		}
+		close(hold)
+		got := []string{<-served, <-served}
+		slices.Sort(got)
+		if !slices.Equal(got, []string{"shop/1", "shop/2"}) {
+			t.Errorf("served by %q", got)
+		}
+	})
+}
+
+func TestLoopDrainLimit(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{Shutdown: time.Minute}, f, func(t *testing.T, p *Pool) {
+		e := mustOpen(t, p, "a.so")
+		f.set(func() {
+			f.handle = func(p *puppet, _ http.ResponseWriter, _ *http.Request) error {
+				<-p.gone
+				return &remote.Lost{Held: true, Obit: p.obit}
+			}
+		})
+		res := make(chan *httptest.ResponseRecorder, 1)
+		go func() { res <- call(e, "POST") }()
+		synctest.Wait()
+		p.Recycle("asked")
+		time.Sleep(59 * time.Second)
+		p.is(t, StateRunning, 2)
+		time.Sleep(2 * time.Second)
+		p.is(t, StateRunning, 1)
+		if w := <-res; w.Code != 502 || len(w.Header().Get("X-Request-Id")) != 16 {
+			t.Errorf("blocker: %d %q", w.Code, w.Header())
+		}
+		for _, m := range []string{"worker waits for its last requests", "drain took too long: the worker is killed", "request lost with its worker"} {
+			if !f.logged(m) {
+				t.Errorf("no line %q", m)
+			}
+		}
+	})
+}
+
+func TestLoopOnDemand(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{OnDemand: true, Idle: 20 * time.Minute}, f, func(t *testing.T, p *Pool) {
+		e := mustOpen(t, p, "a.so")
+		p.is(t, StateIdle, 0)
+		if w := call(e, "GET"); w.Code != 200 {
+			t.Errorf("%d", w.Code)
+		}
+		time.Sleep(19 * time.Minute)
+		call(e, "GET")
+		time.Sleep(19 * time.Minute)
+		p.is(t, StateRunning, 1)
+		time.Sleep(2 * time.Minute)
+		p.is(t, StateIdle, 0)
+		if w := call(e, "GET"); w.Body.String() != "shop/2" {
+			t.Errorf("%d %q", w.Code, w.Body)
+		}
+	})
+}
+
+func TestLoopPing(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{Ping: 30 * time.Second, PingTimeout: 90 * time.Second}, f, func(t *testing.T, p *Pool) {
+		e := mustOpen(t, p, "a.so")
+		call(e, "GET")
+		time.Sleep(31 * time.Second)
+		if st := p.Status(); st.Workers[0].LastPing == nil {
+			t.Error("no ping was answered")
+		}
+		w, _ := f.last()
+		f.set(func() { w.stuck = true })
+		time.Sleep(100 * time.Second)
+		p.is(t, StateRunning, 1)
+		time.Sleep(30 * time.Second)
+		p.is(t, StateRunning, 1)
+		if got := call(e, "GET").Body.String(); got != "shop/2" {
+			t.Errorf("served by %q", got)
+		}
+		if st := p.Status(); st.Crashes != 1 {
+			t.Errorf("%d crashes", st.Crashes)
+		}
+	})
+}
+
+func TestLoopMemory(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{Recycle: Recycle{PrivateMemory: 100 << 20}}, f, func(t *testing.T, p *Pool) {
+		mustOpen(t, p, "a.so")
+		time.Sleep(time.Hour)
+		w, n := f.last()
+		if n != 1 {
+			t.Errorf("%d workers", n)
+		}
+		f.set(func() { w.memory = 200 << 20 })
+		time.Sleep(6 * time.Second)
+		p.is(t, StateRunning, 1)
+		if st := p.Status(); st.Generation != 2 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+func TestLoopQueue(t *testing.T) {
+	f := &factory{refuse: errors.New("no process")}
+	set := Settings{OnDemand: true, Executor: executor.Options{Queue: 2, QueueWait: time.Minute}, Crashes: Crashes{Max: -1}}
+	play(t, set, f, func(t *testing.T, p *Pool) {
+		e := mustOpen(t, p, "a.so")
+		codes := make(chan int, 2)
+		for range 2 {
+			go func() { codes <- call(e, "GET").Code }()
+		}
+		synctest.Wait()
+		if w := call(e, "GET"); w.Code != 503 || w.Header().Get("Retry-After") != "5" {
+			t.Errorf("third: %d", w.Code)
+		}
+		time.Sleep(61 * time.Second)
+		if a, b := <-codes, <-codes; a != 503 || b != 503 {
+			t.Errorf("waited too long: %d, %d", a, b)
+		}
+		go func() { codes <- call(e, "GET").Code }()
+		synctest.Wait()
+		f.set(func() { f.refuse = nil })
+		if c := <-codes; c != 200 {
+			t.Errorf("when the worker came: %d", c)
+		}
+	})
+}
+
+func TestLoopLost(t *testing.T) {
+	for _, c := range []struct {
+		method      string
+		began, held bool
+		status      int // 0: broken
+	}{
+		{"GET", false, true, 200},
+		{"HEAD", false, true, 200},
+		{"OPTIONS", false, true, 200},
+		{"PUT", false, true, 200}, // declared
+		{"POST", false, true, 502},
+		{"GET", false, false, 502},
+		{"GET", true, true, 0},
+	} {
+		t.Run(fmt.Sprintf("%s,%v,%v", c.method, c.began, c.held), func(t *testing.T) {
+			f := &factory{}
+			play(t, Settings{Idempotent: []string{"PUT"}}, f, func(t *testing.T, p *Pool) {
+				e := mustOpen(t, p, "a.so")
+				call(e, "GET")
+				f.set(func() {
+					f.handle = func(p *puppet, _ http.ResponseWriter, _ *http.Request) error {
+						if p.pid > 1 {
+							return nil
+						}
+						p.crash()
+						return &remote.Lost{Began: c.began, Held: c.held, Obit: p.obit}
+					}
+				})
+				w := httptest.NewRecorder()
+				res := e.Execute(w, httptest.NewRequest(c.method, "/x", nil), &executor.Target{})
+				if res.Broken != (c.status == 0) || res.Status != c.status || (res.Fault != nil) != (c.status != 200) {
+					t.Errorf("%+v", res)
+				}
+			})
+		})
+	}
+}
+
+// TestLoopLostTwice: a request that kills every worker kills two, not all.
+func TestLoopLostTwice(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{}, f, func(t *testing.T, p *Pool) {
+		e := mustOpen(t, p, "a.so")
+		f.set(func() {
+			f.handle = func(p *puppet, _ http.ResponseWriter, _ *http.Request) error {
+				p.crash()
+				return &remote.Lost{Held: true, Obit: p.obit}
+			}
+		})
+		if w := call(e, "GET"); w.Code != 502 {
+			t.Errorf("%d", w.Code)
+		}
+		if _, n := f.last(); n != 2 {
+			t.Errorf("%d workers", n)
+		}
+	})
+}
+
+func TestLoopFault(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{}, f, func(t *testing.T, p *Pool) {
+		e := mustOpen(t, p, "a.so")
+		call(e, "GET")
+		w, _ := f.last()
+		w.s.Notify(remote.Event{Kind: remote.Faulted, Image: "a.so", Reason: "SIGSEGV"})
+		if got := call(e, "GET").Body.String(); got != "shop/2" {
+			t.Errorf("served by %q", got)
+		}
+		p.is(t, StateRunning, 1)
+		if st := p.Status(); st.Totals.Faults != 1 || st.Crashes != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+func TestLoopEvents(t *testing.T) {
+	for kind, because := range map[remote.EventKind]string{remote.Unhealthy: "a.so is unhealthy: tired", remote.Hung: ""} {
+		t.Run(kind.String(), func(t *testing.T) {
+			f := &factory{}
+			play(t, Settings{}, f, func(t *testing.T, p *Pool) {
+				e := mustOpen(t, p, "a.so")
+				call(e, "GET")
+				w, _ := f.last()
+				w.s.Notify(remote.Event{Kind: kind, Image: "/x/a.so", Reason: "tired"})
+				p.is(t, StateRunning, 1)
+				if got := call(e, "GET").Body.String(); got != "shop/2" {
+					t.Errorf("served by %q", got)
+				}
+				if st := p.Status(); because != "" && st.Because != because {
+					t.Errorf("because %q", st.Because)
+				}
+			})
+		})
+	}
+}
+
+func TestLoopOpen(t *testing.T) {
+	bad := errors.New("GetExtensionVersion returned FALSE")
+	f := &factory{load: func(path string) error {
+		if strings.HasPrefix(path, "bad") {
+			return bad
+		}
+		return nil
+	}}
+	play(t, Settings{Workers: 2}, f, func(t *testing.T, p *Pool) {
+		if _, err := p.Open(t.Context(), "bad.so"); !errors.Is(err, bad) {
+			t.Errorf("bad, alone: %v", err)
+		}
+		p.is(t, StateEmpty, 0)
+		a := mustOpen(t, p, "a.so")
+		b := mustOpen(t, p, "b.so")
+		if _, err := p.Open(t.Context(), "bad2.so"); !errors.Is(err, bad) {
+			t.Errorf("bad, with others: %v", err)
+		}
+		p.is(t, StateRunning, 2)
+		for _, e := range []executor.Executor{a, b} {
+			if w := call(e, "GET"); w.Code != 200 {
+				t.Errorf("%d", w.Code)
+			}
+		}
+		if st := p.Status(); len(st.Images) != 2 || st.Crashes != 0 {
+			t.Errorf("%+v", st)
+		}
+		if err := b.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		p.is(t, StateRunning, 2)
+	})
+}
+
+// TestLoopKiller: an image that kills a worker while it is loaded is not tried again at once.
+func TestLoopKiller(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{}, f, func(t *testing.T, p *Pool) {
+		a := mustOpen(t, p, "a.so")
+		call(a, "GET")
+		w, _ := f.last()
+		f.set(func() {
+			f.load = func(path string) error {
+				if path == "killer.so" {
+					w.crash()
+				}
+				return nil
+			}
+		})
+		for range 3 {
+			if _, err := p.Open(t.Context(), "killer.so"); err == nil || !strings.Contains(err.Error(), "shop/1") {
+				t.Errorf("killer: %v", err)
+			}
+		}
+		if w := call(a, "GET"); w.Code != 200 {
+			t.Errorf("%d", w.Code)
+		}
+		if _, n := f.last(); n != 2 {
+			t.Errorf("%d workers, want 2", n)
+		}
+	})
+}
+
+func TestLoopNoStart(t *testing.T) {
+	f := &factory{refuse: errors.New("no process")}
+	play(t, Settings{}, f, func(t *testing.T, p *Pool) {
+		if _, err := p.Open(t.Context(), "a.so"); !errors.Is(err, f.refuse) {
+			t.Errorf("%v", err)
+		}
+		p.is(t, StateEmpty, 0)
+	})
+}
+
+func TestLoopConfigure(t *testing.T) {
+	f := &factory{}
+	play(t, Settings{}, f, func(t *testing.T, p *Pool) {
+		mustOpen(t, p, "a.so")
+		p.Configure(Settings{Workers: 3, Log: slog.New(f)}, true)
+		p.is(t, StateRunning, 3)
+		if st := p.Status(); st.Generation != 2 || st.Workers[0].Name != "shop/2" {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// TestLoopCloseBlocked: Close ends with its context, kills what is left, and says what it was.
+func TestLoopCloseBlocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &factory{handle: func(p *puppet, _ http.ResponseWriter, _ *http.Request) error {
+			<-p.gone
+			return &remote.Lost{Obit: p.obit}
+		}}
+		p := newPool(Settings{Name: "shop", Log: slog.New(f)}, f.start)
+		e := mustOpen(t, p, "a.so")
+		done := make(chan int)
+		go func() { done <- call(e, "GET").Code }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := p.Close(ctx); err == nil || !strings.Contains(err.Error(), "/slow") {
+			t.Errorf("close: %v", err)
+		}
+		if c := <-done; c != 502 {
+			t.Errorf("%d", c)
+		}
+		if f.running() != 0 {
+			t.Error("a worker is left")
+		}
+	})
+}
+
+func TestLoopStartupLimit(t *testing.T) {
+	f := &factory{onStart: func(p *puppet) { p.stuck = true }}
+	play(t, Settings{Startup: time.Minute}, f, func(t *testing.T, p *Pool) {
+		if _, err := p.Open(t.Context(), "a.so"); err == nil || !strings.Contains(err.Error(), "1m0s") {
+			t.Errorf("%v", err)
+		}
+	})
+}

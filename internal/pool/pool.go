@@ -1,0 +1,221 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/remote"
+)
+
+// Pool is a set of workers with one policy. Make it with [New]; it is safe for concurrent use.
+type Pool struct {
+	name  string
+	log   *slog.Logger
+	start func(context.Context, remote.Settings) (process, error)
+
+	policy  atomic.Pointer[Settings]
+	waiting atomic.Int64 // requests without a worker
+	lastUse atomic.Int64 // end of the last request, in Unix nanoseconds; kept for on-demand pools
+
+	mu       sync.Mutex // guards all below; never held while something is waited for
+	state    *state
+	slots    map[int]*slot
+	members  map[string]*member
+	openings map[string][]chan error // those who wait for an image to be loaded
+	killers  map[string]killer       // images that killed a worker while it loaded them
+	deaths   []Death
+	told     time.Time       // the next try of a degraded pool that the log knows
+	emptied  []chan struct{} // closed when there is no worker
+	blocked  []string        // what did not end by itself since Close
+
+	kick   chan struct{} // has an element when there may be something to decide
+	done   chan struct{} // closed when the loop has ended
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup // what the loop has carried out
+}
+
+// New makes a pool and starts its loop. It has no worker before it has an image. The caller must call Close.
+func New(set Settings) *Pool { return newPool(set, startRemote) }
+
+func newPool(set Settings, start func(context.Context, remote.Settings) (process, error)) *Pool {
+	set = set.WithDefaults()
+	p := &Pool{
+		name: set.Name, log: set.Log.With("pool", set.Name), start: start,
+		state: newState(&set, time.Now()), slots: map[int]*slot{}, members: map[string]*member{},
+		openings: map[string][]chan error{}, killers: map[string]killer{},
+		kick: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	p.policy.Store(&set)
+	p.ctx, p.cancel = context.WithCancelCause(context.Background())
+	go p.run()
+	return p
+}
+
+// event changes what the pool knows, and has it decided what to do about it.
+func (p *Pool) event(f func(s *state, now time.Time)) {
+	p.mu.Lock()
+	p.count()
+	f(p.state, time.Now())
+	p.mu.Unlock()
+	p.wake()
+}
+
+func (p *Pool) wake() {
+	select {
+	case p.kick <- struct{}{}:
+	default:
+	}
+}
+
+// roll is the chance in what is decided.
+func roll() float64 { return rand.Float64() }
+
+// Open has every worker of the pool load an image, those of later generations too, and returns when the first one has. An error
+// is what the load said, or how the worker died of it; the pool goes on with the other images. A pool that is stopped, or
+// sleeps until there is a request, takes the image unseen. The caller must close the executor; who opens an image again gets the same
+// one.
+func (p *Pool) Open(ctx context.Context, path string) (executor.Executor, error) {
+	m, answer, err := p.open(path)
+	if err != nil {
+		return nil, fmt.Errorf("pool %q: image %q: %w", p.name, path, err)
+	}
+	if answer == nil {
+		return m, nil
+	}
+	select {
+	case err = <-answer:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-p.done:
+		err = executor.ErrClosed
+	}
+	if err != nil {
+		p.forsake(m)
+		return nil, err
+	}
+	return m, nil
+}
+
+// open makes or finds the executor of an image. With a channel the caller must wait for its answer.
+func (p *Pool) open(path string) (m *member, answer chan error, err error) {
+	defer p.wake()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.state
+	if s.want == wantEnd {
+		return nil, nil, executor.ErrClosed
+	}
+	if err := p.killed(path); err != nil {
+		return nil, nil, err
+	}
+	if s.degraded && s.awakened() && s.count(s.gen.number, ready) == 0 && s.image(path) == nil {
+		return nil, nil, fmt.Errorf("the pool is degraded: %d workers died within %v", len(s.crashes), s.set.Crashes.Window)
+	}
+	m = p.members[path]
+	if m == nil {
+		m = newMember(p, path)
+		p.members[path] = m
+	}
+	m.users++
+	if s.addImage(path) {
+		answer = make(chan error, 1)
+		p.openings[path] = append(p.openings[path], answer)
+	}
+	return m, answer, nil
+}
+
+// forsake undoes an open.
+func (p *Pool) forsake(m *member) {
+	p.event(func(s *state, _ time.Time) {
+		if m.users--; m.users == 0 && p.members[m.path] == m {
+			m.close()
+			delete(p.members, m.path)
+			s.dropImage(m.path)
+		}
+	})
+}
+
+// Recycle replaces the workers by new ones, and has a degraded pool try at once.
+func (p *Pool) Recycle(reason string) {
+	p.event(func(s *state, _ time.Time) { s.recycle(reason) })
+}
+
+// Stop ends the workers once they have finished their requests; further ones are answered 503. It does not wait.
+func (p *Pool) Stop() {
+	p.event(func(s *state, _ time.Time) {
+		if s.want == wantRun {
+			s.want, s.reason = wantStop, "the pool is stopped"
+		}
+	})
+	p.log.Info("pool is stopped")
+}
+
+// Start undoes Stop.
+func (p *Pool) Start() {
+	p.event(func(s *state, _ time.Time) {
+		if s.want == wantStop {
+			s.want, s.reason = wantRun, ""
+			s.forget()
+		}
+	})
+	p.log.Info("pool is started")
+}
+
+// Configure has other settings take effect: with recycle on the workers there are, by a new generation; else on those that will be started.
+// The name stays.
+func (p *Pool) Configure(set Settings, recycle bool) {
+	set = set.WithDefaults()
+	set.Name = p.name
+	p.event(func(s *state, now time.Time) {
+		p.policy.Store(&set)
+		s.configured(&set, now)
+		if recycle {
+			s.recycle("other settings")
+		}
+	})
+	p.log.Info("pool has other settings", "recycle", recycle)
+}
+
+// patience is how long Close waits for processes that were killed.
+const patience = 10 * time.Second
+
+// Close refuses new requests, waits for those that run, and ends the workers; when ctx ends before, it kills them. Nothing of the
+// pool is left then. The error names what did not end by itself.
+func (p *Pool) Close(ctx context.Context) error {
+	p.event(func(s *state, _ time.Time) {
+		s.want, s.reason = wantEnd, "the pool is closed"
+		for i := range s.workers {
+			if w := &s.workers[i]; w.orphan {
+				p.slots[w.id].process.Kill("the pool is closed")
+			}
+		}
+	})
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		p.cancel(fmt.Errorf("pool %q is closed: %w", p.name, context.Cause(ctx)))
+		select {
+		case <-p.done:
+		case <-time.After(patience):
+			return fmt.Errorf("pool %q: workers that were killed do not end", p.name)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.blocked) > 0 {
+		return fmt.Errorf("pool %q: did not end by itself: %s", p.name, strings.Join(p.blocked, "; "))
+	}
+	return nil
+}
+
+// errEnded is why what a pool does is given up at its end.
+var errEnded = errors.New("the pool has ended")

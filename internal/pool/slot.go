@@ -1,0 +1,114 @@
+package pool
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/proc"
+	"github.com/isapid/isapid/internal/remote"
+)
+
+// process is what a pool needs of a worker process. It is a [remote.Worker]; the tests of the loop have another, whose time
+// can be turned.
+type process interface {
+	Pid() int
+	Started() time.Time
+	Load(ctx context.Context, path string, o executor.Options) (image, error)
+	Oldest() (url string, since time.Time, ok bool)
+	Blockers() []string
+	Gone() <-chan struct{}
+	Obituary() *remote.Obituary
+	Memory() (proc.Memory, error)
+	Stop(ctx context.Context) error
+	Kill(reason string)
+	Disown(reason string)
+}
+
+// image is an image in a worker process: a [remote.Image].
+type image interface {
+	Description() string
+	Execute(w http.ResponseWriter, r *http.Request, t *executor.Target) (executor.Result, error)
+	Ping(ctx context.Context) error
+}
+
+// remoteProcess is a worker process as it is.
+type remoteProcess struct{ *remote.Worker }
+
+func (p remoteProcess) Load(ctx context.Context, path string, o executor.Options) (image, error) {
+	i, err := p.Worker.Load(ctx, path, o)
+	if err != nil {
+		return nil, err
+	}
+	return i, nil
+}
+
+func startRemote(ctx context.Context, s remote.Settings) (process, error) {
+	w, err := remote.Start(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return remoteProcess{w}, nil
+}
+
+// slot is the place of one worker: what its requests and the goroutines around it share. What the loop decides from is in
+// [worker].
+type slot struct {
+	gate
+	id, gen  int
+	name     string
+	ctx      context.Context // of its start; ends when the worker is not wanted any more
+	cancel   context.CancelCauseFunc
+	alive    context.Context // ends when the process is gone
+	end      context.CancelFunc
+	count    atomic.Int64 // requests it got
+	answered atomic.Bool  // one of them well
+
+	process process          // nil until it runs; guarded by Pool.mu, never changed after
+	images  map[string]image // what it has loaded; guarded by Pool.mu
+}
+
+// gate counts those inside and can be closed. Its zero value has no use: make it with [newGate].
+type gate struct {
+	inside atomic.Int64
+	closed atomic.Bool
+	empty  chan struct{} // has an element when the last one left a closed gate
+}
+
+func newGate() gate { return gate{empty: make(chan struct{}, 1)} }
+
+// enter answers false if the gate is closed. Who got in must leave.
+func (g *gate) enter() bool {
+	g.inside.Add(1)
+	if g.closed.Load() {
+		g.leave()
+		return false
+	}
+	return true
+}
+
+func (g *gate) leave() {
+	if g.inside.Add(-1) == 0 && g.closed.Load() {
+		select {
+		case g.empty <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (g *gate) close() { g.closed.Store(true) }
+
+// wait waits until nobody is inside the closed gate, or stop ends; it says whether the former is true. Only one may wait at a
+// time.
+func (g *gate) wait(stop context.Context) bool {
+	for g.inside.Load() > 0 {
+		select {
+		case <-g.empty:
+		case <-stop.Done():
+			return g.inside.Load() == 0
+		}
+	}
+	return true
+}

@@ -1,0 +1,202 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/remote"
+)
+
+// bringUp starts the process of a worker, has it load its images and answer a ping for each.
+func (p *Pool) bringUp(sl *slot, set *Settings, paths []string) {
+	ctx, cancel := context.WithTimeoutCause(sl.ctx, set.Startup, fmt.Errorf("the worker was not ready within %v", set.Startup))
+	defer cancel()
+	begun := time.Now()
+	w, err := p.start(ctx, p.settings(sl, set))
+	if err != nil {
+		p.notStarted(sl, cause(ctx, err))
+		return
+	}
+	p.mu.Lock()
+	sl.process = w
+	p.mu.Unlock()
+	p.wg.Go(func() { p.await(sl, w) })
+
+	loaded, failures, err := p.loadAll(ctx, w, set, paths)
+	if err != nil {
+		p.giveUp(sl, w, cause(ctx, err))
+		return
+	}
+	p.isReady(sl, w, loaded, failures, time.Since(begun))
+}
+
+// settings are those a process is started with.
+func (p *Pool) settings(sl *slot, set *Settings) remote.Settings {
+	rs := set.Worker
+	rs.Name, rs.Startup = sl.name, set.Startup
+	rs.Notify = func(e remote.Event) { p.notice(sl, e) }
+	if rs.Log == nil {
+		rs.Log = p.log
+	}
+	return rs
+}
+
+// cause is why a start failed: the end of its context, if that is over.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// loadAll loads the images one after the other and pings them. An error means that the worker is lost, or that its time is
+// over.
+func (p *Pool) loadAll(ctx context.Context, w process, set *Settings, paths []string) (loaded map[string]image, failures map[string]error, err error) {
+	loaded, failures = map[string]image{}, map[string]error{}
+	for _, path := range paths {
+		i, err := w.Load(ctx, path, optionsFor(set, path))
+		switch {
+		case err == nil:
+			loaded[path] = i
+		case ctx.Err() != nil || dead(w, err):
+			return nil, nil, fmt.Errorf("load %q: %w", path, err)
+		default:
+			failures[path] = err
+		}
+	}
+	for path, i := range loaded {
+		if err := i.Ping(ctx); err != nil {
+			return nil, nil, fmt.Errorf("ping %q: %w", path, err)
+		}
+	}
+	return loaded, failures, nil
+}
+
+// optionsFor are those of an image in a worker.
+func optionsFor(set *Settings, path string) executor.Options {
+	o := set.Executor
+	o.Name = filepath.Base(path)
+	o.Limit = set.RequestTimeout
+	return o
+}
+
+// dead says whether err came because the process died.
+func dead(w process, err error) bool {
+	var lost *remote.Lost
+	var obituary *remote.Obituary
+	if errors.As(err, &lost) || errors.As(err, &obituary) {
+		return true
+	}
+	select {
+	case <-w.Gone():
+		return true
+	default:
+		return false
+	}
+}
+
+// notStarted: there is no process.
+func (p *Pool) notStarted(sl *slot, err error) {
+	if sl.ctx.Err() == nil {
+		p.log.Error("worker did not start", "worker", sl.name, "error", err)
+	}
+	p.event(func(s *state, now time.Time) {
+		s.startFailed(sl.id, err, now, roll())
+		s.gone(sl.id, err, now, roll())
+		delete(p.slots, sl.id)
+	})
+	sl.end()
+}
+
+// giveUp: there is a process, but it will not be ready. If it died, its end is told by await.
+func (p *Pool) giveUp(sl *slot, w process, err error) {
+	if dead(w, err) {
+		w.Kill(err.Error())
+		return
+	}
+	p.event(func(s *state, now time.Time) { s.startFailed(sl.id, err, now, roll()) })
+	if sl.ctx.Err() == nil {
+		p.log.Error("worker did not start", "worker", sl.name, "error", err)
+	}
+	w.Kill(err.Error())
+}
+
+// isReady lets a worker serve, unless it is not wanted any more.
+func (p *Pool) isReady(sl *slot, w process, loaded map[string]image, failures map[string]error, took time.Duration) {
+	var paths []string
+	for path := range loaded {
+		paths = append(paths, path)
+	}
+	for path, err := range failures {
+		p.log.Error("image cannot be loaded in a worker", "worker", sl.name, "image", filepath.Base(path), "error", err)
+	}
+	wanted := false
+	p.event(func(s *state, now time.Time) {
+		sl.images = loaded
+		wanted = s.ready(sl.id, paths, failures, now, roll())
+	})
+	if !wanted {
+		p.drain(sl, false, "it is not wanted any more")
+		return
+	}
+	p.log.Info("worker is ready", "worker", sl.name, "pid", w.Pid(), "generation", sl.gen, "images", len(paths), "took", took.Round(time.Millisecond))
+}
+
+// load has a worker that serves load one more image.
+func (p *Pool) load(sl *slot, set *Settings, path string) {
+	ctx, cancel := context.WithTimeout(p.ctx, set.Startup)
+	defer cancel()
+	i, err := sl.process.Load(ctx, path, optionsFor(set, path))
+	if err == nil {
+		err = i.Ping(ctx)
+	}
+	if err != nil && dead(sl.process, err) {
+		return // its end is the answer
+	}
+	if err != nil {
+		p.log.Error("image cannot be loaded in a worker", "worker", sl.name, "image", filepath.Base(path), "error", err)
+	}
+	p.event(func(s *state, now time.Time) {
+		if err == nil {
+			sl.images[path] = i
+		}
+		s.imageLoaded(sl.id, path, err, now)
+	})
+}
+
+// killer is an image that killed a worker while it was loaded. It is not tried again for a while unless it changes: others
+// serve in the same worker.
+type killer struct {
+	stamp stamp
+	until time.Time
+	err   error
+}
+
+// killed is why an image is not tried now.
+func (p *Pool) killed(path string) error {
+	k, ok := p.killers[path]
+	if ok && time.Now().Before(k.until) && stampOf(path) == k.stamp {
+		return fmt.Errorf("not tried again before %s, unless the file changes: %w", k.until.Format(time.TimeOnly), k.err)
+	}
+	delete(p.killers, path)
+	return nil
+}
+
+// stamp tells whether a file changed. The zero stamp is a file that is not there.
+type stamp struct {
+	size int64
+	time int64 // nanoseconds
+}
+
+func stampOf(path string) stamp {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return stamp{}
+	}
+	return stamp{fi.Size(), fi.ModTime().UnixNano()}
+}
