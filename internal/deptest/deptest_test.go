@@ -37,6 +37,8 @@ var layers = map[string][]string{
 	"isapi":     {}, // the ABI in pure Go
 	"deptest":   {},
 
+	"proc/sandbox": {}, // what a worker takes from itself
+
 	"executor/executortest": {"executor", "isapi", "server", "testext", "toolchain"}, // for tests, as testext
 	"testext":               {"sdk", "toolchain"},
 }
