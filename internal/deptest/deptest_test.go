@@ -26,6 +26,9 @@ var layers = map[string][]string{
 	"server":    {"conn"},                                                       // HTTP; knows sites as handlers only, and no processes
 	"pool":      {"executor", "proc", "remote"},                                 // which workers there are; one of them is remote
 	"site":      {"config", "executor"},                                         // the URL space; runs nothing itself
+	"remote":    {"conn", "executor", "proc", "wire"},                           // one worker process, as the front sees it
+	"worker":    {"conn", "executor", "extension", "proc/sandbox", "wire"},      // the worker process
+	"wire":      {"executor"},                                                   // the protocol between them
 	"extension": {"conn", "executor", "image", "isapi", "native"},               // one request through one loaded image
 	"native":    {"isapi"},                                                      // the only crossing into C
 	"toolchain": {"sdk"},

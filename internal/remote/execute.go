@@ -15,9 +15,10 @@ import (
 
 // Lost is a request whose worker is gone.
 type Lost struct {
-	Began bool // the head of the response was handed over: nothing can be sent instead
-	Held  bool // the whole body is still there: Execute can be called again with the same arguments, unless it began
-	Obit  *Obituary
+	Began   bool          // the head of the response was handed over: nothing can be sent instead
+	Held    bool          // the whole body is still there: Request can be run again, unless the response began
+	Request *http.Request // the same with its body at the beginning; nil unless Held
+	Obit    *Obituary
 }
 
 func (e *Lost) Error() string { return "the worker that ran it is gone: " + e.Obit.Error() }
@@ -68,11 +69,16 @@ func (i *Image) Execute(rw http.ResponseWriter, r *http.Request, t *executor.Tar
 		return i.answerHung(rw, r, t, began), nil
 	}
 	i.w.end(run, &i.w.lost)
-	if q.HTTP.Whole && len(q.HTTP.Body) > 0 {
-		r.Body = io.NopCloser(bytes.NewReader(q.HTTP.Body))
-	}
 	<-i.w.gone
-	return executor.Result{}, &Lost{Began: began, Held: q.HTTP.Whole, Obit: i.w.obit}
+	lost := &Lost{Began: began, Held: q.HTTP.Whole, Obit: i.w.obit}
+	if lost.Held {
+		again := *r // net/http looks at the body of its own request afterwards
+		if len(q.HTTP.Body) > 0 {
+			again.Body = io.NopCloser(bytes.NewReader(q.HTTP.Body))
+		}
+		lost.Request = &again
+	}
+	return executor.Result{}, lost
 }
 
 func refuse(rw http.ResponseWriter, r *http.Request, t *executor.Target) (executor.Result, error) {

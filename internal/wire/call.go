@@ -5,10 +5,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Asker is what the end that opened an exchange does for the other end besides taking the answer. Question and Child are called
@@ -53,11 +56,12 @@ type Call struct {
 	in       []byte     // frames not handled yet
 	spare    []byte
 	files    []*os.File
-	queued   int  // bytes of the answer received and not acknowledged
-	ended    bool // END is in
-	down     bool // the link is over
-	left     bool // nobody waits any more: what still comes is dropped
-	asking   int  // questions open
+	queued   int             // bytes of the answer received and not acknowledged
+	ended    bool            // END is in
+	down     bool            // the link is over
+	left     bool            // nobody waits any more: what still comes is dropped
+	asking   int             // questions open
+	turns    []chan struct{} // questions that wait until the frames before them are handled
 	children map[*Exchange]struct{}
 	pump     *pump
 
@@ -148,14 +152,18 @@ func (c *Call) take() (in []byte, files []*os.File, down bool) {
 func (c *Call) finish() {
 	c.mu.Lock()
 	c.left = true
-	p, children, files := c.pump, c.children, c.files
+	p, files, turns := c.pump, c.files, len(c.turns)
+	children := slices.Collect(maps.Keys(c.children))
 	c.files, c.in = nil, nil
 	c.mu.Unlock()
 	for _, f := range files {
 		f.Close()
 	}
-	for x := range children {
+	for _, x := range children {
 		x.cut()
+	}
+	for range turns {
+		c.nextTurn()
 	}
 	if p != nil && !p.stop() {
 		c.asker.HangUp() // the rest of the body is on the connection
@@ -182,6 +190,8 @@ func (c *Call) batch(in []byte, files []*os.File) (over bool, err error) {
 			err = c.takeFile(&f, files[0])
 			files[0].Close()
 			files = files[1:]
+		case kCall:
+			c.nextTurn()
 		case kEnd:
 			c.result, err = decodeResult(f.payload)
 			over = true
@@ -368,7 +378,16 @@ func (c *Call) question(f *frame) error {
 		return protocolError("more than %d questions at a time", maxCalls)
 	}
 	c.asking++
+	var turn chan struct{}
+	if topic == AskAbort {
+		// What was sent before it is to reach the client, unless that takes nothing.
+		turn = make(chan struct{})
+		c.turns = append(c.turns, turn)
+		c.in = appendHeader(c.in, kCall, 0, c.id, 0)
+		c.l.recv.wake(c)
+	}
 	c.tasks.Go(func() {
+		waitTurn(turn)
 		ok, answer, file := c.asker.Question(topic, payload)
 		c.mu.Lock()
 		c.asking--
@@ -386,6 +405,31 @@ func (c *Call) question(f *frame) error {
 		c.l.write(b)
 	})
 	return nil
+}
+
+// abortAfter is how long bytes that were sent before [AskAbort] may take.
+const abortAfter = time.Second
+
+func waitTurn(turn <-chan struct{}) {
+	if turn == nil {
+		return
+	}
+	t := time.NewTimer(abortAfter)
+	defer t.Stop()
+	select {
+	case <-turn:
+	case <-t.C:
+	}
+}
+
+// nextTurn lets the first question go on that waited for the frames before it.
+func (c *Call) nextTurn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.turns) > 0 {
+		close(c.turns[0])
+		c.turns = c.turns[1:]
+	}
 }
 
 // adopt runs an exchange that the other end opened for this one.

@@ -184,14 +184,14 @@ func (l *Link) opened(f *frame) error {
 	x := newExchange(l, f.id, q)
 	l.mu.Lock()
 	switch {
-	case f.id <= l.lastID:
-		err = protocolError("REQUEST with id %d after %d", f.id, l.lastID)
+	case l.served[f.id] != nil:
+		err = protocolError("REQUEST with id %d, which is open", f.id)
 	case len(l.served) >= maxExchange:
 		err = protocolError("more than %d exchanges", maxExchange)
 	case l.err != nil:
 		err = l.err
 	default:
-		l.lastID = f.id
+		l.lastID = max(l.lastID, f.id)
 		l.served[f.id] = x
 	}
 	l.mu.Unlock()
