@@ -72,7 +72,7 @@ func playFamily(args []string) {
 
 // playMiddle is a front: it starts a child of its own, in the way told, and waits.
 func playMiddle(args []string) {
-	s := Spec{Path: "/bin/sh", Args: []string{"-c", "echo $$; while :; do /bin/sleep 3600; done"}, User: args[0]}
+	s := Spec{Path: "/bin/sh", Args: []string{"-c", "echo $$; exec /bin/sleep 3600"}, User: args[0]}
 	s.Output = func(line string, _ bool) { fmt.Println("grandchild", line) }
 	if _, err := Start(s); err != nil {
 		panic(err)
