@@ -4,6 +4,15 @@
 // it; with --json both are JSON, errors included; the exit code comes from the one switch in exit.go.
 package main
 
-import "os"
+import (
+	"os"
 
-func main() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+	"github.com/isapid/isapid/internal/worker"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "worker" { // how the front starts its workers; nothing for people
+		os.Exit(worker.Main())
+	}
+	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

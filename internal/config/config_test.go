@@ -47,13 +47,13 @@ func TestExampleHoldsTheDefaults(t *testing.T) {
 	site.Images.Allow = []string{}
 	want.Images.Allow = []string{}
 	want.Sites = []Site{site}
-	for name, mode := range map[string]PoolMode{DefaultPoolName: ModeInProcess, "legacy": ModeIsolated} {
+	for name, mode := range map[string]PoolMode{DefaultPoolName: ModeIsolated, "fast": ModeInProcess} {
 		p := DefaultPool()
 		p.Mode = mode
 		want.Pools[name] = p
 	}
-	legacy := want.Pools["legacy"]
-	legacy.Recycle.At, legacy.Orphan.Action, legacy.Idempotent = []ClockTime{}, []string{}, []string{}
+	first := want.Pools[DefaultPoolName]
+	first.Recycle.At, first.Orphan.Action, first.Idempotent = []ClockTime{}, []string{}, []string{}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("example file:\n got %+v\nwant %+v", got, want)
 	}
@@ -82,7 +82,7 @@ func TestExampleComments(t *testing.T) {
 	if n := len(c.Sites[0].Applications[0].Handlers); n != 4 {
 		t.Errorf("handlers: got %d, want 4", n)
 	}
-	if p := c.Pools["legacy"]; p.Directory == "" || p.User == "" || p.Group == "" || p.RLimits == (RLimits{}) || p.Sandbox == nil {
+	if p := c.Pools[DefaultPoolName]; p.Directory == "" || p.User == "" || p.Group == "" || p.RLimits == (RLimits{}) || p.Sandbox == nil {
 		t.Errorf("pool of the example: got %+v", p)
 	}
 }

@@ -6,7 +6,7 @@ import "time"
 const DefaultPoolName = "default"
 
 // DefaultMode is the mode of a pool that names none.
-const DefaultMode = ModeInProcess
+const DefaultMode = ModeIsolated
 
 // Default returns a configuration without sites. Every default of the file is in this file; the numbers are IIS's
 // where it has one.

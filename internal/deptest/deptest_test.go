@@ -14,23 +14,23 @@ const module = "github.com/isapid/isapid"
 // layers says, for each package, which packages of the module it may import, with the reason where it is not plain. A new
 // package needs a line here before anybody can import it or it can import anything.
 var layers = map[string][]string{
-	".":            {"executor", "extension"},                                          // the public face
-	"cmd/isapid":   {"config", "executor", "extension", "front", "image", "toolchain"}, // describe loads one extension
+	".":            {"executor", "extension"},                                                    // the public face
+	"cmd/isapid":   {"config", "executor", "extension", "front", "image", "toolchain", "worker"}, // describe loads one extension
 	"hack/...":     {},
 	"sdk":          {}, // the headers and units, embedded
 	"sdk/...":      {}, // each travels alone
 	"examples/...": {".", "sdk/go"},
 	"bench/...":    {".", "executor"}, // load generators and the servers compared with
 
-	"front":     {"config", "executor", "extension", "image", "server", "site"}, // the front process, wired together
-	"server":    {"conn"},                                                       // HTTP; knows sites as handlers only, and no processes
-	"pool":      {"executor", "proc", "remote"},                                 // which workers there are; one of them is remote
-	"site":      {"config", "executor"},                                         // the URL space; runs nothing itself
-	"remote":    {"conn", "executor", "proc", "wire"},                           // one worker process, as the front sees it
-	"worker":    {"conn", "executor", "extension", "proc/sandbox", "wire"},      // the worker process
-	"wire":      {"executor"},                                                   // the protocol between them
-	"extension": {"conn", "executor", "image", "isapi", "native"},               // one request through one loaded image
-	"native":    {"isapi"},                                                      // the only crossing into C
+	"front":     {"config", "executor", "extension", "image", "pool", "proc", "remote", "server", "site"}, // the front process, wired together
+	"server":    {"conn"},                                                                                 // HTTP; knows sites as handlers only, and no processes
+	"pool":      {"executor", "proc", "remote"},                                                           // which workers there are; one of them is remote
+	"site":      {"config", "executor"},                                                                   // the URL space; runs nothing itself
+	"remote":    {"conn", "executor", "proc", "wire"},                                                     // one worker process, as the front sees it
+	"worker":    {"conn", "executor", "extension", "proc/sandbox", "wire"},                                // the worker process
+	"wire":      {"executor"},                                                                             // the protocol between them
+	"extension": {"conn", "executor", "image", "isapi", "native"},                                         // one request through one loaded image
+	"native":    {"isapi"},                                                                                // the only crossing into C
 	"toolchain": {"sdk"},
 	"image":     {},
 	"executor":  {}, // the words that site and the executors share

@@ -19,9 +19,9 @@ import (
 // every request, and one that was repaired is noticed at once.
 const retryAfter = 30 * time.Second
 
-// cache holds one executor per image and pool. It loads an image on the first request; requests that come meanwhile wait for that load.
+// cache holds one executor per image and group. It loads an image on the first request; requests that come meanwhile wait for that load.
 type cache struct {
-	load func(image, pool string) (executor.Executor, error)
+	load func(image string, g group) (executor.Executor, error)
 	now  func() time.Time
 
 	mu      sync.Mutex // guards the fields below
@@ -29,7 +29,10 @@ type cache struct {
 	closed  bool
 }
 
-type key struct{ image, pool string }
+type key struct {
+	image string
+	group group
+}
 
 // entry is one load and its result. The fields below ready are set before ready is closed and not changed after.
 type entry struct {
@@ -41,18 +44,18 @@ type entry struct {
 	stamp  stamp     // of the file, before it was loaded
 }
 
-func newCache(load func(image, pool string) (executor.Executor, error)) *cache {
+func newCache(load func(image string, g group) (executor.Executor, error)) *cache {
 	return &cache{load: load, now: time.Now, entries: map[key]*entry{}}
 }
 
-// get is the executor of image in pool, loaded if need be. It fails with [executor.ErrClosed] once close began.
-func (c *cache) get(image, pool string) (executor.Executor, error) {
-	e, mine, err := c.entry(key{image, pool})
+// get is the executor of image in g, loaded if need be. It fails with [executor.ErrClosed] once close began.
+func (c *cache) get(image string, g group) (executor.Executor, error) {
+	e, mine, err := c.entry(key{image, g})
 	if err != nil {
 		return nil, err
 	}
 	if mine {
-		c.fill(e, image, pool)
+		c.fill(e, image, g)
 	}
 	<-e.ready
 	return e.exec, e.err
@@ -84,11 +87,11 @@ func (c *cache) stale(e *entry, image string) bool {
 }
 
 // fill loads the image of an entry that was just made.
-func (c *cache) fill(e *entry, image, pool string) {
+func (c *cache) fill(e *entry, image string, g group) {
 	defer close(e.ready)
 	e.err = errors.New("load did not end") // what the others see should load panic
 	e.stamp = stampOf(image)
-	e.exec, e.err = c.load(image, pool)
+	e.exec, e.err = c.load(image, g)
 	e.failed = c.now()
 }
 
@@ -118,7 +121,7 @@ func closeOne(ctx context.Context, k key, e *entry) error {
 		return nil
 	}
 	if err := e.exec.Close(ctx); err != nil {
-		return fmt.Errorf("close %q of pool %q: %w", k.image, k.pool, err)
+		return fmt.Errorf("close %q of pool %q: %w", k.image, k.group.name, err)
 	}
 	return nil
 }
@@ -126,7 +129,9 @@ func closeOne(ctx context.Context, k key, e *entry) error {
 // loaded lists what is loaded, by image and pool.
 func (c *cache) loaded() []Extension {
 	list := []Extension{}
-	c.each(func(k key, e executor.Executor) { list = append(list, Extension{k.image, k.pool, e.Description()}) })
+	c.each(func(k key, e executor.Executor) {
+		list = append(list, Extension{k.image, k.group.name, e.Description()})
+	})
 	slices.SortFunc(list, func(a, b Extension) int {
 		return cmp.Or(strings.Compare(a.Image, b.Image), strings.Compare(a.Pool, b.Pool))
 	})

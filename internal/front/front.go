@@ -14,7 +14,6 @@ import (
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
-	"github.com/isapid/isapid/internal/extension"
 	"github.com/isapid/isapid/internal/server"
 	"github.com/isapid/isapid/internal/site"
 )
@@ -25,6 +24,7 @@ type Front struct {
 	log      *slog.Logger
 	observer observer
 	cache    *cache
+	pools    *pools
 	sites    []*site.Site
 	server   *server.Server
 	access   *os.File // nil: no access log
@@ -53,6 +53,7 @@ func New(cfg *config.Config, log *slog.Logger) (f *Front, err error) {
 		log = slog.Default()
 	}
 	f = &Front{cfg: cfg, log: log}
+	f.pools = newPools(log)
 	f.cache = newCache(f.load)
 	sites, err := f.makeSites()
 	if err != nil {
@@ -64,22 +65,11 @@ func New(cfg *config.Config, log *slog.Logger) (f *Front, err error) {
 	return f, nil
 }
 
-// load opens image with the settings of pool.
-func (f *Front) load(image, pool string) (executor.Executor, error) {
-	p := f.cfg.Pools[pool]
-	if p == nil {
-		return nil, fmt.Errorf("pool %q of image %q is not defined", pool, image)
-	}
-	e, err := extension.Open(image, optionsFor(p, pool, f.log))
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
-}
-
 // makeSites makes the URL space of every site.
 func (f *Front) makeSites() ([]server.Site, error) {
-	open := func(image string, app *executor.App) (executor.Executor, error) { return f.cache.get(image, app.Pool) }
+	open := func(image string, app *executor.App) (executor.Executor, error) {
+		return f.cache.get(image, groupOf(f.cfg, image, app))
+	}
 	var list []server.Site
 	for i := range f.cfg.Sites {
 		c := &f.cfg.Sites[i]
@@ -127,13 +117,13 @@ func (f *Front) loadFixed() (errs []error) {
 	for _, s := range f.cfg.Sites {
 		for _, a := range s.Applications {
 			for _, h := range a.Handlers {
-				k := key{h.Extension, a.Pool}
+				k := key{h.Extension, groupOf(f.cfg, h.Extension, &executor.App{SiteName: s.Name, Path: a.Path, Pool: a.Pool})}
 				if h.Extension == "" || tried[k] {
 					continue
 				}
 				tried[k] = true
-				if _, err := f.cache.get(k.image, k.pool); err != nil {
-					errs = append(errs, &LoadError{k.image, k.pool, err})
+				if _, err := f.cache.get(k.image, k.group); err != nil {
+					errs = append(errs, &LoadError{k.image, k.group.name, err})
 				}
 			}
 		}
@@ -157,7 +147,7 @@ func (f *Front) Serve(ctx context.Context) error {
 // Drain stops listening, waits for the requests that run until ctx ends, cuts the rest, and closes every extension. It
 // must be called after a successful Start, once. The error says what did not end by itself.
 func (f *Front) Drain(ctx context.Context) error {
-	err := errors.Join(f.server.Shutdown(ctx), f.cache.close(ctx))
+	err := errors.Join(f.server.Shutdown(ctx), f.cache.close(ctx), f.pools.close(ctx))
 	if f.access != nil {
 		err = errors.Join(err, f.access.Close())
 	}

@@ -11,7 +11,7 @@ type Stats struct {
 // Stats may be asked at any time, also after Drain.
 func (f *Front) Stats() Stats {
 	o := &f.observer
-	return Stats{Requests: o.requests.Load(), Running: o.running.Load(), Broken: o.broken.Load(), Faults: f.cache.faults()}
+	return Stats{Requests: o.requests.Load(), Running: o.running.Load(), Broken: o.broken.Load(), Faults: f.cache.faults() + f.pools.faults()}
 }
 
 // Extension is a loaded extension.

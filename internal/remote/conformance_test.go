@@ -15,7 +15,7 @@ import (
 
 // TestMain makes this program a worker when a test starts it as one.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "worker" {
+	if len(os.Args) > 1 && os.Args[1] == "worker" {
 		os.Exit(worker.Main())
 	}
 	os.Exit(m.Run())

@@ -56,12 +56,12 @@ func (i *Image) Execute(rw http.ResponseWriter, r *http.Request, t *executor.Tar
 	}
 	run := i.w.begin(i, r)
 	res, began, err := i.w.link.Do(r.Context(), rw, q, rest, a.interrupt, a, leave)
+	if a.hangUp {
+		conn.CloseAfterReply(rw) // also when the answer is not the worker's
+	}
 	switch {
 	case err == nil:
 		i.w.end(run, &i.w.served)
-		if a.hangUp {
-			conn.CloseAfterReply(rw)
-		}
 		return res.Result, nil
 	case errors.Is(err, wire.ErrLeft):
 		defer i.w.abandon(run)

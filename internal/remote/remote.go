@@ -25,7 +25,7 @@ import (
 // Settings say how a worker process is started and run.
 type Settings struct {
 	Name            string        // in logs: "shop/1"
-	Command         []string      // program and arguments. Default: this program with the argument "worker"
+	Command         []string      // program and arguments. Default: this program with the arguments "worker" and Name
 	Spec            proc.Spec     // environment, folder, user, limits. Path, Args, Stream and Output are set by Start
 	Startup         time.Duration // longest time until the worker has greeted. Default 90 s
 	NoNewPrivileges bool
@@ -35,7 +35,7 @@ type Settings struct {
 
 func (s Settings) withDefaults() Settings {
 	if len(s.Command) == 0 {
-		s.Command = []string{self(), "worker"}
+		s.Command = []string{self(), "worker", s.Name}
 	}
 	if s.Startup == 0 {
 		s.Startup = 90 * time.Second

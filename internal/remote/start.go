@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
@@ -39,7 +40,14 @@ func Start(ctx context.Context, s Settings) (*Worker, error) {
 	return nil, w.obit
 }
 
+// inWorker is set in the environment of every worker. A program that does not know what its argument "worker" means would start
+// itself without end.
+const inWorker = "ISAPID_WORKER"
+
 func (w *Worker) launch() (err error) {
+	if os.Getenv(inWorker) != "" {
+		return errors.New("this program is a worker itself")
+	}
 	if w.staging, err = w.stagingFolder(); err != nil {
 		return err
 	}
@@ -48,6 +56,7 @@ func (w *Worker) launch() (err error) {
 		return errors.Join(err, os.RemoveAll(w.staging))
 	}
 	spec := w.s.Spec
+	spec.Env = append(slices.Clip(spec.Env), inWorker+"="+w.s.Name)
 	spec.Path, spec.Args, spec.Stream, spec.Output = w.s.Command[0], w.s.Command[1:], theirs, w.line
 	w.process, err = proc.Start(spec)
 	theirs.Close()
