@@ -43,7 +43,7 @@ func (p *Pool) await(sl *slot, w process) {
 }
 
 // stopGrace is how long a worker may take to stop in which a request hangs: it may have come to its end after all.
-const stopGrace = 5 * time.Second
+const stopGrace = time.Second
 
 // longDrain is when the log tells who keeps a worker from ending.
 const longDrain = 10 * time.Second

@@ -189,7 +189,7 @@ func (p *Pool) Configure(set Settings, recycle bool) {
 const patience = 10 * time.Second
 
 // Close refuses new requests, waits for those that run, and ends the workers; when ctx ends before, it kills them. Nothing of the
-// pool is left then. The error names what did not end by itself.
+// pool is left then. The error names what did not end by itself, once.
 func (p *Pool) Close(ctx context.Context) error {
 	p.event(func(s *state, _ time.Time) {
 		s.want, s.reason = wantEnd, "the pool is closed"
@@ -211,8 +211,10 @@ func (p *Pool) Close(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.blocked) > 0 {
-		return fmt.Errorf("pool %q: did not end by itself: %s", p.name, strings.Join(p.blocked, "; "))
+	blocked := p.blocked
+	p.blocked = nil
+	if len(blocked) > 0 {
+		return fmt.Errorf("pool %q: did not end by itself: %s", p.name, strings.Join(blocked, "; "))
 	}
 	return nil
 }
