@@ -176,3 +176,8 @@ func stampOf(path string) stamp {
 	}
 	return stamp{fi.Size(), fi.ModTime().UnixNano()}
 }
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -53,7 +53,7 @@ func New(cfg *config.Config, log *slog.Logger) (f *Front, err error) {
 		log = slog.Default()
 	}
 	f = &Front{cfg: cfg, log: log}
-	f.pools = newPools(log)
+	f.pools = newPools(cfg, log)
 	f.cache = newCache(f.load)
 	sites, err := f.makeSites()
 	if err != nil {

@@ -63,6 +63,7 @@ func applications(cfg *config.Config, name string) (n int) {
 // pools are the running pools of worker processes, by the name of their group.
 type pools struct {
 	log *slog.Logger
+	cfg *config.Config
 
 	mu     sync.Mutex // guards all below
 	byName map[string]*pool.Pool
@@ -70,8 +71,8 @@ type pools struct {
 	closed bool
 }
 
-func newPools(log *slog.Logger) *pools {
-	return &pools{log: log, byName: map[string]*pool.Pool{}, of: map[string]string{}}
+func newPools(cfg *config.Config, log *slog.Logger) *pools {
+	return &pools{cfg: cfg, log: log, byName: map[string]*pool.Pool{}, of: map[string]string{}}
 }
 
 // get finds the pool of a group or makes it.
@@ -84,7 +85,7 @@ func (ps *pools) get(g group, p *config.Pool) (*pool.Pool, error) {
 	if found := ps.byName[g.name]; found != nil {
 		return found, nil
 	}
-	made := pool.New(poolSettings(p, g.name, ps.log))
+	made := pool.New(poolSettings(ps.cfg, p, g.name, ps.log))
 	ps.byName[g.name], ps.of[g.name] = made, g.pool
 	return made, nil
 }
@@ -146,11 +147,11 @@ func (ps *pools) close(ctx context.Context) error {
 
 // poolSettings says in the pool's words what the configuration says. In the configuration 0 means "none" where the settings have
 // a default for it.
-func poolSettings(p *config.Pool, name string, log *slog.Logger) pool.Settings {
+func poolSettings(cfg *config.Config, p *config.Pool, name string, log *slog.Logger) pool.Settings {
 	o := optionsFor(p, name, log)
 	o.OnFault = executor.FaultKeep // the pool replaces the worker
 	s := pool.Settings{
-		Name: name, Workers: p.Workers, Executor: o, Worker: workerSettings(p, name, log),
+		Name: name, Workers: p.Workers, Executor: o, Worker: workerSettings(cfg, p, name, log),
 		OnDemand: p.OnDemand, Startup: p.StartupLimit, Shutdown: p.ShutdownLimit,
 		Ping: p.Health.Ping, PingTimeout: p.Health.Timeout,
 		RequestTimeout: p.RequestTimeout, Idempotent: p.Idempotent,
@@ -174,8 +175,8 @@ func poolSettings(p *config.Pool, name string, log *slog.Logger) pool.Settings {
 	return s
 }
 
-func workerSettings(p *config.Pool, name string, log *slog.Logger) remote.Settings {
-	s := remote.Settings{NoNewPrivileges: p.NoNewPrivileges, Log: log.With("pool", name)}
+func workerSettings(cfg *config.Config, p *config.Pool, name string, log *slog.Logger) remote.Settings {
+	s := remote.Settings{NoNewPrivileges: p.NoNewPrivileges, Sandbox: sandboxOf(cfg, p), Log: log.With("pool", name)}
 	s.Spec = proc.Spec{
 		Env: os.Environ(), Dir: p.Directory, User: p.User, Group: p.Group, Nice: p.Nice,
 		Limits: proc.Limits{

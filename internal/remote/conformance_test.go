@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/executor/executortest"
@@ -48,8 +49,9 @@ func (a *alone) Close(ctx context.Context) error {
 	return err
 }
 
-func TestConformance(t *testing.T) {
-	executortest.Run(t, func(image string, o executor.Options) (executor.Executor, error) {
+// open starts a worker for one image.
+func open(t *testing.T) executortest.Open {
+	return func(image string, o executor.Options) (executor.Executor, error) {
 		w, err := remote.Start(t.Context(), remote.Settings{Name: "test/1", Log: o.Logger})
 		if err != nil {
 			return nil, err
@@ -59,5 +61,15 @@ func TestConformance(t *testing.T) {
 			return nil, errors.Join(err, w.Stop(context.Background()))
 		}
 		return &alone{i, w}, nil
+	}
+}
+
+func TestConformance(t *testing.T) { executortest.Run(t, open(t)) }
+
+// A body behind which the worker ended, or which its extension never answered, is no less dangerous.
+func TestSmugglingWithoutAnswer(t *testing.T) {
+	t.Run("lost", func(t *testing.T) { executortest.Smuggle(t, open(t), "havoc", "kill", executor.Options{}) })
+	t.Run("hung", func(t *testing.T) {
+		executortest.Smuggle(t, open(t), "havoc", "never", executor.Options{Limit: 20 * time.Millisecond})
 	})
 }

@@ -53,7 +53,7 @@ func (w *Worker) watch() {
 	case why = <-over:
 		w.endProcess(why)
 	case <-w.process.Done():
-		w.link.Close(io.EOF)
+		w.link.Expire() // what it sent before its end counts
 		why = <-over
 	}
 	_ = os.RemoveAll(w.staging)

@@ -67,6 +67,10 @@ func (i *Image) Execute(rw http.ResponseWriter, r *http.Request, t *executor.Tar
 		defer i.w.abandon(run)
 		i.w.s.Notify(Event{Hung, i.path, fmt.Sprintf("%s %s: %v", r.Method, r.URL.RequestURI(), errHung)})
 		return i.answerHung(rw, r, t, began), nil
+	case errors.Is(err, wire.ErrTooLong):
+		defer i.w.abandon(run)
+		sendError(rw, r, t, http.StatusRequestHeaderFieldsTooLarge)
+		return executor.Result{Status: http.StatusRequestHeaderFieldsTooLarge, LogData: err.Error()}, nil
 	}
 	i.w.end(run, &i.w.lost)
 	<-i.w.gone

@@ -29,6 +29,7 @@ type Settings struct {
 	Spec            proc.Spec     // environment, folder, user, limits. Path, Args, Stream and Output are set by Start
 	Startup         time.Duration // longest time until the worker has greeted. Default 90 s
 	NoNewPrivileges bool
+	Sandbox         *wire.Sandbox // nil: none. The folder of staged images is added to what can be written
 	Log             *slog.Logger // default slog.Default()
 	Notify          func(Event)  // told what a worker reports unasked; must not block. nil: nobody
 }

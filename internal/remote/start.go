@@ -64,7 +64,7 @@ func (w *Worker) launch() (err error) {
 		ours.Close()
 		return errors.Join(err, os.RemoveAll(w.staging))
 	}
-	hello, _ := json.Marshal(wire.FrontHello{Version: wire.Version, Name: w.s.Name, NoNewPrivileges: w.s.NoNewPrivileges})
+	hello, _ := json.Marshal(w.hello())
 	if w.link, err = wire.NewLink(ours, peer{w}, true, hello, w.greeted); err != nil {
 		ours.Close()
 		_ = w.process.Kill()
@@ -73,6 +73,16 @@ func (w *Worker) launch() (err error) {
 	}
 	go w.watch()
 	return nil
+}
+
+func (w *Worker) hello() wire.FrontHello {
+	h := wire.FrontHello{Version: wire.Version, Name: w.s.Name, NoNewPrivileges: w.s.NoNewPrivileges}
+	if s := w.s.Sandbox; s != nil {
+		with := *s
+		with.Write = append(slices.Clip(with.Write), w.staging)
+		h.Sandbox = &with
+	}
+	return h
 }
 
 func (w *Worker) greeted(payload []byte) error {

@@ -11,6 +11,18 @@ type FrontHello struct {
 	Version         int    `json:"version"`
 	Name            string `json:"name"` // of the worker, for its own use in messages
 	NoNewPrivileges bool   `json:"no_new_privileges"`
+
+	Sandbox *Sandbox `json:"sandbox,omitempty"` // nil: none
+}
+
+// Sandbox is what a worker keeps of files and network.
+type Sandbox struct {
+	Files   bool     `json:"files"` // restricted to Read, Write and what most programs need of the system
+	Read    []string `json:"read,omitempty"`
+	Write   []string `json:"write,omitempty"`
+	Network bool     `json:"network"` // TCP is restricted to these ports
+	Connect []uint16 `json:"connect,omitempty"`
+	Bind    []uint16 `json:"bind,omitempty"`
 }
 
 // WorkerHello is what a worker says first.
