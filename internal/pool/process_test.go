@@ -28,7 +28,7 @@ import (
 
 // TestMain makes this program a worker when a pool starts it as one.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "worker" {
+	if len(os.Args) > 1 && os.Args[1] == "worker" {
 		os.Exit(worker.Main())
 	}
 	os.Exit(m.Run())
@@ -187,10 +187,16 @@ func (l *logBook) WithGroup(string) slog.Handler            { return l }
 func (l *logBook) Handle(_ context.Context, r slog.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	text := r.Message
+	text := r.Time.Format("05.000 ") + r.Message
 	r.Attrs(func(a slog.Attr) bool { text += " " + a.String(); return true })
 	l.list = append(l.list, text)
 	return nil
+}
+
+func (l *logBook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.list, "\n")
 }
 
 // has says whether a line has all of these words.
@@ -205,9 +211,7 @@ func (l *logBook) has(words ...string) bool {
 func (r *rig) logged(words ...string) {
 	r.t.Helper()
 	if !r.log.has(words...) {
-		r.log.mu.Lock()
-		defer r.log.mu.Unlock()
-		r.t.Errorf("no line with %q in\n%s", words, strings.Join(r.log.list, "\n"))
+		r.t.Errorf("no line with %q in\n%s", words, r.log)
 	}
 }
 
@@ -275,7 +279,7 @@ func TestKilledUnderSafeLoad(t *testing.T) {
 			}
 			l.end()
 			if len(l.bad) > 0 {
-				t.Errorf("%d of %d requests failed: %v …", len(l.bad), l.good, l.bad[0])
+				t.Errorf("%d of %d requests failed: %v …\n%s", len(l.bad), l.good, l.bad[0], r.log)
 			}
 			if st := r.pool.Status(); st.Totals.Crashes < kills/2 {
 				t.Errorf("only %d workers died", st.Totals.Crashes)
