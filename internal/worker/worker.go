@@ -45,7 +45,7 @@ func Main() int {
 		fmt.Fprintf(os.Stderr, "a worker is started by isapid serve, not by hand: descriptor %d is no stream to a front: %v\n", Stream, err)
 		return exitBroken
 	}
-	w := &worker{images: map[uint64]*loaded{}}
+	w := &worker{crew: newCrew(), images: map[uint64]*loaded{}}
 	hello, _ := json.Marshal(wire.WorkerHello{Version: wire.Version, Software: executor.Software, Pid: os.Getpid()})
 	if w.link, err = wire.NewLink(c, w, false, hello, w.greeted); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -83,6 +83,7 @@ func stream() (*net.UnixConn, error) {
 }
 
 type worker struct {
+	crew     *crew
 	link     *wire.Link
 	log      *slog.Logger
 	settings error // why what the front asked for cannot be had
@@ -129,7 +130,7 @@ func (w *worker) Serve(x *wire.Exchange) error {
 	if ext == nil {
 		return &wire.ProtocolError{What: fmt.Sprintf("REQUEST for image %d, which is not loaded", x.Req.Image)}
 	}
-	go run(ext, x)
+	w.crew.run(task{ext, x})
 	return nil
 }
 
