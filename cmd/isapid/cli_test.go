@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/isapid/isapid/internal/admin"
 	"github.com/isapid/isapid/internal/front"
 )
 
@@ -66,6 +67,7 @@ func TestExitCodes(t *testing.T) {
 		{imageError{oops}, 4},
 		{compileError{oops}, 5},
 		{listenError{oops}, 6},
+		{&admin.NoServerError{Socket: "/s", Err: oops}, 7},
 		{errInterrupted, 130},
 		{fmt.Errorf("while: %w", imageError{oops}), 4},
 		{errors.Join(listenError{oops}, errInterrupted), 130},
@@ -84,7 +86,7 @@ func TestExitCodes(t *testing.T) {
 	}
 	inHelp := table(exitCodeHelp, regexp.MustCompile(`(?m)^ +(\d+)  (.+)$`))
 	inDoc := table(string(doc), regexp.MustCompile(`(?m)^\| (\d+) \| (.+) \|$`))
-	if len(inHelp) != 8 || fmt.Sprint(inHelp) != fmt.Sprint(inDoc) {
+	if len(inHelp) != 9 || fmt.Sprint(inHelp) != fmt.Sprint(inDoc) {
 		t.Errorf("exit codes in the help:\n%v\nin docs/operations.md:\n%v", inHelp, inDoc)
 	}
 }

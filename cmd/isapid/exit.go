@@ -1,6 +1,10 @@
 package main
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/isapid/isapid/internal/admin"
+)
 
 // The exit codes. They are documented in the help of every command and in docs/operations.md.
 const (
@@ -11,6 +15,7 @@ const (
 	exitImage       = 4
 	exitCompile     = 5
 	exitListen      = 6
+	exitNoServer    = 7
 	exitInterrupted = 130
 )
 
@@ -22,6 +27,7 @@ const exitCodeHelp = `Exit codes:
     4  an image cannot be loaded
     5  the source does not compile
     6  cannot listen: address in use, not allowed or not there
+    7  no server answers on the control socket
   130  ended at once by a second signal, or drained too long`
 
 // One type per exit code; a command wraps what it got in the one that fits.
@@ -59,6 +65,8 @@ func exitCode(err error) int {
 		return exitCompile
 	case isA[listenError](err):
 		return exitListen
+	case isA[*admin.NoServerError](err):
+		return exitNoServer
 	}
 	return exitFailure
 }

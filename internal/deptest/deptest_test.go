@@ -14,8 +14,8 @@ const module = "github.com/isapid/isapid"
 // layers says, for each package, which packages of the module it may import, with the reason where it is not plain. A new
 // package needs a line here before anybody can import it or it can import anything.
 var layers = map[string][]string{
-	".":            {"executor", "extension"},                                                    // the public face
-	"cmd/isapid":   {"config", "executor", "extension", "front", "image", "toolchain", "worker"}, // describe loads one extension
+	".":            {"executor", "extension"},                                                                     // the public face
+	"cmd/isapid":   {"admin", "config", "executor", "extension", "front", "image", "pool", "toolchain", "worker"}, // describe loads one extension
 	"hack/...":     {},
 	"sdk":          {}, // the headers and units, embedded
 	"sdk/...":      {}, // each travels alone
@@ -25,6 +25,7 @@ var layers = map[string][]string{
 	"front":     {"config", "executor", "extension", "image", "pool", "proc", "remote", "server", "site", "wire"}, // the front process, wired together
 	"server":    {"conn"},                                                                                         // HTTP; knows sites as handlers only, and no processes
 	"pool":      {"executor", "proc", "remote"},                                                                   // which workers there are; one of them is remote
+	"admin":     {"pool"},                                                                                         // what the commands ask a running server; the server itself is an interface there
 	"site":      {"config", "executor"},                                                                           // the URL space; runs nothing itself
 	"remote":    {"conn", "executor", "proc", "wire"},                                                             // one worker process, as the front sees it
 	"worker":    {"conn", "executor", "extension", "proc/sandbox", "wire"},                                        // the worker process

@@ -1,0 +1,310 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/isapid/isapid/internal/pool"
+)
+
+// serve listens for f until the test ends and returns where, and what was logged by then.
+func serve(t *testing.T, f *fake) (socket string, log *bytes.Buffer) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "s", "control.sock")
+	log = &bytes.Buffer{}
+	s, err := Listen(socket, f, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return socket, log
+}
+
+func client(t *testing.T, socket string) *Client {
+	t.Helper()
+	c := NewClient(socket)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// everything is a status without an empty field, so that what is lost on the way shows.
+func everything() Status {
+	at := time.Date(2026, 11, 21, 3, 0, 0, 123456789, time.UTC)
+	return Status{
+		Version: "v1.2.3", Pid: 12, State: StateServing, Started: at, Uptime: Seconds(90 * time.Minute), Config: "/etc/isapid.yaml",
+		Reload: &LastReload{At: at, Error: "isapid.yaml:1:1: no"}, URLs: []string{"http://localhost:8080/"},
+		Requests: Requests{Served: 1, Running: 2, Broken: 3, Faults: 4},
+		Pools: []Pool{{pool.Status{
+			Name: "legacy", State: pool.StateRunning, Reason: "why", Generation: 3, Because: "age",
+			Rollout: &pool.Rollout{Generation: 4, Reason: "asked", Failures: 1, NextTry: &at},
+			Workers: []pool.WorkerStatus{{
+				Worker: 7, Name: "legacy/7", Generation: 3, Pid: 99, State: "ready", Reason: "r", Age: pool.Seconds(1500 * time.Millisecond), Served: 5, InFlight: 1,
+				Resident: 1 << 20, Private: 1 << 19, LastPing: &at, Oldest: "GET /", OldestAge: pool.Seconds(2 * time.Second),
+			}},
+			Images:  []pool.ImageStatus{{Path: "/a.so", Description: "a", Error: "e"}},
+			Waiting: 1, Crashes: 2, NextRetry: &at, NextStart: &at, Totals: pool.Totals{Starts: 1, Crashes: 2, Faults: 3, Recycles: 4},
+			Deaths: []pool.Death{{
+				Worker: 6, Generation: 2, Pid: 98, At: at, Age: pool.Seconds(time.Hour), How: "signal 11", Reason: "r", Served: 4, Lost: 1, Output: "o", Expected: true,
+			}},
+		}}},
+		InProcess: []Extension{{Image: "/b.so", Pool: "fast", Description: "b"}},
+	}
+}
+
+func TestStatus(t *testing.T) {
+	want := everything()
+	if path := emptyField(reflect.ValueOf(want), "Status"); path != "" {
+		t.Fatalf("%s is not set in this test", path)
+	}
+	socket, _ := serve(t, &fake{status: want})
+	got, err := client(t, socket).Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// emptyField finds a field that has its zero value.
+func emptyField(v reflect.Value, path string) string {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return emptyField(v.Elem(), path)
+		}
+	case reflect.Slice:
+		if v.Len() > 0 {
+			return emptyField(v.Index(0), path+"[]")
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			break
+		}
+		for i := range v.NumField() {
+			if empty := emptyField(v.Field(i), path+"."+v.Type().Field(i).Name); empty != "" {
+				return empty
+			}
+		}
+		return ""
+	default:
+	}
+	if v.IsZero() {
+		return path
+	}
+	return ""
+}
+
+// TestEmptyStatus: lists are lists also when there is nothing in them.
+func TestEmptyStatus(t *testing.T) {
+	socket, _ := serve(t, &fake{})
+	_, body := raw(t, socket, "GET", pathStatus, "")
+	for _, list := range []string{`"urls":[]`, `"pools":[]`, `"in_process":[]`} {
+		if !strings.Contains(body, list) {
+			t.Errorf("no %s in %s", list, body)
+		}
+	}
+}
+
+func TestCommands(t *testing.T) {
+	f := &fake{status: everything()}
+	f.status.Requests.Running = 5
+	socket, log := serve(t, f)
+	c := client(t, socket)
+	ctx := t.Context()
+
+	for _, command := range []func() (PoolResult, error){
+		func() (PoolResult, error) { return c.Recycle(ctx, "legacy", "new file") },
+		func() (PoolResult, error) { return c.Recycle(ctx, "legacy", "") },
+		func() (PoolResult, error) { return c.StopPool(ctx, "legacy") },
+		func() (PoolResult, error) { return c.StartPool(ctx, "legacy") },
+	} {
+		r, err := command()
+		if err != nil {
+			t.Error(err)
+		}
+		if !reflect.DeepEqual(r.Before, f.status.Pools[0]) {
+			t.Errorf("before: %+v", r.Before)
+		}
+	}
+	if r, err := c.Reload(ctx); err != nil || r.Changes == nil || len(r.Changes) != 0 {
+		t.Errorf("reload: %+v, %v", r, err)
+	}
+	if r, err := c.Drain(ctx); err != nil || r.Running != 5 {
+		t.Errorf("drain: %+v, %v", r, err)
+	}
+	want := []string{"recycle legacy: new file", "recycle legacy: asked by the operator", "stop legacy", "start legacy", "reload", "drain"}
+	if !slices.Equal(f.asked, want) {
+		t.Errorf("asked %q, want %q", f.asked, want)
+	}
+	c.Close()
+	for _, line := range []string{`msg="control request" path=/v1/recycle uid=`, "pool=legacy", "path=/v1/reload", "path=/v1/drain"} {
+		if !strings.Contains(log.String(), line) {
+			t.Errorf("the log has no %q:\n%s", line, log)
+		}
+	}
+	if strings.Contains(log.String(), pathStatus) {
+		t.Errorf("the log has questions for the status:\n%s", log)
+	}
+}
+
+func TestReload(t *testing.T) {
+	want := ReloadResult{[]Change{{`pool "legacy"`, "recycled"}}}
+	f := &fake{reload: func(ctx context.Context) (ReloadResult, error) {
+		if _, limited := ctx.Deadline(); !limited {
+			return ReloadResult{}, errors.New("no limit")
+		}
+		return want, nil
+	}}
+	socket, _ := serve(t, f)
+	if got, err := client(t, socket).Reload(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// TestReloadGoesOn: a client that does not wait for the end of a reload does not end it.
+func TestReloadGoesOn(t *testing.T) {
+	begun, leave, left := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	f := &fake{reload: func(ctx context.Context) (ReloadResult, error) {
+		close(begun)
+		<-leave
+		left <- ctx.Err()
+		return ReloadResult{}, nil
+	}}
+	socket, _ := serve(t, f)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-begun; cancel() }()
+	if _, err := client(t, socket).Reload(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("the client got %v", err)
+	}
+	close(leave)
+	if err := <-left; err != nil {
+		t.Errorf("the reload was ended: %v", err)
+	}
+}
+
+// TestRefused: what the client of this package would not send, and what the server does not do.
+func TestRefused(t *testing.T) {
+	status := Status{Pools: []Pool{{pool.Status{Name: "a"}}, {pool.Status{Name: "b c"}}}}
+	for name, c := range map[string]struct {
+		method, path, body string
+		err                error // of the server
+		code               int
+		message, hint      string // parts of them
+	}{
+		"unknown path":     {"GET", "/v1/pools", "", nil, 404, `there is no "/v1/pools"`, "/v1/drain, /v1/recycle, "},
+		"other version":    {"GET", "/v2/status", "", nil, 404, `there is no "/v2/status"`, "/v1/status"},
+		"path with dots":   {"GET", "/v1/../v1/status", "", nil, 404, "there is no", ""},
+		"wrong method":     {"GET", pathDrain, "", nil, 405, "/v1/drain is not for GET", "use POST"},
+		"status with POST": {"POST", pathStatus, "{}", nil, 405, "/v1/status is not for POST", "use GET"},
+
+		"no body":         {"POST", pathRecycle, "", nil, 400, "no pool is named", `{"pool": "NAME"}`},
+		"no pool":         {"POST", pathStop, `{"reason":"x"}`, nil, 400, "no pool is named", ""},
+		"no JSON":         {"POST", pathStop, "pool=a", nil, 400, "the request cannot be read", "docs/control-api.md"},
+		"another type":    {"POST", pathStop, `{"pool":1}`, nil, 400, "the request cannot be read", ""},
+		"a list":          {"POST", pathReload, "[]", nil, 400, "the request cannot be read", ""},
+		"unknown field":   {"POST", pathStart, `{"pool":"a","force":true}`, nil, 400, `unknown field "force"`, ""},
+		"field of reload": {"POST", pathReload, `{"pool":"a"}`, nil, 400, `unknown field "pool"`, ""},
+		"field of drain":  {"POST", pathDrain, `{"pool":"a"}`, nil, 400, `unknown field "pool"`, ""},
+		"two objects":     {"POST", pathStart, `{"pool":"a"} {}`, nil, 400, "more behind the object", ""},
+		"cut off":         {"POST", pathStart, `{"pool":"a"`, nil, 400, "the request cannot be read", ""},
+		"long reason":     {"POST", pathRecycle, `{"pool":"a","reason":"` + strings.Repeat("x", 257) + `"}`, nil, 400, "the reason is 257 bytes long", "256"},
+		"long body":       {"POST", pathRecycle, `{"pool":"` + strings.Repeat("x", 20<<10) + `"}`, nil, 413, "longer than 16384 bytes", ""},
+		"long end":        {"POST", pathRecycle, `{"pool":"a"}` + strings.Repeat(" ", 20<<10), nil, 413, "longer than 16384 bytes", ""},
+
+		"no such pool":     {"POST", pathRecycle, `{"pool":"x"}`, fmt.Errorf("x: %w", ErrNoPool), 404, `there is no pool "x"`, "pools with workers: a, b c"},
+		"in-process":       {"POST", pathStop, `{"pool":"fast"}`, ErrInProcess, 409, `pool "fast" runs inside the server`, "pools with workers: a, b c"},
+		"ending":           {"POST", pathStart, `{"pool":"a"}`, ErrEnding, 409, "the server is ending", "nothing can be changed"},
+		"unexpected":       {"POST", pathStart, `{"pool":"a"}`, errors.New("disk on fire"), 500, "disk on fire", ""},
+		"reload: bad file": {"POST", pathReload, "", errors.New("isapid.yaml:3:1: no"), 422, "isapid.yaml:3:1: no", "nothing has changed"},
+		"reload: ending":   {"POST", pathReload, "", ErrEnding, 409, "the server is ending", ""},
+		"drain: ending":    {"POST", pathDrain, "", ErrEnding, 409, "the server is ending", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fake{status: status, err: c.err}
+			socket, _ := serve(t, f)
+			code, body := raw(t, socket, c.method, c.path, c.body)
+			var e Error
+			if err := json.Unmarshal([]byte(body), &e); err != nil {
+				t.Fatalf("%d %s: %v", code, body, err)
+			}
+			if code != c.code || !strings.Contains(e.Message, c.message) || !strings.Contains(e.Hint, c.hint) {
+				t.Errorf("%d %+v, want %d with %q and the hint %q", code, e, c.code, c.message, c.hint)
+			}
+			if c.err == nil && len(f.asked) > 0 {
+				t.Errorf("the server was asked %q", f.asked)
+			}
+		})
+	}
+}
+
+func TestNoPoolHasWorkers(t *testing.T) {
+	socket, _ := serve(t, &fake{err: ErrNoPool})
+	_, err := client(t, socket).Recycle(t.Context(), "x", "")
+	if e, ok := errors.AsType[*Error](err); !ok || e.Code != 404 || !strings.Contains(err.Error(), "\nno pool has workers; ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLongHeader(t *testing.T) {
+	socket, _ := serve(t, &fake{})
+	r, err := http.NewRequest("GET", "http://isapid"+pathStatus, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X", strings.Repeat("x", 1<<20))
+	if resp, err := transport(socket).RoundTrip(r); err == nil {
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			t.Errorf("got %s", resp.Status)
+		}
+	} // else it hung up while we were sending
+}
+
+// raw sends a request as it is.
+func raw(t *testing.T, socket, method, path, body string) (code int, answer string) {
+	t.Helper()
+	r, err := http.NewRequest(method, "http://isapid"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := transport(socket).RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ct := resp.Header.Get("Content-Type"); ct != "application/json" {
+		t.Errorf("Content-Type is %q", ct)
+	}
+	return resp.StatusCode, string(data)
+}
+
+func transport(socket string) *http.Transport {
+	return &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dial(ctx, socket)
+		},
+	}
+}

@@ -1,0 +1,89 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// patience ends what waits for something that never comes; no result depends on it.
+const patience = 30 * time.Second
+
+// roles are what the test binary does as another process, which [startRole] starts.
+var roles = map[string]func(socket string) error{
+	"serve": func(socket string) error {
+		if _, err := Listen(socket, &fake{}, slog.New(slog.DiscardHandler)); err != nil {
+			return err
+		}
+		fmt.Println("serving")
+		select {} // until it is killed
+	},
+	"ask": func(socket string) error {
+		c := NewClient(socket)
+		defer c.Close()
+		_, err := c.Status(context.Background())
+		return err
+	},
+}
+
+const roleVariable = "ISAPID_ADMIN_TEST_ROLE"
+
+// startRole makes a command that plays a role on socket.
+func startRole(ctx context.Context, role, socket string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", socket)
+	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	return cmd
+}
+
+// TestMain plays a role, or fails when a goroutine outlives the tests.
+func TestMain(m *testing.M) {
+	if role := roles[os.Getenv(roleVariable)]; role != nil {
+		if err := role(os.Args[1]); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	for end := time.Now().Add(patience); code == 0 && runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			stacks := make([]byte, 1<<20)
+			fmt.Fprintf(os.Stderr, "goroutines outlive the tests:\n%s\n", stacks[:runtime.Stack(stacks, true)])
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// fake is a server that does nothing but remember what it was asked.
+type fake struct {
+	status Status
+	err    error // of everything but Status
+	reload func(context.Context) (ReloadResult, error)
+	asked  []string
+}
+
+func (f *fake) Status() Status { return f.status }
+
+func (f *fake) ask(what string) error {
+	f.asked = append(f.asked, what)
+	return f.err
+}
+
+func (f *fake) Recycle(pool, reason string) error { return f.ask("recycle " + pool + ": " + reason) }
+func (f *fake) StopPool(pool string) error        { return f.ask("stop " + pool) }
+func (f *fake) StartPool(pool string) error       { return f.ask("start " + pool) }
+func (f *fake) Drain() error                      { return f.ask("drain") }
+
+func (f *fake) Reload(ctx context.Context) (ReloadResult, error) {
+	if f.reload != nil {
+		return f.reload(ctx)
+	}
+	return ReloadResult{}, f.ask("reload")
+}

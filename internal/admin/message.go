@@ -1,0 +1,55 @@
+package admin
+
+// The paths. All but status are asked with POST and a JSON object, which may be left out where no field is needed.
+const (
+	pathStatus  = "/v1/status"
+	pathRecycle = "/v1/recycle"
+	pathStop    = "/v1/stop"
+	pathStart   = "/v1/start"
+	pathReload  = "/v1/reload"
+	pathDrain   = "/v1/drain"
+)
+
+// PoolRequest names a pool: what recycle, stop and start are asked with.
+type PoolRequest struct {
+	Pool   string `json:"pool"`
+	Reason string `json:"reason,omitempty"` // of a recycle, for the log; at most maxReason bytes
+}
+
+// maxReason is the longest reason, in bytes.
+const maxReason = 256
+
+// PoolResult answers recycle, stop and start: the pool as it was just before. What was begun shows in the status.
+type PoolResult struct {
+	Before Pool `json:"before"`
+}
+
+// ReloadResult is what reading the configuration again has changed.
+type ReloadResult struct {
+	Changes []Change `json:"changes"` // empty: nothing differs
+}
+
+// Change is one part of a configuration that differs from what it was.
+type Change struct {
+	What   string `json:"what"`   // `pool "legacy"`, `site "shop"`, "limits"
+	Effect string `json:"effect"` // what was done about it: "recycled", "added", "takes effect at the next start"
+}
+
+// DrainResult answers drain.
+type DrainResult struct {
+	Running int64 `json:"running"` // requests that the server waits for
+}
+
+// Error is what the server answers instead of a result.
+type Error struct {
+	Code    int    `json:"-"` // HTTP status
+	Message string `json:"error"`
+	Hint    string `json:"hint,omitempty"` // what to do about it
+}
+
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.Message
+	}
+	return e.Message + "\n" + e.Hint
+}

@@ -1,0 +1,109 @@
+package admin
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/isapid/isapid/internal/pool"
+)
+
+// State is what a server is doing, in one word.
+type State string
+
+// The states of a server. One that does not serve yet has no socket.
+const (
+	StateServing  State = "serving"
+	StateDraining State = "draining" // it takes no new connections and ends when its requests have
+)
+
+// Status is what the operator sees of a server.
+type Status struct {
+	Version   string      `json:"version"`
+	Pid       int         `json:"pid"`
+	State     State       `json:"state"`
+	Started   time.Time   `json:"started"`
+	Uptime    Seconds     `json:"uptime_seconds"`
+	Config    string      `json:"config,omitempty"` // absolute path; "": the server was started without a file
+	Reload    *LastReload `json:"last_reload,omitempty"`
+	URLs      []string    `json:"urls"`
+	Requests  Requests    `json:"requests"`
+	Pools     []Pool      `json:"pools"`      // those with workers, in the order of their names
+	InProcess []Extension `json:"in_process"` // what is loaded into the server itself
+}
+
+// LastReload is how the last try to read the configuration again ended.
+type LastReload struct {
+	At    time.Time `json:"at"`
+	Error string    `json:"error,omitempty"` // why everything is as it was
+}
+
+// Requests are counted since the start of the server.
+type Requests struct {
+	Served  int64 `json:"served"`  // that ended
+	Running int64 `json:"running"` // now
+	Broken  int64 `json:"broken"`  // responses that had begun and could not be completed
+	Faults  int64 `json:"faults"`  // contained in extensions inside the server; those of workers are in the totals of pools
+}
+
+// Extension is one that is loaded into the server itself.
+type Extension struct {
+	Image       string `json:"image"`
+	Pool        string `json:"pool"`
+	Description string `json:"description"` // what it said of itself in GetExtensionVersion
+}
+
+// Pool returns the pool with this name, if it has workers.
+func (s *Status) Pool(name string) (*Pool, bool) {
+	i := slices.IndexFunc(s.Pools, func(p Pool) bool { return p.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return &s.Pools[i], true
+}
+
+// Pool is a pool with worker processes. Unlike [pool.Status] it can be read from JSON.
+type Pool struct{ pool.Status }
+
+// UnmarshalJSON implements [json.Unmarshaler]. The durations of package pool can only be written: they are read beside its structs.
+func (p *Pool) UnmarshalJSON(data []byte) error {
+	var in struct {
+		pool.Status
+		Workers []struct {
+			pool.WorkerStatus
+			Age       Seconds `json:"age_seconds"`
+			OldestAge Seconds `json:"oldest_request_seconds"`
+		} `json:"workers"`
+		Deaths []struct {
+			pool.Death
+			Age Seconds `json:"age_seconds"`
+		} `json:"deaths"`
+	}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	p.Status = in.Status
+	for _, w := range in.Workers {
+		w.WorkerStatus.Age, w.WorkerStatus.OldestAge = pool.Seconds(w.Age), pool.Seconds(w.OldestAge)
+		p.Workers = append(p.Workers, w.WorkerStatus)
+	}
+	for _, d := range in.Deaths {
+		d.Death.Age = pool.Seconds(d.Age)
+		p.Deaths = append(p.Deaths, d.Death)
+	}
+	return nil
+}
+
+// Seconds is a duration that is a number of seconds in JSON.
+type Seconds time.Duration
+
+// MarshalJSON implements [json.Marshaler].
+func (d Seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).Seconds()) }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (d *Seconds) UnmarshalJSON(data []byte) error {
+	var seconds float64
+	err := json.Unmarshal(data, &seconds)
+	*d = Seconds(seconds * float64(time.Second))
+	return err
+}
