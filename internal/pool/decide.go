@@ -294,6 +294,7 @@ func (d *decider) look() {
 // load has workers load the images they lack; an image that no worker has loaded yet is tried in one first.
 func (d *decider) load() {
 	s := d.s
+	tried := map[string]bool{}
 	for i := range s.workers {
 		w := &s.workers[i]
 		if w.phase != ready || w.loading != "" {
@@ -301,9 +302,10 @@ func (d *decider) load() {
 		}
 		for j := range s.images {
 			m := &s.images[j]
-			if w.has(m.path) || m.opening && s.loading(m.path) || !d.due(w.retry[m.path]) {
+			if w.has(m.path) || m.opening && (tried[m.path] || s.loading(m.path)) || !d.due(w.retry[m.path]) {
 				continue
 			}
+			tried[m.path] = true
 			d.add(action{do: doLoad, worker: w.id, image: m.path})
 			break
 		}
@@ -354,6 +356,7 @@ func (s *state) begin(a action, now time.Time, roll float64) (id int) {
 	case doRest:
 		s.awake = false
 		s.asked = ""
+		s.takeUnseen()
 	case doRecover:
 		s.forget()
 		for i := range s.workers {

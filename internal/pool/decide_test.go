@@ -158,6 +158,7 @@ func TestDecide(t *testing.T) {
 
 		"load: another image":            {state: grown(Settings{}).change(open("b")), want: []string{"load 1 b"}},
 		"load: first in one of a garden": {state: stateOf(Settings{Workers: 2}).grow(2).change(open("b")).change(begin(doLoad)), wake: 0},
+		"load: in one of a garden":       {state: stateOf(Settings{Workers: 2}).grow(2).change(open("b")), want: []string{"load 1 b"}},
 		"load: then in the others":       {state: stateOf(Settings{Workers: 2}).grow(2).change(open("b")).change(begin(doLoad)).change(func(s *state) { s.imageLoaded(1, "b", nil, t0) }), want: []string{"load 2 b"}},
 		"load: it failed":                {state: stateOf(Settings{Workers: 2}).grow(2).change(open("b")).change(begin(doLoad)).change(func(s *state) { s.imageLoaded(1, "b", errTest, t0) })},
 		"load: it failed in the second": {state: stateOf(Settings{Workers: 2}).grow(2).change(open("b")).change(begin(doLoad)).change(func(s *state) {
@@ -273,6 +274,7 @@ func TestAnswers(t *testing.T) {
 		"killed a worker":          {grown(Settings{}).change(open("b")).change(begin(doLoad)).change(gone(1)), []answer{{"b", errTest}}, 1},
 		"the old one: no answer":   {grown(Settings{}).change(gone(1)), nil, 1},
 		"asleep: taken as it is":   {stateOf(Settings{OnDemand: true}).change(open("b")), nil, 2},
+		"asleep again":             {stateOf(Settings{OnDemand: true}).change(awake).change(open("b")).change(func(s *state) { s.begin(action{do: doRest}, t0, half) }), []answer{{"b", nil}}, 2},
 		"of two, one is tried":     {stateOf(Settings{}).change(image).change(open("c")).change(begin(doStart)).change(gone(1)), []answer{{"b", errTest}}, 1},
 		"late, the worker is gone": {grown(Settings{}).change(open("b")).change(begin(doLoad)).change(gone(1)).change(func(s *state) { s.imageLoaded(1, "b", nil, t0) }), []answer{{"b", errTest}}, 1},
 	} {

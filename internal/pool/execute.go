@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
@@ -38,8 +39,12 @@ func newMember(p *Pool, path string) *member {
 // Description is the text the extension gave in HSE_VERSION_INFO; "" before a worker has loaded it.
 func (m *member) Description() string { return *m.description.Load() }
 
+// mostRuns is how often a request is run whose workers are killed from outside one after the other.
+const mostRuns = 5
+
 // Execute runs one request in a worker of the pool; see [executor.Executor]. When the worker is lost, a request that may run
-// twice, whose body is still there and whose answer has not begun, runs once more in another.
+// twice, whose body is still there and whose answer has not begun, runs once more in another. A worker that was killed from
+// outside does not count: that says nothing about the request.
 func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Target) executor.Result {
 	if t.Host == nil {
 		t.Host = noHost{}
@@ -48,8 +53,8 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 		return refuse(w, r, t, &refusal{status: http.StatusServiceUnavailable, why: "extension is being unloaded"})
 	}
 	defer m.leave()
-	for again := false; ; again = true {
-		rt, refused := m.route(r.Context(), again)
+	for runs, suspect := 1, false; ; runs++ {
+		rt, refused := m.route(r.Context(), runs > 1)
 		if refused != nil {
 			return refuse(w, r, t, refused)
 		}
@@ -58,9 +63,10 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 			return res
 		}
 		lost := asLost(err)
-		if again || lost.Began || !lost.Held || !m.pool.policy.Load().again(r.Method) || r.Context().Err() != nil {
+		if suspect || runs == mostRuns || lost.Began || !lost.Held || !m.pool.policy.Load().again(r.Method) || r.Context().Err() != nil {
 			return m.lost(w, r, t, res, lost)
 		}
+		suspect = !fromOutside(lost)
 		m.pool.log.Info("request is run again: its worker was lost", "worker", rt.slot.name, "image", filepath.Base(m.path), "method", r.Method, "url", r.URL.RequestURI())
 	}
 }
@@ -90,6 +96,12 @@ func (m *member) run(rt route, w http.ResponseWriter, r *http.Request, t *execut
 		p.wake()
 	}
 	return res, err
+}
+
+// fromOutside says whether somebody else killed the worker of a request.
+func fromOutside(lost *remote.Lost) bool {
+	o := lost.Obit
+	return o != nil && o.Exit.Signal == syscall.SIGKILL && !o.Exit.OOM && o.Reason == ""
 }
 
 func asLost(err error) *remote.Lost {

@@ -585,24 +585,36 @@ func TestLoopLost(t *testing.T) {
 	}
 }
 
-// TestLoopLostTwice: a request that kills every worker kills two, not all.
-func TestLoopLostTwice(t *testing.T) {
-	f := &factory{}
-	play(t, Settings{}, f, func(t *testing.T, p *Pool) {
-		e := mustOpen(t, p, "a.so")
-		f.set(func() {
-			f.handle = func(p *puppet, _ http.ResponseWriter, _ *http.Request) error {
-				p.crash()
-				return &remote.Lost{Held: true, Obit: p.obit}
-			}
+// TestLoopLostAgain: a request that kills every worker kills two, not all; killing from outside is forgiven more often.
+func TestLoopLostAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(*puppet)
+		want int
+	}{
+		"crash":   {(*puppet).crash, 2},
+		"outside": {func(p *puppet) { p.end(remote.Obituary{Exit: proc.Exit{Code: -1, Signal: syscall.SIGKILL}}) }, mostRuns},
+		"memory":  {func(p *puppet) { p.end(remote.Obituary{Exit: proc.Exit{Code: -1, Signal: syscall.SIGKILL, OOM: true}}) }, 2},
+		"by us":   {func(p *puppet) { p.Kill("ping") }, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &factory{}
+			play(t, Settings{Crashes: Crashes{Max: -1}}, f, func(t *testing.T, p *Pool) {
+				e := mustOpen(t, p, "a.so")
+				f.set(func() {
+					f.handle = func(p *puppet, _ http.ResponseWriter, _ *http.Request) error {
+						c.end(p)
+						return &remote.Lost{Held: true, Obit: p.obit}
+					}
+				})
+				if w := call(e, "GET"); w.Code != 502 {
+					t.Errorf("%d", w.Code)
+				}
+				if _, n := f.last(); n != c.want {
+					t.Errorf("%d workers, want %d", n, c.want)
+				}
+			})
 		})
-		if w := call(e, "GET"); w.Code != 502 {
-			t.Errorf("%d", w.Code)
-		}
-		if _, n := f.last(); n != 2 {
-			t.Errorf("%d workers", n)
-		}
-	})
+	}
 }
 
 func TestLoopFault(t *testing.T) {

@@ -154,6 +154,7 @@ func (p *Pool) Stop() {
 	p.event(func(s *state, _ time.Time) {
 		if s.want == wantRun {
 			s.want, s.reason = wantStop, "the pool is stopped"
+			s.takeUnseen()
 		}
 	})
 	p.log.Info("pool is stopped")

@@ -577,3 +577,27 @@ func TestOpenErrors(t *testing.T) {
 		t.Errorf("served by %d, want %d", pid, old)
 	}
 }
+
+// TestOpenHangs: a load that does not end costs its caller the limit; the others go on, in a process without the stuck thread.
+func TestOpenHangs(t *testing.T) {
+	r := start(t, pool.Settings{Startup: time.Second, Shutdown: time.Second})
+	code, err := os.ReadFile(testext.Fixture(t, "havocload"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hang := r.file("version-hang.so")
+	if err := os.WriteFile(hang, code, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	old := r.must("pid")
+	if _, err := r.pool.Open(t.Context(), hang); err == nil || !strings.Contains(err.Error(), hang) {
+		t.Errorf("%v", err)
+	}
+	st := r.until("recycled", func(st pool.Status) bool { return st.Generation == 2 && settled(1)(st) })
+	if len(st.Images) != 1 {
+		t.Errorf("%+v", st.Images)
+	}
+	if pid := r.must("pid"); pid == old {
+		t.Error("the worker with the stuck thread serves on")
+	}
+}

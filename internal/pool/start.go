@@ -158,6 +158,9 @@ func (p *Pool) load(sl *slot, set *Settings, path string) {
 	if err != nil && dead(sl.process, err) {
 		return // its end is the answer
 	}
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("load %q: not done after %v: %w", path, set.Startup, ctx.Err())
+	}
 	if err != nil {
 		p.log.Error("image cannot be loaded in a worker", "worker", sl.name, "image", filepath.Base(path), "error", err)
 	}

@@ -341,6 +341,9 @@ func (s *state) awakened() bool {
 // configured: other settings hold from now on. A generation that is being started with the old ones is given up.
 func (s *state) configured(set *Settings, now time.Time) {
 	s.set, s.next = set, nil
+	if !s.awakened() {
+		s.takeUnseen()
+	}
 	s.clock = nextClock(set.Recycle.At, now)
 	for i := range s.workers {
 		s.workers[i].pingAt = now.Add(set.Ping)
@@ -356,6 +359,16 @@ func (s *state) addImage(path string) (waits bool) {
 		m = &s.images[len(s.images)-1]
 	}
 	return m.opening
+}
+
+// takeUnseen ends the wait of those who open images, because no worker is wanted that could load them now.
+func (s *state) takeUnseen() {
+	for i := range s.images {
+		if m := &s.images[i]; m.opening {
+			m.opening = false
+			s.answers = append(s.answers, answer{m.path, nil})
+		}
+	}
 }
 
 func (s *state) image(path string) *imageState {
