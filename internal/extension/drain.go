@@ -17,27 +17,30 @@ const (
 	drainTime = time.Second
 )
 
-// drain reads what the extension left of the body. In full duplex net/http leaves that to its handlers: it would reuse
-// the connection even if the rest is broken, and take what follows for a request; and it panics between two requests
-// if it meets the end of the body itself.
+// drain reads what the extension left of the body, or has the connection closed. In full duplex net/http leaves that to
+// its handlers: it would reuse the connection even if the rest is broken, or too long while somebody has put a body of his own
+// in its request, and take what follows for a request; and it panics between two requests if it meets the end of the body itself.
 func (q *request) drain() {
-	b := &q.body
-	switch {
-	case !b.duplex || q.r.ProtoMajor >= 2 || errors.Is(b.err, io.EOF):
-		return
-	case !q.keepAlive() || hasToken(q.r.Header.Get("Expect"), "100-continue"):
-		return // net/http closes the connection, also of a client that still waits for its 100
-	}
-	if q.r.ContentLength >= 0 && b.left() > maxDrain {
-		return // net/http does not even try
-	}
-	if !q.resp.reached() {
-		return
-	}
-	_ = http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(drainTime)) // net/http sets it anew
-	if _, err := io.CopyN(io.Discard, readerFunc(b.read), maxDrain+1); !errors.Is(err, io.EOF) {
+	if q.body.duplex && q.r.ProtoMajor < 2 && !q.drained() {
 		conn.CloseAfterReply(q.w)
 	}
+}
+
+// drained reads what is left of the body if that is worth the while, and tells whether the body is at its end.
+func (q *request) drained() bool {
+	b := &q.body
+	known := q.r.ContentLength >= 0
+	switch {
+	case errors.Is(b.err, io.EOF):
+		return !known || b.left() == 0 // somebody's own body may end before that of the connection
+	case !q.keepAlive() || hasToken(q.r.Header.Get("Expect"), "100-continue"):
+		return false // the client may still wait for its 100
+	case known && b.left() > maxDrain || !q.resp.reached():
+		return false
+	}
+	_ = http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(drainTime)) // net/http sets it anew
+	_, err := io.CopyN(io.Discard, readerFunc(b.read), maxDrain+1)
+	return errors.Is(err, io.EOF)
 }
 
 // reached sends what was written; false when nothing more can be.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/isapid/isapid/internal/conn"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
@@ -34,6 +35,9 @@ func (e *Extension) Execute(w http.ResponseWriter, r *http.Request, t *executor.
 	q.fill()
 	if full := e.threads.run(r.Context(), q); full != nil {
 		q.slot.Release()
+		if q.body.duplex && r.ProtoMajor < 2 {
+			conn.CloseAfterReply(w) // nobody reads what is left of the body
+		}
 		e.log.Warn("request refused", "reason", full, "url", r.URL.RequestURI())
 		return refuse(w, r, t, http.StatusServiceUnavailable, full.Error())
 	}

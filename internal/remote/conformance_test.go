@@ -66,10 +66,26 @@ func open(t *testing.T) executortest.Open {
 
 func TestConformance(t *testing.T) { executortest.Run(t, open(t)) }
 
+// doomed is one whose worker ends in the test, or never would.
+type doomed struct{ *alone }
+
+func (d doomed) Close(context.Context) error {
+	d.w.Kill("the test is over")
+	<-d.w.Gone()
+	return nil
+}
+
 // A body behind which the worker ended, or which its extension never answered, is no less dangerous.
 func TestSmugglingWithoutAnswer(t *testing.T) {
-	t.Run("lost", func(t *testing.T) { executortest.Smuggle(t, open(t), "havoc", "kill", executor.Options{}) })
+	start := func(image string, o executor.Options) (executor.Executor, error) {
+		ex, err := open(t)(image, o)
+		if err != nil {
+			return nil, err
+		}
+		return doomed{ex.(*alone)}, nil
+	}
+	t.Run("lost", func(t *testing.T) { executortest.Smuggle(t, start, "havoc", "kill", executor.Options{}) })
 	t.Run("hung", func(t *testing.T) {
-		executortest.Smuggle(t, open(t), "havoc", "never", executor.Options{Limit: 20 * time.Millisecond})
+		executortest.Smuggle(t, start, "havoc", "never", executor.Options{Limit: 20 * time.Millisecond})
 	})
 }

@@ -100,7 +100,9 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = http.MaxBytesReader(w, r.Body, limit)
+			inner := *r // net/http looks at its own request's body afterwards: what is left of it must not be the next request
+			inner.Body = http.MaxBytesReader(w, r.Body, limit)
+			r = &inner
 		}
 	}
 	h.serve(w, r)

@@ -197,7 +197,7 @@ func testCloseTooLate(t *testing.T, s *suite) {
 	}
 	srv := &server{t: t, log: &logBuffer{}, root: t.TempDir(), ex: ex}
 	srv.host = &testHost{srv: srv}
-	stop := srv.listen(hosting.Binding{}, newLogger(srv.log))
+	stop := srv.listen(hosting.Binding{}, srv, newLogger(srv.log))
 	answer := make(chan response, 1)
 	go func() { res, _ := srv.try("GET", "/app.dll?wait", nil); answer <- res }()
 	waitFor(t, "request inside", func() bool { return strings.HasSuffix(text(image.life()), "request") })

@@ -45,6 +45,7 @@ var subjects = []struct {
 	{"Raw", testRaw},
 	{"Framing", testFraming},
 	{"Body", testBody},
+	{"Smuggling", testSmuggling},
 	{"Writes", testWrites},
 	{"Returns", testReturns},
 	{"HTTP2", testHTTP2},
@@ -102,6 +103,12 @@ func (s *suite) serve(t *testing.T, fixture string, o executor.Options) *server 
 // serveImage is serve for a library. b says how it is reached; the address is a free port of loopback unless it has one.
 func (s *suite) serveImage(t *testing.T, image string, o executor.Options, b hosting.Binding) *server {
 	t.Helper()
+	return s.serveBehind(t, image, o, b, nil)
+}
+
+// serveBehind is serveImage with a handler around the server's own, unless around is nil.
+func (s *suite) serveBehind(t *testing.T, image string, o executor.Options, b hosting.Binding, around func(http.Handler) http.Handler) *server {
+	t.Helper()
 	srv := &server{t: t, log: &logBuffer{}, root: t.TempDir()}
 	o.Logger = newLogger(srv.log)
 	ex, err := s.open(image, o)
@@ -110,7 +117,11 @@ func (s *suite) serveImage(t *testing.T, image string, o executor.Options, b hos
 	}
 	srv.ex = ex
 	srv.host = &testHost{srv: srv}
-	stop := srv.listen(b, o.Logger)
+	handler := http.Handler(srv)
+	if around != nil {
+		handler = around(srv)
+	}
+	stop := srv.listen(b, handler, o.Logger)
 	t.Cleanup(func() {
 		stop()
 		if err := srv.close(); err != nil {
@@ -137,12 +148,12 @@ func (s *server) close() error {
 var noLimits = hosting.Limits{Header: -1, Body: -1, HeaderTimeout: -1, BodyTimeout: -1, IdleTimeout: -1, WriteTimeout: -1, Concurrent: -1, URL: -1, Query: -1}
 
 // listen serves until stop is called, which cuts requests that still run.
-func (s *server) listen(b hosting.Binding, log *slog.Logger) (stop func()) {
+func (s *server) listen(b hosting.Binding, handler http.Handler, log *slog.Logger) (stop func()) {
 	s.t.Helper()
 	if b.Addr == "" {
 		b.Addr = "127.0.0.1:0"
 	}
-	hs, err := hosting.New([]hosting.Site{{Name: "test", Bindings: []hosting.Binding{b}, Handler: s}}, noLimits, log)
+	hs, err := hosting.New([]hosting.Site{{Name: "test", Bindings: []hosting.Binding{b}, Handler: handler}}, noLimits, log)
 	if err != nil {
 		s.t.Fatal(err)
 	}
