@@ -82,6 +82,7 @@ func (l *Link) Do(ctx context.Context, w http.ResponseWriter, q *Request, body i
 	l.mu.Lock()
 	if l.err != nil {
 		l.mu.Unlock()
+		c.finish()
 		return res, false, l.downErr()
 	}
 	l.asked[c.id] = c
@@ -165,7 +166,7 @@ func (c *Call) finish() {
 	for range turns {
 		c.nextTurn()
 	}
-	if p != nil && !p.stop() {
+	if c.body != nil && (p == nil || !p.stop()) {
 		c.asker.HangUp() // the rest of the body is on the connection
 	}
 	c.tasks.Wait()
