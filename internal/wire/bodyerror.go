@@ -62,8 +62,9 @@ func (e BodyError) err(limit int64) error {
 		return net.ErrClosed
 	case BodyBroken:
 		return errBodyBroken
+	default:
+		return io.EOF
 	}
-	return io.EOF
 }
 
 // SetBodyError says in m why there is no more of the body.

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/isapid/isapid/internal/executor"
 )
 
 // Asker is what the end that opened an exchange does for the other end besides taking the answer. Question and Child are called
@@ -20,7 +23,7 @@ type Asker interface {
 	// Head is told of the reason phrase that the next head is to have; "" is the usual one.
 	Head(status int, reason string)
 	// Question answers a question about the request: its connection, its URL space. The descriptor, if there is one, is
-	// passed along and stays the asker's.
+	// passed along and closed.
 	Question(topic Topic, payload []byte) (ok bool, answer []byte, file *os.File)
 	// Child answers an exchange that the other end opened for this one.
 	Child(x *Exchange)
@@ -55,7 +58,9 @@ type Call struct {
 	mu       sync.Mutex // guards all below
 	in       []byte     // frames not handled yet
 	spare    []byte
+	last     int // where the last frame of in begins, if more bytes may be added to it, else noData
 	files    []*os.File
+	filing   bool            // a FILE is not answered yet
 	queued   int             // bytes of the answer received and not acknowledged
 	ended    bool            // END is in
 	down     bool            // the link is over
@@ -73,12 +78,22 @@ type Call struct {
 	result  Result
 }
 
+const noData = -1
+
 // Do opens an exchange and copies its answer to w. It returns when the exchange is over (error nil), the link is down
 // (began says whether the head was handed to w by then), or leave is closed: then the exchange goes on without anybody who
-// waits for it. body is what follows q.HTTP.Body, nil for nothing; interrupt makes a read of it that waits fail.
+// waits for it. A request that is too long for a frame fails with [ErrTooLong], and nothing has happened. body is what follows
+// q.HTTP.Body, nil for nothing; interrupt makes a read of it that waits fail.
 func (l *Link) Do(ctx context.Context, w http.ResponseWriter, q *Request, body io.Reader, interrupt func(), a Asker, leave <-chan struct{}) (res Result, began bool, err error) {
-	c := &Call{l: l, asker: a, wake: make(chan struct{}, 1), w: w, body: body, interrupt: interrupt}
+	c := &Call{l: l, asker: a, wake: make(chan struct{}, 1), last: noData, w: w, body: body, interrupt: interrupt}
 	c.id = l.takeID()
+	out := buffers.Get().(*[]byte)
+	*out = end(q.append(begin((*out)[:0], kRequest, 0, c.id)), 0)
+	if len(*out)-headerSize > maxRequest {
+		putBuffer(out)
+		c.finish()
+		return res, false, ErrTooLong
+	}
 	l.mu.Lock()
 	if l.err != nil {
 		l.mu.Unlock()
@@ -87,9 +102,6 @@ func (l *Link) Do(ctx context.Context, w http.ResponseWriter, q *Request, body i
 	}
 	l.asked[c.id] = c
 	l.mu.Unlock()
-
-	out := buffers.Get().(*[]byte)
-	*out = end(q.append(begin((*out)[:0], kRequest, 0, c.id)), 0)
 	l.write(*out)
 	putBuffer(out)
 
@@ -110,6 +122,11 @@ func putBuffer(b *[]byte) {
 func (c *Call) follow(ctx context.Context, leave <-chan struct{}) error {
 	cancelled := ctx.Done()
 	for {
+		select {
+		case <-leave: // also when there is always something to do
+			return c.abandon()
+		default:
+		}
 		in, files, down := c.take()
 		if len(in) > 0 {
 			over, err := c.batch(in, files)
@@ -131,21 +148,28 @@ func (c *Call) follow(ctx context.Context, leave <-chan struct{}) error {
 			cancelled = nil
 			c.l.write(appendHeader(nil, kCancel, 0, c.id, 0))
 		case <-leave:
-			c.l.write(appendNumber(appendHeader(nil, kCancel, 0, c.id, 0), kGone, c.id, uint32(BodyReset)))
-			return ErrLeft
+			return c.abandon()
 		}
 	}
 }
 
-// ErrLeft is why [Link.Do] returned before the end.
-var ErrLeft = fmt.Errorf("the answer did not come in time")
+func (c *Call) abandon() error {
+	c.l.write(appendNumber(appendHeader(nil, kCancel, 0, c.id, 0), kGone, c.id, uint32(BodyReset)))
+	return ErrLeft
+}
+
+// Why [Link.Do] returned before the end, besides [ErrDown].
+var (
+	ErrLeft    = errors.New("the answer did not come in time")
+	ErrTooLong = fmt.Errorf("the head of the request has more than %d bytes", maxRequest)
+)
 
 // take is all that came since the last time.
 func (c *Call) take() (in []byte, files []*os.File, down bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	in, files = c.in, c.files
-	c.in, c.spare, c.files = c.spare[:0], in, nil
+	c.in, c.spare, c.files, c.last = c.spare[:0], in, nil, noData
 	return in, files, c.down
 }
 
@@ -156,10 +180,11 @@ func (c *Call) finish() {
 	p, files, turns := c.pump, c.files, len(c.turns)
 	children := slices.Collect(maps.Keys(c.children))
 	c.files, c.in = nil, nil
-	c.mu.Unlock()
-	for _, f := range files {
-		f.Close()
+	if len(files) > 0 {
+		files[0].Close()
+		c.refuse(0)
 	}
+	c.mu.Unlock()
 	for _, x := range children {
 		x.cut()
 	}
@@ -196,6 +221,7 @@ func (c *Call) batch(in []byte, files []*os.File) (over bool, err error) {
 		case kEnd:
 			c.result, err = decodeResult(f.payload)
 			over = true
+		default: // handle lets no others in
 		}
 	}
 	if over && len(in) > 0 {
@@ -305,6 +331,9 @@ func (c *Call) takeFile(f *frame, file *os.File) error {
 		b[5] |= flagFailed
 	}
 	b = appendUint(b, 0)
+	c.mu.Lock()
+	c.filing = false
+	c.mu.Unlock()
 	c.l.write(end(appendUint(b, uint64(sent)), 0))
 	return nil
 }
@@ -316,7 +345,13 @@ func (c *Call) handle(f *frame) error {
 		return c.credit(f)
 	case kCall:
 		return c.question(f)
+	default:
+		return c.later(f)
 	}
+}
+
+// later keeps a frame for Do's goroutine.
+func (c *Call) later(f *frame) error {
 	var file *os.File
 	if f.kind == kFile {
 		if file = c.l.recv.takeFile(); file == nil {
@@ -325,26 +360,60 @@ func (c *Call) handle(f *frame) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f.kind == kData && !c.left {
-		if c.queued += len(f.payload); c.queued > Window {
-			return protocolError("more than %d bytes of an answer are on their way", Window)
+	if file != nil {
+		if c.filing {
+			file.Close()
+			return protocolError("FILE before the answer to the last")
 		}
+		c.filing = true
 	}
 	if c.left {
 		if file != nil {
 			file.Close()
+			c.refuse(0)
 		}
 		return nil
+	}
+	if f.kind == kData {
+		if c.queued += len(f.payload); c.queued > Window {
+			return protocolError("more than %d bytes of an answer are on their way", Window)
+		}
 	}
 	if file != nil {
 		c.files = append(c.files, file)
 	}
-	if len(c.in) > maxPayload {
+	c.keep(f)
+	if len(c.in) > maxHeld {
 		return protocolError("too many frames of one exchange at a time")
 	}
-	c.in = append(appendHeader(c.in, f.kind, f.flags, f.id, len(f.payload)), f.payload...)
 	c.l.recv.wake(c)
 	return nil
+}
+
+// keep queues a frame. Bytes of the answer are added to those that wait already, so that many short frames cost no more than
+// few long ones.
+func (c *Call) keep(f *frame) {
+	if f.kind != kData {
+		c.last = noData
+	} else if at := c.last; at != noData && len(c.in)-at-headerSize+len(f.payload) <= maxData {
+		c.in = end(append(c.in, f.payload...), at)
+		c.in[at+5] |= f.flags
+		return
+	} else {
+		c.last = len(c.in)
+	}
+	c.in = append(appendHeader(c.in, f.kind, f.flags, f.id, len(f.payload)), f.payload...)
+}
+
+// refuse answers a question that nobody is there for any more; 0 is a FILE. c.mu is held.
+func (c *Call) refuse(id uint64) {
+	b := begin(nil, kReply, flagFailed, c.id)
+	b = appendUint(b, id)
+	if id == 0 {
+		c.filing = false
+		b = appendUint(b, 0)
+	}
+	c.l.write(end(b, 0))
 }
 
 func (c *Call) wakeUp() {
@@ -374,7 +443,8 @@ func (c *Call) question(f *frame) error {
 	defer c.mu.Unlock()
 	switch {
 	case c.left:
-		return nil // the end is near: nobody answers any more
+		c.refuse(id)
+		return nil
 	case c.asking >= maxCalls:
 		return protocolError("more than %d questions at a time", maxCalls)
 	}
@@ -384,7 +454,7 @@ func (c *Call) question(f *frame) error {
 		// What was sent before it is to reach the client, unless that takes nothing.
 		turn = make(chan struct{})
 		c.turns = append(c.turns, turn)
-		c.in = appendHeader(c.in, kCall, 0, c.id, 0)
+		c.keep(&frame{kind: kCall, id: c.id})
 		c.l.recv.wake(c)
 	}
 	c.tasks.Go(func() {
@@ -438,14 +508,14 @@ func (c *Call) adopt(x *Exchange) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.left || c.down {
-		x.cut()
+		x.End(Result{Result: executor.Result{Broken: true}})
 		return nil
 	}
 	if c.children == nil {
 		c.children = map[*Exchange]struct{}{}
 	}
-	if len(c.children) >= maxCalls {
-		return protocolError("more than %d children of an exchange at a time", maxCalls)
+	if len(c.children) >= maxChildren {
+		return protocolError("more than %d children of an exchange at a time", maxChildren)
 	}
 	c.children[x] = struct{}{}
 	c.tasks.Go(func() {

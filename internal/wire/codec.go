@@ -1,9 +1,6 @@
 package wire
 
-import (
-	"encoding/binary"
-	"math"
-)
+import "encoding/binary"
 
 // Numbers are unsigned varints, texts are a length and bytes. A decoder never fails in the middle: it notes the first thing
 // that is wrong, gives zero values from then on, and says so at the end.
@@ -65,8 +62,16 @@ func (d *decoder) bytes() []byte {
 
 func (d *decoder) string() string { return string(d.bytes()) }
 
-// count is the number of things that follow, each of which takes at least one byte.
-func (d *decoder) count() int { return int(d.int(int64(min(len(d.b), math.MaxInt32)))) }
+// count is the number of things that follow, each of which takes at least size bytes. What comes of them takes more memory
+// than they do here: room for all of them at once is not to be made before they are seen.
+func (d *decoder) count(size int) int {
+	n := d.uint()
+	if n > uint64(len(d.b)/size) {
+		d.fail()
+		return 0
+	}
+	return int(n)
+}
 
 func appendUint(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
 

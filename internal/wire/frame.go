@@ -19,11 +19,14 @@ const headerSize = 16
 
 // Limits of one link. A peer that exceeds one has broken the protocol.
 const (
-	maxPayload  = 4 << 20   // of one frame
+	maxRequest  = 4 << 20   // bytes of a REQUEST
+	maxMessage  = 1 << 20   // bytes of any other frame, but for those that have a limit of their own
 	maxData     = 32 << 10  // of a frame with bytes of a body
+	maxHeld     = 2 << 20   // bytes of an exchange that were received and not handled yet
 	Window      = 256 << 10 // bytes of a body on their way in one exchange and direction
 	maxExchange = 1 << 16   // open at a time, in one direction
-	maxCalls    = 256       // open at a time in one exchange
+	maxCalls    = 256       // questions open at a time in one exchange
+	maxChildren = 16        // children open at a time of one exchange
 	maxFiles    = 64        // descriptors received and not yet claimed by a frame
 	maxBacklog  = 256 << 20 // bytes waiting for a peer that does not read
 )
@@ -66,6 +69,29 @@ const (
 	flagFailed             // kBody: the payload says why there are no more; kReply, kAnswer: no
 	flagFile               // kReply: a descriptor comes with it
 )
+
+// rules are, for each kind, the longest payload and the flags it may have.
+var rules = [kinds]struct {
+	size  uint32
+	flags uint8
+}{
+	kHello:   {maxMessage, 0},
+	kRequest: {maxRequest, 0},
+	kBody:    {maxData, flagEnd | flagFailed},
+	kCancel:  {0, 0},
+	kWindow:  {4, 0},
+	kGone:    {4, 0},
+	kReply:   {maxMessage, flagFailed | flagFile},
+	kHead:    {maxMessage, flagFlush},
+	kData:    {maxData, flagFlush},
+	kFile:    {2 * binary.MaxVarintLen64, 0},
+	kCredit:  {4, 0},
+	kCall:    {maxMessage, 0},
+	kEnd:     {maxMessage, 0},
+	kControl: {maxMessage, 0},
+	kAnswer:  {maxMessage, flagFailed},
+	kNote:    {maxMessage, 0},
+}
 
 type frame struct {
 	kind    kind
@@ -116,10 +142,10 @@ func parseFrame(b []byte) (f frame, size int, err error) {
 	switch {
 	case f.kind == 0 || f.kind >= kinds:
 		return f, 0, protocolError("unknown %v", f.kind)
-	case n > maxPayload, n > maxData && (f.kind == kData || f.kind == kBody):
+	case n > rules[f.kind].size:
 		return f, 0, protocolError("%v of %d bytes is too long", f.kind, n)
-	case b[6]|b[7] != 0:
-		return f, 0, protocolError("%v with reserved bits set", f.kind)
+	case b[6]|b[7]|f.flags&^rules[f.kind].flags != 0:
+		return f, 0, protocolError("%v with bits set that mean nothing", f.kind)
 	}
 	size = headerSize + int(n)
 	if len(b) >= size {

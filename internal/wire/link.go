@@ -3,10 +3,13 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
+	"time"
 )
 
 // Peer is who owns a link: what it does when the other end asks for something. The methods are called on the goroutine
@@ -38,7 +41,6 @@ type Link struct {
 	waiting map[uint64]chan answer // for kAnswer
 	lastID  uint64                 // highest id the other end opened
 	err     error                  // why the link is over
-	serving sync.WaitGroup         // pumps and calls
 
 	down chan struct{} // closed when the link is over
 }
@@ -62,7 +64,10 @@ func NewLink(conn *net.UnixConn, peer Peer, front bool, hello []byte, greet func
 	if front {
 		l.nextID.Store(1)
 	}
-	l.send.conn = conn
+	l.send.broken = l.deaf
+	if err := l.send.init(conn); err != nil {
+		return nil, err
+	}
 	if err := l.recv.init(conn); err != nil {
 		return nil, err
 	}
@@ -70,15 +75,39 @@ func NewLink(conn *net.UnixConn, peer Peer, front bool, hello []byte, greet func
 	return l, nil
 }
 
-// Run reads until the link is over and says why: io.EOF when the other end closed it. Everything that waited for the
+// Run reads until the link is over and says why: io.EOF when the other end closed it or ended. Everything that waited for the
 // other end has been told when it returns, and the connection is closed.
 func (l *Link) Run() error {
-	err := l.recv.run(l.handle, l.batchEnd)
+	err := l.recv.run(l.handle)
+	switch {
+	case errors.Is(err, syscall.ECONNRESET): // it ended with something of ours unread
+		err = io.EOF
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		if err = l.send.failed(); err == nil {
+			err = io.EOF
+		}
+	}
 	l.Close(err)
-	l.serving.Wait()
+	l.send.late.Wait()
 	l.recv.close()
 	return l.Err()
 }
+
+// lastWords is how long is read on from a peer that takes nothing any more.
+const lastWords = time.Second
+
+// deaf: nothing can be sent any more. What the other end sent before that is still good: answers, or why it ended. It has no time
+// for that if it only stopped reading. This may be called with any lock held.
+func (l *Link) deaf(why error) {
+	if errors.Is(why, errBacklog) {
+		_ = l.conn.SetReadDeadline(time.Unix(1, 0))
+		return
+	}
+	l.Expire()
+}
+
+// Expire says that the other end has ended, or is about to: what it sent is still read, for a second at most, then the link is over.
+func (l *Link) Expire() { _ = l.conn.SetReadDeadline(time.Now().Add(lastWords)) }
 
 // Close ends the link. Its first reason counts.
 func (l *Link) Close(why error) {
@@ -124,17 +153,10 @@ func (l *Link) Err() error {
 func (l *Link) downErr() error { return fmt.Errorf("%w: %w", ErrDown, l.Err()) }
 
 // write sends frames. An error is not told: whoever waits for an answer learns it from Close.
-func (l *Link) write(b []byte) {
-	if err := l.send.write(b, nil); err != nil {
-		l.Close(err)
-	}
-}
+func (l *Link) write(b []byte) { l.send.write(b, nil) }
 
-func (l *Link) writeWithFile(b []byte, f *os.File) {
-	if err := l.send.write(b, f); err != nil {
-		l.Close(err)
-	}
-}
+// writeWithFile sends a frame with a descriptor, which it closes.
+func (l *Link) writeWithFile(b []byte, f *os.File) { l.send.write(b, f) }
 
 // handle is one frame, on the reading goroutine.
 func (l *Link) handle(f *frame) error {
@@ -163,12 +185,10 @@ func (l *Link) handle(f *frame) error {
 			return protocolError("NOTE without a topic")
 		}
 		return l.peer.Note(topic, d.b)
+	default:
+		return protocolError("unexpected %v", f.kind)
 	}
-	return protocolError("unexpected %v", f.kind)
 }
-
-// batchEnd is called when all that was received is handled: those who wait are woken once, whatever came for them.
-func (l *Link) batchEnd() { l.recv.wakeAll() }
 
 func (l *Link) ours(id uint64) bool { return id&1 == 1 == l.odd }
 
@@ -290,7 +310,7 @@ func (l *Link) asksControl(f *frame) error {
 			if !ok {
 				flags = flagFailed
 			}
-			l.write(appendFrame(nil, kAnswer, flags, id, payload))
+			l.write(appendFrame(nil, kAnswer, flags, id, payload[:min(len(payload), maxMessage)]))
 		})
 	})
 }
@@ -309,8 +329,10 @@ func (l *Link) answered(f *frame) error {
 	return nil
 }
 
-// Tell tells the other end something that wants no answer.
+// Tell tells the other end something that wants no answer. What is longer than a frame is not told.
 func (l *Link) Tell(topic string, payload []byte) {
 	b := begin(nil, kNote, 0, 0)
-	l.write(end(append(appendText(b, topic), payload...), 0))
+	if b = append(appendText(b, topic), payload...); len(b)-headerSize <= maxMessage {
+		l.write(end(b, 0))
+	}
 }

@@ -29,7 +29,7 @@ func (r *Record) Append(b []byte) []byte {
 	b = appendUint(b, r.Image)
 	b = appendSigned(b, r.Time.UnixNano())
 	b = appendSigned(b, int64(r.Level))
-	b = appendText(b, r.Text)
+	b = appendText(b, clip(r.Text))
 	b = appendUint(b, uint64(len(r.Attrs)))
 	for _, a := range r.Attrs {
 		b = appendText(b, a.Key)
@@ -41,7 +41,7 @@ func (r *Record) Append(b []byte) []byte {
 		case slog.KindDuration:
 			b = appendSigned(append(b, valueDuration), int64(v.Duration()))
 		default:
-			b = appendText(append(b, valueText), v.String())
+			b = appendText(append(b, valueText), clip(v.String()))
 		}
 	}
 	return b
@@ -54,7 +54,7 @@ func DecodeRecord(p []byte) (r Record, err error) {
 	r.Time = time.Unix(0, d.signed())
 	r.Level = slog.Level(d.signed())
 	r.Text = d.string()
-	for range d.count() {
+	for range d.count(3) {
 		key := d.string()
 		switch d.int(valueKinds - 1) {
 		case valueInt:

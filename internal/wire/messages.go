@@ -179,7 +179,7 @@ func (d *decoder) tls() *TLS {
 		return nil
 	}
 	t := &TLS{Version: uint16(d.int(0xffff)), Cipher: uint16(d.int(0xffff)), ServerName: d.string(), Protocol: d.string()}
-	for range d.count() {
+	for range d.count(1) {
 		t.Peers = append(t.Peers, append([]byte(nil), d.bytes()...))
 	}
 	t.Verified = d.bool()
@@ -200,16 +200,22 @@ func appendHTTPHeader(b []byte, h http.Header) []byte {
 	return b
 }
 
+// usualHeader is for how many names there is room at once; for more when they are seen.
+const usualHeader = 64
+
 func (d *decoder) header() http.Header {
-	n := d.count()
+	n := d.count(2)
 	if n == 0 {
 		return nil
 	}
-	h := make(http.Header, n)
-	values := make([]string, 0, n)
+	h := make(http.Header, min(n, usualHeader))
+	values := make([]string, 0, min(n, usualHeader))
 	for range n {
 		name := d.string()
-		k := d.count()
+		k := d.count(1)
+		if d.bad {
+			return nil
+		}
 		at := len(values)
 		for range k {
 			values = append(values, d.string())
@@ -262,7 +268,7 @@ func (r *Result) append(b []byte) []byte {
 	b = appendText(b, r.LogQuery)
 	b = appendBool(b, r.Fault != nil)
 	if r.Fault != nil {
-		b = appendText(b, r.Fault.Error())
+		b = appendText(b, clip(r.Fault.Error()))
 	}
 	b = appendUint(b, uint64(r.ThreadTime))
 	b = appendBool(b, r.Broken)

@@ -14,6 +14,7 @@ type pump struct {
 	mu      sync.Mutex // guards all below
 	wake    *sync.Cond
 	credit  int
+	paused  bool // the last read failed in a way that may pass: the next CREDIT has it tried again
 	reading bool
 	stopped bool
 	eof     bool
@@ -51,6 +52,7 @@ func (p *pump) add(n uint32) error {
 		return protocolError("CREDIT of more than %d bytes", Window)
 	}
 	p.credit += int(n)
+	p.paused = false
 	p.wake.Signal()
 	return nil
 }
@@ -59,7 +61,7 @@ func (p *pump) add(n uint32) error {
 func (p *pump) next() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.credit == 0 && !p.stopped {
+	for (p.credit == 0 || p.paused) && !p.stopped {
 		p.wake.Wait()
 	}
 	if p.stopped {
@@ -83,9 +85,7 @@ func (p *pump) run() {
 		p.mu.Lock()
 		p.reading = false
 		p.credit -= n
-		if err != nil {
-			p.credit = 0
-		}
+		p.paused = err != nil
 		p.eof = errors.Is(err, io.EOF)
 		stopped := p.stopped
 		p.mu.Unlock()

@@ -17,8 +17,10 @@ type waker interface{ wakeUp() }
 
 func (r *receiver) init(c *net.UnixConn) error { return r.socket.init(c) }
 
-// run reads until there is nothing more, and calls handle for every frame and idle before each read.
-func (r *receiver) run(handle func(*frame) error, idle func()) error {
+// run reads until there is nothing more, and calls handle for every frame. Those for whom something came are woken once, when all
+// that was received is handled.
+func (r *receiver) run(handle func(*frame) error) error {
+	defer r.wakeAll()
 	buf := make([]byte, 64<<10)
 	from, to := 0, 0
 	for {
@@ -37,7 +39,10 @@ func (r *receiver) run(handle func(*frame) error, idle func()) error {
 			}
 			from += size
 		}
-		idle()
+		r.wakeAll()
+		if from == to && len(r.files) > 0 {
+			return protocolError("%d descriptors that no frame claims", len(r.files))
+		}
 		buf, from, to = makeRoom(buf, from, to, need)
 		n, files, err := r.recv(buf[to:])
 		to += n
@@ -51,13 +56,14 @@ func (r *receiver) run(handle func(*frame) error, idle func()) error {
 	}
 }
 
-// makeRoom moves what is left to the beginning of a buffer that has room for need bytes and, for most, more.
+// makeRoom moves what is left to the beginning of a buffer that has room for more. It grows towards the need bytes of a
+// large frame as they come, not as they are announced.
 func makeRoom(buf []byte, from, to, need int) (b []byte, newFrom, newTo int) {
 	const usual = 64 << 10
 	switch {
-	case need > len(buf):
-		bigger := make([]byte, need+usual)
-		return bigger, 0, copy(bigger, buf[from:to])
+	case from == 0 && to == len(buf):
+		bigger := make([]byte, min(need, 2*len(buf))+usual)
+		return bigger, 0, copy(bigger, buf)
 	case from == to && len(buf) > usual:
 		return make([]byte, usual), 0, 0 // a large frame is over
 	case from == to:

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -47,10 +48,27 @@ func (x *Exchange) WriteHeader(status int) {
 		h.reason, x.wrote = x.reason, true
 	}
 	x.last = len(x.out)
-	x.out = begin(x.out, kHead, 0, x.id)
-	x.out = end(h.append(x.out), x.last)
+	x.out = end(h.append(begin(x.out, kHead, 0, x.id)), x.last)
+	if len(x.out)-x.last-headerSize > maxMessage {
+		x.out = x.out[:x.last]
+		x.headTooLong(status)
+	}
 	if status < 200 {
 		x.sendOut()
+	}
+}
+
+// headTooLong: an interim head is left out, instead of any other the client gets an empty 500.
+func (x *Exchange) headTooLong(status int) {
+	if status < 200 {
+		return
+	}
+	h := head{status: http.StatusInternalServerError}
+	x.out = end(h.append(begin(x.out, kHead, 0, x.id)), x.last)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.gone == nil {
+		x.gone = fmt.Errorf("the head of the response has more than %d bytes", maxMessage)
 	}
 }
 
@@ -162,16 +180,21 @@ func (x *Exchange) sendFile(f *os.File, off, n int64) (int64, error) {
 		x.WriteHeader(http.StatusOK)
 	}
 	x.sendOut()
+	dup, err := duplicate(f)
+	if err != nil {
+		return 0, err
+	}
 	c := make(chan reply, 1)
 	x.mu.Lock()
 	if x.gone != nil {
 		defer x.mu.Unlock()
+		dup.Close()
 		return 0, x.gone
 	}
 	x.expect(0, c)
 	x.mu.Unlock()
 	b := appendUint(begin(nil, kFile, 0, x.id), uint64(off))
-	x.l.writeWithFile(end(appendUint(b, uint64(n)), 0), f)
+	x.l.writeWithFile(end(appendUint(b, uint64(n)), 0), dup)
 	r := <-c
 	sent := int64(min(number64(r.payload), uint64(n)))
 	if r.ok {
@@ -192,8 +215,14 @@ func (x *Exchange) End(res Result) {
 	x.l.mu.Unlock()
 	x.cut()
 	res.HangUp = res.HangUp || x.hangUp
+	res.LogData, res.LogQuery = clip(res.LogData), clip(res.LogQuery)
 	at := len(x.out)
 	x.out = begin(x.out, kEnd, 0, x.id)
 	x.out = end(res.append(x.out), at)
 	x.l.write(x.out)
 }
+
+// maxText is how much of a text for a log travels, in bytes.
+const maxText = 64 << 10
+
+func clip(s string) string { return s[:min(len(s), maxText)] }

@@ -2,89 +2,168 @@ package wire
 
 import (
 	"errors"
-	"net"
 	"os"
 	"sync"
-	"time"
 )
 
-// sender writes frames. Whoever finds nobody writing writes what there is; what comes meanwhile leaves together with the next
-// write. So there is no goroutine to wake, and under load one system call carries many frames.
+// sender writes frames and never waits for the other end, so that neither can an exchange nor whoever reads. Who finds nobody writing
+// writes what there is; what comes meanwhile leaves together with the next write. So there is no goroutine to wake, and under
+// load one system call carries many frames. Only what the socket does not take at once is left to a goroutine of its own.
 type sender struct {
-	conn *net.UnixConn
+	outlet
+	broken func(error)    // told once why nothing can be sent any more
+	late   sync.WaitGroup // the goroutine that waits for the socket
 
 	mu    sync.Mutex // guards all below
-	busy  bool
-	queue []byte
+	busy  bool       // somebody has the outlet
+	queue batch      // what comes meanwhile
 	spare []byte
 	err   error
 }
 
+// batch is bytes with descriptors.
+type batch struct {
+	b     []byte
+	files []attached
+}
+
+// attached is a descriptor that goes with the byte at an offset of its batch.
+type attached struct {
+	at int
+	f  *os.File
+}
+
 var errBacklog = errors.New("the other end does not read")
 
-// write sends b, with a descriptor if f is not nil. b may be used again when it returns.
-func (s *sender) write(b []byte, f *os.File) error {
-	s.mu.Lock()
-	for f != nil && s.busy && s.err == nil {
-		// A descriptor belongs to the bytes it is sent with: wait for the others.
-		s.mu.Unlock()
-		s.waitIdle()
-		s.mu.Lock()
+// write sends b, with a descriptor if f is not nil, which it closes. b may be used again when it returns.
+func (s *sender) write(b []byte, f *os.File) {
+	now := batch{b: b}
+	if f != nil {
+		now.files = []attached{{0, f}}
 	}
-	switch {
-	case s.err != nil:
-		defer s.mu.Unlock()
-		return s.err
-	case s.busy:
-		defer s.mu.Unlock()
-		if len(s.queue)+len(b) > maxBacklog {
-			s.err = errBacklog
-			return s.err
+	s.mu.Lock()
+	if s.err != nil {
+		s.mu.Unlock()
+		now.drop()
+		return
+	}
+	if s.busy {
+		full := len(s.queue.b)+len(b) > maxBacklog
+		if !full {
+			s.queue.add(now)
 		}
-		s.queue = append(s.queue, b...)
-		return nil
+		s.mu.Unlock()
+		if full {
+			now.drop()
+			s.fail(errBacklog)
+		}
+		return
 	}
 	s.busy = true
 	s.mu.Unlock()
-	var err error
-	if f != nil {
-		err = sendFile(s.conn, b, f)
-	} else {
-		_, err = s.conn.Write(b)
-	}
-	return s.drain(err)
+	s.drain(now, false)
 }
 
-// drain writes what was queued meanwhile.
-func (s *sender) drain(err error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// drain writes now and what is queued meanwhile. It waits for the socket if it may, else a goroutine does that.
+func (s *sender) drain(now batch, wait bool) {
 	for {
-		if err != nil && s.err == nil {
-			s.err = err
+		rest, err := s.put(now, wait)
+		if err != nil {
+			rest.drop()
+			s.fail(err)
 		}
-		if s.err != nil || len(s.queue) == 0 {
-			s.busy = false
-			return s.err
-		}
-		out := s.queue
-		s.queue = s.spare[:0]
-		s.mu.Unlock()
-		_, err = s.conn.Write(out)
 		s.mu.Lock()
-		if s.spare = out; cap(out) > 1<<20 {
+		switch {
+		case s.err != nil:
+			queue := s.queue
+			s.queue, s.busy = batch{}, false
+			s.mu.Unlock()
+			rest.drop()
+			queue.drop()
+			return
+		case len(rest.b) > 0:
+			var own batch
+			own.add(rest) // what came is the caller's
+			s.late.Go(func() { s.drain(own, true) })
+			s.mu.Unlock()
+			return
+		case len(s.queue.b) == 0:
+			s.busy = false
+			s.mu.Unlock()
+			return
+		}
+		now, s.queue = s.queue, batch{b: s.spare[:0]}
+		if s.spare = now.b; cap(s.spare) > 1<<20 {
 			s.spare = nil
 		}
+		s.mu.Unlock()
 	}
 }
 
-// waitIdle gives whoever writes the time to end: descriptors are rare.
-func (s *sender) waitIdle() { time.Sleep(20 * time.Microsecond) }
+// put writes as much of a batch as the socket takes, all of it if it may wait.
+func (s *sender) put(q batch, wait bool) (rest batch, err error) {
+	for len(q.b) > 0 && err == nil {
+		var f *os.File
+		upTo, others := len(q.b), q.files
+		if len(others) > 0 && others[0].at == 0 {
+			f, others = others[0].f, others[1:]
+		}
+		if len(others) > 0 {
+			upTo = others[0].at
+		}
+		var n int
+		n, err = s.send(q.b[:upTo], f, wait)
+		if n == 0 && err == nil {
+			break
+		}
+		if n > 0 {
+			q = q.after(n)
+		}
+	}
+	return q, err
+}
 
+// after is the batch without its first n bytes, which are sent; the descriptors that went with them are closed.
+func (q batch) after(n int) batch {
+	if len(q.files) > 0 && q.files[0].at == 0 {
+		q.files[0].f.Close()
+		q.files = q.files[1:]
+	}
+	for i := range q.files {
+		q.files[i].at -= n
+	}
+	return batch{q.b[n:], q.files}
+}
+
+// add copies more to the end.
+func (q *batch) add(more batch) {
+	for _, a := range more.files {
+		q.files = append(q.files, attached{len(q.b) + a.at, a.f})
+	}
+	q.b = append(q.b, more.b...)
+}
+
+func (q batch) drop() {
+	for _, a := range q.files {
+		a.f.Close()
+	}
+}
+
+// fail has nothing sent any more; the first reason counts.
 func (s *sender) fail(err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err == nil {
+	first := s.err == nil
+	if first {
 		s.err = err
 	}
+	s.mu.Unlock()
+	if first {
+		s.broken(err)
+	}
+}
+
+func (s *sender) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
 }

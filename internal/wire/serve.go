@@ -28,6 +28,7 @@ type Exchange struct {
 	bodyEnd       bool
 	bodyErr       error // returned when body is empty
 	bodyTransient bool  // bodyErr is told once
+	again         bool  // the other end waits for a CREDIT to try again
 	readDeadline  time.Time
 	window        int // bytes of the answer that may be sent
 	writeDeadline time.Time
@@ -96,8 +97,9 @@ func (x *Exchange) handle(f *frame) error {
 		x.mu.Unlock()
 		poke(x.windowWake)
 		return nil
+	default: // REPLY
+		return x.answered(f)
 	}
-	return x.answered(f)
 }
 
 func poke(c chan struct{}) {
@@ -120,7 +122,8 @@ func (x *Exchange) receive(f *frame) error {
 		if err := d.end("BODY"); err != nil {
 			return err
 		}
-		x.bodyErr, x.bodyTransient, x.outstanding = e.err(limit), e == BodyTimeout, 0
+		x.bodyErr, x.bodyTransient = e.err(limit), e == BodyTimeout
+		x.again = x.bodyTransient
 		poke(x.bodyWake)
 		return nil
 	}
@@ -201,12 +204,13 @@ func (x *Exchange) available() (data []byte, err error, deadline time.Time) {
 	}
 	deadline = x.readDeadline
 	var grant int
-	if len(data) == 0 && err == nil && x.outstanding == 0 {
-		grant = Window
-		x.outstanding = grant
+	ask := len(data) == 0 && err == nil && (x.outstanding == 0 || x.again)
+	if ask {
+		grant = Window - x.outstanding
+		x.outstanding, x.again = Window, false
 	}
 	x.mu.Unlock()
-	if grant > 0 {
+	if ask {
 		x.l.write(appendNumber(nil, kCredit, x.id, uint32(grant)))
 	}
 	return data, err, deadline
@@ -275,8 +279,11 @@ func (x *Exchange) cut() {
 }
 
 // Ask asks the other end something about the request and waits for the answer. It fails when the link is over. The
-// caller closes the file.
+// caller closes the file. A payload of more than 512 KiB is not asked about.
 func (x *Exchange) Ask(topic Topic, payload []byte) (ok bool, answer []byte, file *os.File) {
+	if len(payload) > maxMessage/2 {
+		return false, []byte("that is too long"), nil
+	}
 	c := make(chan reply, 1)
 	x.mu.Lock()
 	if x.isCut {
