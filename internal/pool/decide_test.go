@@ -104,13 +104,15 @@ func TestDecide(t *testing.T) {
 		"degraded: fewer workers are enough": {state: crashed(Settings{}, 6).grow(1), want: []string{"recover: no worker is missing"}},
 		"degraded, then recycled":            {state: crashed(Settings{}, 6).change(func(s *state) { s.recycle("asked") }), want: []string{"start gen 1"}},
 
-		"fault: retired and replaced":         {state: grown(Settings{}).change(answered(1)).change(fault(1)), want: []string{"retire 1: fault", "start gen 1"}},
-		"fault before an answer: later":       {state: grown(Settings{}).change(fault(1)), want: []string{"retire 1: fault"}, wake: 100 * time.Millisecond},
-		"fault, serves on: replaced first":    {state: grown(Settings{FaultedServes: true}).change(answered(1)).change(fault(1)), want: []string{"start gen 1"}},
-		"fault, serves on: replacement is up": {state: grown(Settings{FaultedServes: true}).change(answered(1)).change(fault(1)).grow(1), want: []string{"retire 1: fault"}},
-		"fault of a worker that retires":      {state: stateOf(Settings{}).grow(2).change(retire(1)).change(fault(1))},
-		"fault while an image is loaded":      {state: grown(Settings{}).change(func(s *state) { s.worker(1).loading = "b" }).change(fault(1))},
-		"a request hangs":                     {state: grown(Settings{}).change(func(s *state) { s.overdue(1, "late") }), want: []string{"retire 1: late", "start gen 1"}},
+		"fault: retired and replaced":          {state: grown(Settings{}).change(answered(1)).change(fault(1)), want: []string{"retire 1: fault", "start gen 1"}},
+		"fault before an answer: later":        {state: grown(Settings{}).change(fault(1)), want: []string{"retire 1: fault"}, wake: 100 * time.Millisecond},
+		"fault, serves on: replaced first":     {state: grown(Settings{FaultedServes: true}).change(answered(1)).change(fault(1)), want: []string{"start gen 1"}},
+		"fault, serves on: replacement is up":  {state: grown(Settings{FaultedServes: true}).change(answered(1)).change(fault(1)).grow(1), want: []string{"retire 1: fault"}},
+		"fault of a worker that retires":       {state: stateOf(Settings{}).grow(2).change(retire(1)).change(fault(1))},
+		"fault of an image while it is loaded": {state: grown(Settings{}).change(func(s *state) { s.worker(1).loading = "a" }).change(fault(1))},
+		"fault while another is loaded":        {state: grown(Settings{}).change(answered(1)).change(func(s *state) { s.worker(1).loading = "b" }).change(fault(1)), want: []string{"retire 1: fault", "start gen 1"}},
+		"fault of one that hangs":              {state: grown(Settings{}).change(func(s *state) { s.overdue(1, "late") }).change(fault(1)), want: []string{"retire 1: late", "start gen 1"}},
+		"a request hangs":                      {state: grown(Settings{}).change(func(s *state) { s.overdue(1, "late") }), want: []string{"retire 1: late", "start gen 1"}},
 
 		"ping: not yet":        {state: grown(Settings{Ping: minute}), wake: minute},
 		"ping: now":            {state: grown(Settings{Ping: minute}), after: minute, want: []string{"ping 1"}},
@@ -193,7 +195,7 @@ func end(s *state)   { s.want, s.reason = wantEnd, "closed" }
 
 func answered(id int) func(*state) { return func(s *state) { s.worker(id).answered = true } }
 func gone(id int) func(*state)     { return func(s *state) { s.gone(id, errTest, t0, half) } }
-func fault(id int) func(*state)    { return func(s *state) { s.fault(id, "fault", t0, half) } }
+func fault(id int) func(*state)    { return func(s *state) { s.fault(id, "a", "fault", t0, half) } }
 func open(image string) func(*state) {
 	return func(s *state) { s.addImage(image) }
 }

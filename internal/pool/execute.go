@@ -85,9 +85,7 @@ func (m *member) run(rt route, w http.ResponseWriter, r *http.Request, t *execut
 	case err != nil:
 		sl.close()
 	case res.Fault != nil:
-		if !set.FaultedServes {
-			sl.close() // what comes next goes to another worker, also if the news of the fault is late
-		}
+		p.faulted(sl, m.path, res.Fault.Error())
 	case !sl.answered.Load():
 		sl.answered.Store(true)
 		p.wake()

@@ -66,12 +66,7 @@ func (p *Pool) notice(sl *slot, e remote.Event) {
 	image := filepath.Base(e.Image)
 	switch e.Kind {
 	case remote.Faulted:
-		if !p.policy.Load().FaultedServes {
-			sl.close()
-		}
-		p.event(func(s *state, now time.Time) {
-			s.fault(sl.id, fmt.Sprintf("fault in %s: %s", image, e.Reason), now, roll())
-		})
+		p.faulted(sl, e.Image, e.Reason)
 	case remote.Unhealthy:
 		p.log.Warn("worker reports itself unhealthy", "worker", sl.name, "image", image, "reason", e.Reason)
 		p.event(func(s *state, _ time.Time) { s.unhealthy(sl.id, fmt.Sprintf("%s is unhealthy: %s", image, e.Reason)) })
@@ -79,4 +74,15 @@ func (p *Pool) notice(sl *slot, e remote.Event) {
 		sl.close()
 		p.event(func(s *state, _ time.Time) { s.overdue(sl.id, "request took too long: "+e.Reason) })
 	}
+}
+
+// faulted has a worker take no more requests after a fault. It is told of each fault twice, by the worker and by the request that
+// had it, so that whatever comes after that request's answer goes to another worker.
+func (p *Pool) faulted(sl *slot, image, reason string) {
+	p.event(func(s *state, now time.Time) {
+		news := s.fault(sl.id, image, fmt.Sprintf("fault in %s: %s", filepath.Base(image), reason), now, roll())
+		if news && !s.set.FaultedServes {
+			sl.close()
+		}
+	})
 }

@@ -29,6 +29,7 @@ type factory struct {
 	load    func(path string) error                                 // nil: every image loads
 	onStart func(*puppet)                                           // before it has greeted
 	handle  func(*puppet, http.ResponseWriter, *http.Request) error // of a request; nil: 200
+	fault   error                                                   // of requests
 	log     []string                                                // messages
 }
 
@@ -172,7 +173,7 @@ func (i *puppetImage) Ping(ctx context.Context) error {
 
 func (i *puppetImage) Execute(w http.ResponseWriter, r *http.Request, _ *executor.Target) (executor.Result, error) {
 	i.p.f.mu.Lock()
-	handle := i.p.f.handle
+	handle, fault := i.p.f.handle, i.p.f.fault
 	i.p.f.mu.Unlock()
 	select {
 	case <-i.p.gone:
@@ -185,7 +186,7 @@ func (i *puppetImage) Execute(w http.ResponseWriter, r *http.Request, _ *executo
 		}
 	}
 	fmt.Fprintf(w, "%s", i.p.s.Name)
-	return executor.Result{Status: 200}, nil
+	return executor.Result{Status: 200, Fault: fault}, nil
 }
 
 // play runs a test of a pool whose workers are puppets, in time that can be turned.
@@ -632,6 +633,28 @@ func TestLoopFault(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 	})
+}
+
+// TestLoopFaultOfRequest: the next request goes to another worker also when the news of the fault is late, or comes never.
+func TestLoopFaultOfRequest(t *testing.T) {
+	for _, serves := range []bool{false, true} {
+		f := &factory{fault: errors.New("SIGSEGV")}
+		play(t, Settings{FaultedServes: serves}, f, func(t *testing.T, p *Pool) {
+			e := mustOpen(t, p, "a.so")
+			call(e, "GET")
+			f.set(func() { f.fault = nil })
+			if !serves {
+				if got := call(e, "GET").Body.String(); got != "shop/2" {
+					t.Errorf("served by %q", got)
+				}
+			}
+			time.Sleep(time.Second)
+			p.is(t, StateRunning, 1)
+			if got := call(e, "GET").Body.String(); got != "shop/2" {
+				t.Errorf("later: served by %q", got)
+			}
+		})
+	}
 }
 
 func TestLoopEvents(t *testing.T) {

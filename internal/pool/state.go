@@ -260,12 +260,12 @@ func (s *state) failed(w *worker, err error, now time.Time, roll float64) {
 	}
 }
 
-// fault: a worker contained a fault. The request that had it was answered. A fault while an image is loaded is only a failure
-// of that.
-func (s *state) fault(id int, reason string, now time.Time, roll float64) {
+// fault: a worker contained a fault in an image. The request that had it was answered. It says whether that is news. A fault
+// while the image is loaded is only a failure of that.
+func (s *state) fault(id int, image, reason string, now time.Time, roll float64) bool {
 	w := s.worker(id)
-	if w == nil || w.suspect != "" || w.loading != "" || w.phase != ready {
-		return
+	if w == nil || w.suspect != "" || w.hung != "" || w.loading == image || w.phase != ready {
+		return false
 	}
 	w.suspect = reason
 	s.totals.faults++
@@ -275,6 +275,7 @@ func (s *state) fault(id int, reason string, now time.Time, roll float64) {
 	case w.gen == s.gen.number && !w.answered:
 		s.crash(w, now, roll)
 	}
+	return true
 }
 
 // overdue: a request was in a worker for too long. Its client was answered.
