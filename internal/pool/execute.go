@@ -63,8 +63,12 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 			return res
 		}
 		lost := asLost(err)
-		if suspect || runs == mostRuns || lost.Began || !lost.Held || !m.pool.policy.Load().again(r.Method) || r.Context().Err() != nil {
+		final := suspect || runs == mostRuns || lost.Began || !lost.Held
+		if final || !m.pool.policy.Load().again(r.Method) || r.Context().Err() != nil {
 			return m.lost(w, r, t, res, lost)
+		}
+		if lost.Request != nil {
+			r = lost.Request // with the body that was read
 		}
 		suspect = !fromOutside(lost)
 		m.pool.log.Info("request is run again: its worker was lost", "worker", rt.slot.name, "image", filepath.Base(m.path), "method", r.Method, "url", r.URL.RequestURI())

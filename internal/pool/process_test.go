@@ -101,7 +101,7 @@ type answer struct {
 func (a answer) String() string { return fmt.Sprintf("%d %q, %v", a.status, a.text, a.err) }
 
 func (r *rig) do(method, query string) answer {
-	q, err := http.NewRequest(method, r.server.URL+"/process.so?"+query, strings.NewReader(map[string]string{"POST": "a body"}[method]))
+	q, err := http.NewRequest(method, r.server.URL+"/process.so?"+query, strings.NewReader(map[string]string{"POST": "a body", "PUT": "another"}[method]))
 	if err != nil {
 		return answer{err: err}
 	}
@@ -323,10 +323,13 @@ func TestKilledUnderPosts(t *testing.T) {
 
 // TestLostInside: what a request gets whose worker is killed while it is inside.
 func TestLostInside(t *testing.T) {
-	r := start(t, mortal(1))
+	set := mortal(1)
+	set.Idempotent = []string{"PUT"}
+	r := start(t, set)
 	r.must("pid")
-	get, post := r.later("GET", "hold="+r.file("gate")), r.later("POST", "hold="+r.file("gate"))
-	r.inFlight(2)
+	query := "hold=" + r.file("gate")
+	get, put, post := r.later("GET", query), r.later("PUT", query), r.later("POST", query)
+	r.inFlight(3)
 	old := r.pids()[0]
 	_ = syscall.Kill(old, syscall.SIGKILL)
 	if a := <-post; a.status != 502 {
@@ -338,8 +341,11 @@ func TestLostInside(t *testing.T) {
 	if a := <-get; a.status != 200 || a.text == strconv.Itoa(old) {
 		t.Errorf("GET: %v", a)
 	}
-	r.logged("worker died", "pid="+strconv.Itoa(old), "SIGKILL", "lost requests=2")
-	if st := r.pool.Status(); len(st.Deaths) != 1 || st.Deaths[0].Lost != 2 || st.Deaths[0].Pid != old {
+	if a := <-put; a.status != 200 || !strings.HasSuffix(a.text, " another") || strings.HasPrefix(a.text, strconv.Itoa(old)) {
+		t.Errorf("PUT: %v", a)
+	}
+	r.logged("worker died", "pid="+strconv.Itoa(old), "SIGKILL", "lost requests=3")
+	if st := r.pool.Status(); len(st.Deaths) != 1 || st.Deaths[0].Lost != 3 || st.Deaths[0].Pid != old {
 		t.Errorf("%+v", st.Deaths)
 	}
 }

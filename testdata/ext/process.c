@@ -8,6 +8,8 @@
  *   ?kill         is killed with SIGKILL
  *   ?unhealthy    reports itself unhealthy
  *
+ * The body of a request, if it has one, follows the number.
+ *
  * GetExtensionVersion kills it while the file that PROCESS_SICK names exists; TerminateExtension leaves the file that
  * PROCESS_ENDED names. */
 #include <signal.h>
@@ -54,6 +56,10 @@ DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
         char why[] = "tired";
         e->ServerSupportFunction(e->ConnID, HSE_REQ_REPORT_UNHEALTHY, why, NULL, NULL);
     }
-    sayf(e, "%ld", (long)getpid());
+    if (e->cbAvailable > 0) {
+        sayf(e, "%ld %.*s", (long)getpid(), (int)e->cbAvailable, (const char *)e->lpbData);
+    } else {
+        sayf(e, "%ld", (long)getpid());
+    }
     return HSE_STATUS_SUCCESS;
 }
