@@ -38,7 +38,8 @@ Results go to the standard output, everything else to the standard error.`,
   isapid run shop.so --addr :80        serve a built one
   isapid inspect shop.dll              say what a file is and whether it can run here
   isapid check -c isapid.yaml          say what a configuration would serve
-  isapid serve -c isapid.yaml          serve it`,
+  isapid serve -c isapid.yaml          serve it
+  isapid status                        say what a running server does`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -49,6 +50,12 @@ Results go to the standard output, everything else to the standard error.`,
 	root.AddCommand(
 		newRunCommand(),
 		newServeCommand(),
+		newStatusCommand(),
+		newRecycleCommand(),
+		newStopCommand(),
+		newStartCommand(),
+		newReloadCommand(),
+		newDrainCommand(),
 		newCheckCommand(),
 		newInspectCommand(),
 		newDescribeCommand(),

@@ -16,7 +16,8 @@ import (
 )
 
 // Server is what is controlled. All methods may be called at any time, from many goroutines. None but Reload may wait for
-// anything: they begin something, and Status shows how far it is.
+// anything: they begin something, and Status shows how far it is. The name of a pool is one that [Status.Named] knows, or that of a
+// pool with workers that has loaded nothing yet.
 type Server interface {
 	Status() Status
 

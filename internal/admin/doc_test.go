@@ -82,23 +82,19 @@ func documentedTypes(text string) map[string][]string {
 
 // describe adds type t, a struct, and those of its fields, in the words of the documentation.
 func describe(all map[string][]string, t reflect.Type) {
-	fields := t
-	if t == reflect.TypeFor[Pool]() {
-		fields = t.Field(0).Type // it is another type only for who reads it
-	}
 	if all[t.Name()] != nil {
 		return
 	}
 	all[t.Name()] = []string{}
-	for i := range fields.NumField() {
-		name, option, _ := strings.Cut(fields.Field(i).Tag.Get("json"), ",")
-		if name == "-" {
+	for _, f := range reflect.VisibleFields(t) {
+		name, option, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" || f.Anonymous {
 			continue
 		}
 		if option == "omitempty" {
 			name += "*"
 		}
-		all[t.Name()] = append(all[t.Name()], name+" "+typeName(all, fields.Field(i).Type))
+		all[t.Name()] = append(all[t.Name()], name+" "+typeName(all, f.Type))
 	}
 }
 

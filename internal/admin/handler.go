@@ -119,11 +119,7 @@ func onPool(do func(s Server, pool, reason string) error) func(*handler, *http.R
 			return nil, poolError(err, in.Pool, &status)
 		}
 		h.tell(r, "pool", in.Pool)
-		var result PoolResult
-		if p, ok := status.Pool(in.Pool); ok {
-			result.Before = *p
-		}
-		return result, nil
+		return PoolResult{status.Named(in.Pool)}, nil
 	}
 }
 
@@ -131,9 +127,10 @@ func onPool(do func(s Server, pool, reason string) error) func(*handler, *http.R
 func poolError(err error, name string, s *Status) error {
 	var names []string
 	for i := range s.Pools {
-		names = append(names, s.Pools[i].Name)
+		names = append(names, s.Pools[i].Of, s.Pools[i].Name)
 	}
-	hint := "pools with workers: " + strings.Join(names, ", ")
+	slices.Sort(names)
+	hint := "pools with workers: " + strings.Join(slices.Compact(names), ", ")
 	if len(names) == 0 {
 		hint = `no pool has workers; "mode: isolated" in the configuration of a pool gives it some`
 	}

@@ -51,7 +51,7 @@ func everything() Status {
 		Version: "v1.2.3", Pid: 12, State: StateServing, Started: at, Uptime: Seconds(90 * time.Minute), Config: "/etc/isapid.yaml",
 		Reload: &LastReload{At: at, Error: "isapid.yaml:1:1: no"}, URLs: []string{"http://localhost:8080/"},
 		Requests: Requests{Served: 1, Running: 2, Broken: 3, Faults: 4},
-		Pools: []Pool{{pool.Status{
+		Pools: []Pool{{Of: "legacy", Status: pool.Status{
 			Name: "legacy", State: pool.StateRunning, Reason: "why", Generation: 3, Because: "age",
 			Rollout: &pool.Rollout{Generation: 4, Reason: "asked", Failures: 1, NextTry: &at},
 			Workers: []pool.WorkerStatus{{
@@ -140,7 +140,7 @@ func TestCommands(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if !reflect.DeepEqual(r.Before, f.status.Pools[0]) {
+		if !reflect.DeepEqual(r.Before, f.status.Pools) {
 			t.Errorf("before: %+v", r.Before)
 		}
 	}
@@ -162,6 +162,23 @@ func TestCommands(t *testing.T) {
 	}
 	if strings.Contains(log.String(), pathStatus) {
 		t.Errorf("the log has questions for the status:\n%s", log)
+	}
+}
+
+func TestNamed(t *testing.T) {
+	var s Status
+	for name, of := range map[string]string{"a@x": "a", "a@y": "a", "b": "b", "c": "b"} {
+		s.Pools = append(s.Pools, Pool{pool.Status{Name: name}, of})
+	}
+	for name, want := range map[string][]string{"a": {"a@x", "a@y"}, "a@x": {"a@x"}, "b": {"b"}, "c": {"c"}, "d": nil} {
+		var got []string
+		for _, p := range s.Named(name) {
+			got = append(got, p.Name)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
 	}
 }
 
@@ -202,7 +219,7 @@ func TestReloadGoesOn(t *testing.T) {
 
 // TestRefused: what the client of this package would not send, and what the server does not do.
 func TestRefused(t *testing.T) {
-	status := Status{Pools: []Pool{{pool.Status{Name: "a"}}, {pool.Status{Name: "b c"}}}}
+	status := Status{Pools: []Pool{{pool.Status{Name: "a"}, "a"}, {pool.Status{Name: "b c@x"}, "b c"}}}
 	for name, c := range map[string]struct {
 		method, path, body string
 		err                error // of the server
@@ -229,8 +246,8 @@ func TestRefused(t *testing.T) {
 		"long body":       {"POST", pathRecycle, `{"pool":"` + strings.Repeat("x", 20<<10) + `"}`, nil, 413, "longer than 16384 bytes", ""},
 		"long end":        {"POST", pathRecycle, `{"pool":"a"}` + strings.Repeat(" ", 20<<10), nil, 413, "longer than 16384 bytes", ""},
 
-		"no such pool":     {"POST", pathRecycle, `{"pool":"x"}`, fmt.Errorf("x: %w", ErrNoPool), 404, `there is no pool "x"`, "pools with workers: a, b c"},
-		"in-process":       {"POST", pathStop, `{"pool":"fast"}`, ErrInProcess, 409, `pool "fast" runs inside the server`, "pools with workers: a, b c"},
+		"no such pool":     {"POST", pathRecycle, `{"pool":"x"}`, fmt.Errorf("x: %w", ErrNoPool), 404, `there is no pool "x"`, "pools with workers: a, b c, b c@x"},
+		"in-process":       {"POST", pathStop, `{"pool":"fast"}`, ErrInProcess, 409, `pool "fast" runs inside the server`, "pools with workers: a, b c, b c@x"},
 		"ending":           {"POST", pathStart, `{"pool":"a"}`, ErrEnding, 409, "the server is ending", "nothing can be changed"},
 		"unexpected":       {"POST", pathStart, `{"pool":"a"}`, errors.New("disk on fire"), 500, "disk on fire", ""},
 		"reload: bad file": {"POST", pathReload, "", errors.New("isapid.yaml:3:1: no"), 422, "isapid.yaml:3:1: no", "nothing has changed"},

@@ -12,16 +12,16 @@ const (
 
 // PoolRequest names a pool: what recycle, stop and start are asked with.
 type PoolRequest struct {
-	Pool   string `json:"pool"`
+	Pool   string `json:"pool"`             // as [Status.Named] takes it
 	Reason string `json:"reason,omitempty"` // of a recycle, for the log; at most maxReason bytes
 }
 
 // maxReason is the longest reason, in bytes.
 const maxReason = 256
 
-// PoolResult answers recycle, stop and start: the pool as it was just before. What was begun shows in the status.
+// PoolResult answers recycle, stop and start: the pools that are meant, as they were just before. What was begun shows in the status.
 type PoolResult struct {
-	Before Pool `json:"before"`
+	Before []Pool `json:"before"` // empty: the pool has loaded nothing yet
 }
 
 // ReloadResult is what reading the configuration again has changed.

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/isapid/isapid/internal/pool"
@@ -53,22 +52,32 @@ type Extension struct {
 	Description string `json:"description"` // what it said of itself in GetExtensionVersion
 }
 
-// Pool returns the pool with this name, if it has workers.
-func (s *Status) Pool(name string) (*Pool, bool) {
-	i := slices.IndexFunc(s.Pools, func(p Pool) bool { return p.Name == name })
-	if i < 0 {
-		return nil, false
+// Named returns the pools that an operator means by a name: the one that is called so, or all that are part of that pool of the
+// configuration.
+func (s *Status) Named(name string) []Pool {
+	list := []Pool{}
+	for _, p := range s.Pools {
+		if p.Name == name {
+			return []Pool{p}
+		}
+		if p.Of == name {
+			list = append(list, p)
+		}
 	}
-	return &s.Pools[i], true
+	return list
 }
 
 // Pool is a pool with worker processes. Unlike [pool.Status] it can be read from JSON.
-type Pool struct{ pool.Status }
+type Pool struct {
+	pool.Status
+	Of string `json:"pool"` // its name in the configuration, where isolation may make several pools of one
+}
 
 // UnmarshalJSON implements [json.Unmarshaler]. The durations of package pool can only be written: they are read beside its structs.
 func (p *Pool) UnmarshalJSON(data []byte) error {
 	var in struct {
 		pool.Status
+		Of      string `json:"pool"`
 		Workers []struct {
 			pool.WorkerStatus
 			Age       Seconds `json:"age_seconds"`
@@ -82,7 +91,7 @@ func (p *Pool) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}
-	p.Status = in.Status
+	p.Status, p.Of = in.Status, in.Of
 	for _, w := range in.Workers {
 		w.WorkerStatus.Age, w.WorkerStatus.OldestAge = pool.Seconds(w.Age), pool.Seconds(w.OldestAge)
 		p.Workers = append(p.Workers, w.WorkerStatus)

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/isapid/isapid/internal/admin"
+	"github.com/isapid/isapid/internal/pool"
+)
+
+// printStatus prints s for people. What extensions, clients and files say goes through harmless.
+func printStatus(out io.Writer, s *admin.Status, now time.Time) {
+	fmt.Fprintf(out, "isapid %s is %s, for %s (pid %d)\n", harmless(s.Version), s.State, span(time.Duration(s.Uptime)), s.Pid)
+	if s.Config != "" {
+		fmt.Fprintf(out, "  configuration  %s\n", harmless(s.Config))
+	}
+	for _, u := range s.URLs {
+		fmt.Fprintf(out, "  url            %s\n", harmless(u))
+	}
+	r := s.Requests
+	fmt.Fprintf(out, "  requests       %d answered, %d running, %d cut off, %s\n", r.Served, r.Running, r.Broken, plural(r.Faults, "fault"))
+	for _, e := range s.InProcess {
+		fmt.Fprintf(out, "  in-process     %s (pool %s)%s\n", harmless(e.Image), harmless(e.Pool), described(e.Description))
+	}
+	for i := range s.Pools {
+		fmt.Fprintln(out)
+		printPool(out, &s.Pools[i], now)
+	}
+}
+
+func described(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ": " + harmless(text)
+}
+
+func printPool(out io.Writer, p *admin.Pool, now time.Time) {
+	fmt.Fprintf(out, "pool %s is %s: generation %d (%s)\n", harmless(p.Name), stateOf(p), p.Generation, harmless(p.Because))
+	if r := p.Rollout; r != nil && r.Generation != 0 {
+		fmt.Fprintf(out, "  generation %d is being started (%s)\n", r.Generation, harmless(r.Reason))
+	}
+	if len(p.Workers) > 0 {
+		printWorkers(out, p.Workers, now)
+	}
+	for _, m := range p.Images {
+		fmt.Fprintf(out, "  image  %s%s\n", harmless(m.Path), described(m.Description))
+	}
+	t := p.Totals
+	fmt.Fprintf(out, "  so far  %s, %s, %s, %d recycled\n", plural(int64(t.Starts), "start"), plurals(t.Crashes, "crash", "crashes"), plural(int64(t.Faults), "fault"), t.Recycles)
+	for i := range p.Deaths {
+		for _, line := range deathLines(p.Name, &p.Deaths[i], now) {
+			fmt.Fprintf(out, "  %s\n", line)
+		}
+	}
+}
+
+func plurals(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func printWorkers(out io.Writer, workers []pool.WorkerStatus, now time.Time) {
+	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "  WORKER\tPID\tSTATE\tGENERATION\tAGE\tREQUESTS\tINSIDE\tMEMORY\tLAST PING")
+	for i := range workers {
+		w := &workers[i]
+		pid, age, memory, ping := "-", "-", "-", "-"
+		if w.Pid != 0 {
+			pid, age = fmt.Sprint(w.Pid), span(time.Duration(w.Age))
+		}
+		if w.Resident > 0 {
+			memory = fmt.Sprintf("%d MiB", w.Resident>>20)
+		}
+		if w.LastPing != nil {
+			ping = span(now.Sub(*w.LastPing)) + " ago"
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%d\t%s\t%d\t%d\t%s\t%s\n", harmless(w.Name), pid, harmless(w.State), w.Generation, age, w.Served, w.InFlight, memory, ping)
+	}
+	t.Flush()
+}
+
+// stateOf is the state of a pool in words.
+func stateOf(p *admin.Pool) string {
+	switch p.State {
+	case pool.StateEmpty:
+		return "empty, it has loaded nothing yet"
+	case pool.StateStarting:
+		return "starting, no worker is ready yet"
+	case pool.StateIdle:
+		return "asleep until there is a request"
+	case pool.StateDraining:
+		return "being stopped"
+	case pool.StateRunning, pool.StateDegraded, pool.StateStopped:
+		return string(p.State)
+	default:
+		return harmless(string(p.State))
+	}
+}
+
+// deathLines tell how a worker ended, with what it wrote.
+func deathLines(name string, d *pool.Death, now time.Time) []string {
+	when := span(now.Sub(d.At)) + " ago, "
+	if d.At.Equal(now) {
+		when = ""
+	}
+	why := ""
+	if d.Reason != "" {
+		why = " (" + harmless(d.Reason) + ")"
+	}
+	lines := []string{fmt.Sprintf("ended  %s/%d (pid %d) %s%s old: %s%s; %s, %d lost", harmless(name), d.Worker, d.Pid, when, span(time.Duration(d.Age)),
+		harmless(d.How), why, plural(d.Served, "request"), d.Lost)}
+	for line := range strings.Lines(d.Output) {
+		if line = strings.TrimRight(line, "\r\n"); line != "" && !d.Expected {
+			lines = append(lines, "  | "+harmless(line))
+		}
+	}
+	return lines
+}
+
+// span is a duration with two units at most: "12 s", "3 min 5 s", "4 d 2 h".
+func span(d time.Duration) string {
+	d = max(d, 0).Round(time.Second)
+	for _, u := range []struct {
+		big, small         time.Duration
+		bigName, smallName string
+	}{
+		{24 * time.Hour, time.Hour, "d", "h"},
+		{time.Hour, time.Minute, "h", "min"},
+		{time.Minute, time.Second, "min", "s"},
+	} {
+		if d < u.big {
+			continue
+		}
+		text := fmt.Sprintf("%d %s", d/u.big, u.bigName)
+		if rest := d % u.big / u.small; rest > 0 {
+			text += fmt.Sprintf(" %d %s", rest, u.smallName)
+		}
+		return text
+	}
+	return fmt.Sprintf("%d s", d/time.Second)
+}
+
+// until says when a time comes: "in 8 s", "now".
+func until(t, now time.Time) string {
+	if d := t.Sub(now); d >= time.Second {
+		return "in " + span(d)
+	}
+	return "now"
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/isapid/isapid/internal/admin"
+	"github.com/isapid/isapid/internal/pool"
+)
+
+var at = time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
+
+func ago(d time.Duration) *time.Time { t := at.Add(-d); return &t }
+
+// TestPrintStatus compares the whole text for a server that has one of everything.
+func TestPrintStatus(t *testing.T) {
+	s := admin.Status{
+		Version: "v1.0.0", Pid: 812, State: admin.StateServing, Uptime: admin.Seconds(76 * time.Hour), Config: "/etc/isapid/isapid.yaml",
+		URLs:      []string{"http://localhost:8080/"},
+		Requests:  admin.Requests{Served: 81233, Running: 3, Faults: 1},
+		InProcess: []admin.Extension{{Image: "/srv/fast.so", Pool: "fast", Description: "Fast\x1b[2J 1.0"}},
+		Pools: []admin.Pool{{Of: "legacy", Status: pool.Status{
+			Name: "legacy", State: pool.StateRunning, Generation: 4, Because: "age", Rollout: &pool.Rollout{Generation: 5, Reason: "asked"},
+			Workers: []pool.WorkerStatus{
+				{Worker: 6, Name: "legacy/6", Generation: 3, Pid: 1204, State: "retiring", Age: pool.Seconds(29 * time.Hour), Served: 70112, InFlight: 1, Resident: 61 << 20, LastPing: ago(40 * time.Second), Oldest: "/report", OldestAge: pool.Seconds(61 * time.Second)},
+				{Worker: 7, Name: "legacy/7", Generation: 4, Pid: 9120, State: "ready", Age: pool.Seconds(62 * time.Second), Served: 310, InFlight: 2, Resident: 34 << 20, LastPing: ago(12 * time.Second), Oldest: "/", OldestAge: pool.Seconds(time.Second)},
+				{Worker: 8, Name: "legacy/8", Generation: 5, State: "starting"},
+			},
+			Images: []pool.ImageStatus{{Path: "/srv/shop/proposal.so", Description: "Proposal 2.1"}},
+			Totals: pool.Totals{Starts: 8, Crashes: 1, Recycles: 3},
+			Deaths: []pool.Death{
+				{Worker: 4, Pid: 1000, At: *ago(49 * time.Hour), Age: pool.Seconds(time.Minute), How: "exit code 0", Reason: "age", Served: 1, Output: "bye\n", Expected: true},
+				{Worker: 5, Pid: 1101, At: *ago(5 * time.Minute), Age: pool.Seconds(49 * time.Hour), How: "signal 11 (SIGSEGV)", Served: 2011, Lost: 1, Output: "one\n\ntwo\a\n"},
+			},
+		}}, {Of: "b", Status: pool.Status{Name: "b", State: pool.StateEmpty, Generation: 1, Because: "start"}}},
+	}
+	want := `isapid v1.0.0 is serving, for 3 d 4 h (pid 812)
+  configuration  /etc/isapid/isapid.yaml
+  url            http://localhost:8080/
+  requests       81233 answered, 3 running, 0 cut off, 1 fault
+  in-process     /srv/fast.so (pool fast): "Fast\x1b[2J 1.0"
+
+pool legacy is running: generation 4 (age)
+  generation 5 is being started (asked)
+  WORKER    PID   STATE     GENERATION  AGE        REQUESTS  INSIDE  MEMORY  LAST PING
+  legacy/6  1204  retiring  3           1 d 5 h    70112     1       61 MiB  40 s ago
+  legacy/7  9120  ready     4           1 min 2 s  310       2       34 MiB  12 s ago
+  legacy/8  -     starting  5           -          0         0       -       -
+  image  /srv/shop/proposal.so: Proposal 2.1
+  so far  8 starts, 1 crash, 0 faults, 3 recycled
+  ended  legacy/4 (pid 1000) 2 d 1 h ago, 1 min old: exit code 0 (age); 1 request, 0 lost
+  ended  legacy/5 (pid 1101) 5 min ago, 2 d 1 h old: signal 11 (SIGSEGV); 2011 requests, 1 lost
+    | one
+    | "two\a"
+
+pool b is empty, it has loaded nothing yet: generation 1 (start)
+  so far  0 starts, 0 crashes, 0 faults, 0 recycled
+
+what is wrong, and what to do
+  pool legacy: worker legacy/6 waits for its last request: /report, inside for 1 min 1 s
+    -> wait; or kill -9 1204, then what is inside is lost
+  pool legacy: 1 worker died within the last hour, the last one 5 min ago: signal 11 (SIGSEGV)
+    -> its last lines are above; coredumpctl gdb 1101; journalctl -k, for want of memory
+`
+	var out strings.Builder
+	printStatus(&out, &s, at)
+	printFindings(&out, findings(&s, at))
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestFindings(t *testing.T) {
+	later := at.Add(8 * time.Second)
+	worker := func(w pool.WorkerStatus) *pool.Status {
+		w.Name, w.Pid = "p/1", 9
+		return &pool.Status{State: pool.StateRunning, Workers: []pool.WorkerStatus{w}}
+	}
+	for name, c := range map[string]struct {
+		server admin.Status
+		pool   *pool.Status
+		want   []string // what is wrong; "|" and what to do
+	}{
+		"nothing":         {admin.Status{State: admin.StateServing}, &pool.Status{State: pool.StateRunning}, nil},
+		"draining":        {admin.Status{State: admin.StateDraining, Pid: 5, Requests: admin.Requests{Running: 1}}, nil, []string{"the server is ending: it waits for 1 running request|wait; or kill 5 once more, then they are cut off"}},
+		"reload was good": {admin.Status{Reload: &admin.LastReload{At: at}}, nil, nil},
+		"reload was bad": {admin.Status{Config: "/c.yaml", Reload: &admin.LastReload{At: *ago(time.Minute), Error: "c.yaml:1:1: no"}}, nil,
+			[]string{"the configuration was read again 1 min ago and not taken:\nc.yaml:1:1: no|repair it; isapid check -c /c.yaml; isapid reload"}},
+
+		"empty":    {pool: &pool.Status{State: pool.StateEmpty}},
+		"asleep":   {pool: &pool.Status{State: pool.StateIdle}},
+		"starting": {pool: &pool.Status{State: pool.StateStarting}},
+		"stopped":  {pool: &pool.Status{State: pool.StateStopped}, want: []string{"pool p: stopped: its requests get 503|isapid start p"}},
+		"degraded": {pool: &pool.Status{State: pool.StateDegraded, Crashes: 6, NextRetry: &later},
+			want: []string{"pool p: degraded, its requests get 503: 6 workers died within crashes.window; one is tried in 8 s|see how they ended, repair that; then isapid recycle p"}},
+		"degraded, serving": {pool: &pool.Status{State: pool.StateDegraded, Crashes: 6, NextRetry: &at, Workers: []pool.WorkerStatus{{State: "ready"}}},
+			want: []string{"pool p: degraded, what is left of it serves: 6 workers died within crashes.window; one is tried now|see how they ended, repair that; then isapid recycle p"}},
+		"backoff": {pool: &pool.Status{State: pool.StateStarting, NextStart: &later, Waiting: 1},
+			want: []string{"pool p: no worker is ready, because they die before they answer; the next start is in 8 s|see how they ended", "pool p: 1 request waits for a worker|"}},
+		"waiting":       {pool: &pool.Status{State: pool.StateRunning, Waiting: 30}, want: []string{"pool p: 30 requests wait for a worker|more threads or workers for this pool, if it stays so"}},
+		"rollout comes": {pool: &pool.Status{State: pool.StateRunning, Rollout: &pool.Rollout{Generation: 2}}},
+		"rollout failed": {pool: &pool.Status{State: pool.StateRunning, Generation: 3, Rollout: &pool.Rollout{Failures: 2, NextTry: &later}},
+			want: []string{"pool p: a new generation did not come up (2 times in a row): generation 3 serves on; the next try is in 8 s|repair the image or the settings, or put the old file back; then isapid recycle p"}},
+		"bad image": {pool: &pool.Status{State: pool.StateRunning, Images: []pool.ImageStatus{{Path: "/a.so"}, {Path: "/b.so", Error: "truncated"}}},
+			want: []string{"pool p: /b.so cannot be loaded:\ntruncated|isapid inspect /b.so"}},
+
+		"worker is fine":      {pool: worker(pool.WorkerStatus{State: "ready", InFlight: 1, OldestAge: pool.Seconds(time.Second)})},
+		"worker starts":       {pool: worker(pool.WorkerStatus{State: "starting", Age: pool.Seconds(time.Second)})},
+		"worker ends":         {pool: worker(pool.WorkerStatus{State: "retiring", InFlight: 1, OldestAge: pool.Seconds(time.Second)})},
+		"worker starts long":  {pool: worker(pool.WorkerStatus{State: "starting", Age: pool.Seconds(time.Minute)}), want: []string{"pool p: worker p/1 has been starting for 1 min|what does GetExtensionVersion wait for? gdb -p 9 -batch -ex 'thread apply all backtrace'"}},
+		"worker ends long":    {pool: worker(pool.WorkerStatus{State: "retiring", InFlight: 2, Oldest: "/a", OldestAge: pool.Seconds(time.Minute)}), want: []string{"pool p: worker p/1 waits for its last 2 requests: /a, inside for 1 min|wait; or kill -9 9, then what is inside is lost"}},
+		"worker has long one": {pool: worker(pool.WorkerStatus{State: "ready", InFlight: 2, Oldest: "/a", OldestAge: pool.Seconds(time.Minute)}), want: []string{"pool p: worker p/1 has a long request: /a, inside for 1 min|what does it wait for? gdb -p 9 -batch -ex 'thread apply all backtrace'"}},
+		"worker failed":       {pool: worker(pool.WorkerStatus{State: "failed", Reason: "no answer"}), want: []string{"pool p: worker p/1 has failed and is being killed: no answer|"}},
+		"orphan":              {pool: worker(pool.WorkerStatus{State: "orphan", Reason: "no answer"}), want: []string{"pool p: worker p/1 has failed and is kept for a debugger: no answer|gdb -p 9; then kill -9 9"}},
+
+		"deaths that do not count": {pool: &pool.Status{State: pool.StateRunning, Deaths: []pool.Death{{At: *ago(2 * time.Hour)}, {At: at, Expected: true}}}},
+		"deaths": {pool: &pool.Status{State: pool.StateRunning, Deaths: []pool.Death{{At: *ago(time.Minute), How: "a"}, {At: *ago(time.Second), How: "exit code 3", Reason: "b", Pid: 8}, {At: at, Expected: true}}},
+			want: []string{"pool p: 2 workers died within the last hour, the last one 1 s ago: exit code 3, b|its last lines are above; coredumpctl gdb 8; journalctl -k, for want of memory"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.pool != nil {
+				c.pool.Name = "p"
+				c.server.Pools = []admin.Pool{{Status: *c.pool}}
+			}
+			var got []string
+			for _, f := range findings(&c.server, at) {
+				got = append(got, f.what+"|"+f.do)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got  %q\nwant %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestPrintNothingWrong(t *testing.T) {
+	var out strings.Builder
+	printFindings(&out, nil)
+	if out.String() != "\nnothing is wrong, as far as isapid can tell\n" {
+		t.Errorf("got %q", out.String())
+	}
+}
+
+func TestPrintFindingIsHarmless(t *testing.T) {
+	var out strings.Builder
+	printFindings(&out, []finding{{"bad:\nx\x1b[2J\nz", "do\r it"}})
+	if want := "\nwhat is wrong, and what to do\n  bad:\n    \"x\\x1b[2J\"\n    z\n    -> \"do\\r it\"\n"; out.String() != want {
+		t.Errorf("got  %q\nwant %q", out.String(), want)
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0 s", 0: "0 s", 499 * time.Millisecond: "0 s", 1500 * time.Millisecond: "2 s", 59 * time.Second: "59 s", 59600 * time.Millisecond: "1 min",
+		time.Minute: "1 min", 62 * time.Second: "1 min 2 s", time.Hour: "1 h", 3*time.Hour + 12*time.Minute + 30*time.Second: "3 h 12 min", 24 * time.Hour: "1 d",
+		50 * time.Hour: "2 d 2 h", 1000 * 24 * time.Hour: "1000 d",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("%v: got %q, want %q", d, got, want)
+		}
+	}
+}
