@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
@@ -216,6 +217,7 @@ func (d *decoder) header() http.Header {
 		if d.bad {
 			return nil
 		}
+		values = slices.Grow(values, k) // each takes a byte of what is there
 		at := len(values)
 		for range k {
 			values = append(values, d.string())

@@ -1,0 +1,357 @@
+//go:build unix
+
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience is for what is going to happen, however slow the machine is.
+const patience = time.Minute
+
+// leavesNothing fails the test when a goroutine or a descriptor of its own outlives it.
+func leavesNothing(t testing.TB) {
+	t.Helper()
+	goroutines, descriptors := runtime.NumGoroutine(), openDescriptors()
+	t.Cleanup(func() {
+		for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutines || openDescriptors() > descriptors; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				stacks := make([]byte, 1<<20)
+				t.Errorf("%d descriptors, there were %d; %d goroutines, there were %d:\n%s", openDescriptors(), descriptors,
+					runtime.NumGoroutine(), goroutines, stacks[:runtime.Stack(stacks, true)])
+				return
+			}
+		}
+	})
+}
+
+func openDescriptors() int {
+	for _, dir := range []string{"/proc/self/fd", "/dev/fd"} {
+		if entries, err := os.ReadDir(dir); err == nil {
+			return len(entries)
+		}
+	}
+	return 0
+}
+
+// until waits for a fact.
+func until(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it does not come that %s", what)
+		}
+	}
+}
+
+// soon is what comes on c.
+func soon[T any](t testing.TB, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		stacks := make([]byte, 1<<20)
+		t.Fatalf("%s does not come\n%s", what, stacks[:runtime.Stack(stacks, true)])
+		panic("")
+	}
+}
+
+// sockets are two ends of a stream.
+func sockets(t testing.TB) (a, b *net.UnixConn) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends [2]*net.UnixConn
+	for i, fd := range fds {
+		f := os.NewFile(uintptr(fd), "socket")
+		c, err := net.FileConn(f)
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends[i] = c.(*net.UnixConn)
+	}
+	return ends[0], ends[1]
+}
+
+// owner is a Peer made of functions; what is nil breaks a rule.
+type owner struct {
+	serve   func(*Exchange)
+	control func(topic string, payload []byte, answer func(bool, []byte)) error
+	note    func(topic string, payload []byte) error
+	serving sync.WaitGroup
+}
+
+func (o *owner) Serve(x *Exchange) error {
+	if o.serve == nil {
+		return protocolError("unexpected exchange")
+	}
+	o.serving.Go(func() { o.serve(x) })
+	return nil
+}
+
+func (o *owner) Control(topic string, payload []byte, answer func(bool, []byte)) error {
+	if o.control == nil {
+		return protocolError("unexpected question")
+	}
+	return o.control(topic, payload, answer)
+}
+
+func (o *owner) Note(topic string, payload []byte) error {
+	if o.note == nil {
+		return protocolError("unexpected note")
+	}
+	return o.note(topic, payload)
+}
+
+// running is a link that is run by a goroutine until the test ends.
+type running struct {
+	*Link
+	t    testing.TB
+	done chan struct{}
+	err  error // once done is closed
+}
+
+func run(t testing.TB, c *net.UnixConn, o *owner, front bool) *running {
+	t.Helper()
+	l, err := NewLink(c, o, front, []byte("{}"), func([]byte) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &running{Link: l, t: t, done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		r.err = l.Run()
+	}()
+	t.Cleanup(func() {
+		l.Close(nil)
+		soon(t, "the end of the link", r.done)
+		o.serving.Wait()
+	})
+	return r
+}
+
+// over is why the link ended.
+func (r *running) over() error {
+	r.t.Helper()
+	soon(r.t, "the end of the link", r.done)
+	return r.err
+}
+
+// pair is a front and a worker that serves.
+func pair(t testing.TB, serve func(*Exchange)) (front, worker *running) {
+	t.Helper()
+	a, b := sockets(t)
+	return run(t, a, &owner{}, true), run(t, b, &owner{serve: serve}, false)
+}
+
+// peer is the other end of a link as a program that writes what it likes.
+type peer struct {
+	*net.UnixConn
+	t   testing.TB
+	buf []byte
+}
+
+// against is a front's link whose worker is the test itself; the greetings are over.
+func against(t testing.TB, o *owner) (*running, *peer) {
+	t.Helper()
+	a, b := sockets(t)
+	p := &peer{UnixConn: b, t: t}
+	t.Cleanup(func() { b.Close() })
+	l := run(t, a, o, true)
+	p.want(kHello)
+	p.put(appendFrame(nil, kHello, 0, 0, []byte("{}")))
+	return l, p
+}
+
+// put writes; that the link is over already is no error.
+func (p *peer) put(b []byte) {
+	if _, err := p.Write(b); err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
+		p.t.Error(err)
+	}
+}
+
+// next is the next frame.
+func (p *peer) next() (frame, error) {
+	for {
+		f, size, err := parseFrame(p.buf)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if len(p.buf) >= size {
+			f.payload = append([]byte(nil), f.payload...)
+			p.buf = p.buf[size:]
+			return f, nil
+		}
+		more := make([]byte, 64<<10)
+		n, err := p.Read(more)
+		if p.buf = append(p.buf, more[:n]...); err != nil {
+			return frame{}, err
+		}
+	}
+}
+
+// want is the next frame of a kind; those of others are dropped.
+func (p *peer) want(k kind) frame {
+	p.t.Helper()
+	for {
+		f, err := p.next()
+		if err != nil {
+			p.t.Fatalf("waiting for %v: %v", k, err)
+		}
+		if f.kind == k {
+			return f
+		}
+	}
+}
+
+// client is an Asker made of functions.
+type client struct {
+	question func(Topic, []byte) (bool, []byte, *os.File)
+	child    func(*Exchange)
+
+	mu     sync.Mutex
+	reason string
+	hangUp bool
+}
+
+func (c *client) Head(_ int, reason string) { c.reason = reason }
+
+func (c *client) HangUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hangUp = true
+}
+
+func (c *client) Question(topic Topic, payload []byte) (bool, []byte, *os.File) {
+	if c.question == nil {
+		return false, nil, nil
+	}
+	return c.question(topic, payload)
+}
+
+func (c *client) Child(x *Exchange) {
+	if c.child == nil {
+		x.End(Result{})
+		return
+	}
+	c.child(x)
+}
+
+// page is a ResponseWriter that tells what it was given.
+type page struct {
+	header  http.Header
+	status  int
+	interim []int
+	write   func([]byte) (int, error) // nil: the bytes are counted
+	n       int
+	flushes int
+}
+
+func (p *page) Header() http.Header {
+	if p.header == nil {
+		p.header = http.Header{}
+	}
+	return p.header
+}
+
+func (p *page) WriteHeader(status int) {
+	if status < 200 {
+		p.interim = append(p.interim, status)
+		return
+	}
+	p.status = status
+}
+
+func (p *page) Write(b []byte) (int, error) {
+	if p.write != nil {
+		return p.write(b)
+	}
+	p.n += len(b)
+	return len(b), nil
+}
+
+func (p *page) FlushError() error { p.flushes++; return nil }
+
+// answer is what Do returned.
+type answer3 struct {
+	res   Result
+	began bool
+	err   error
+}
+
+func get() *Request {
+	return &Request{HTTP: Message{Method: "GET", URI: "/", Proto: "HTTP/1.1", Major: 1, Minor: 1, Path: "/", Whole: true}}
+}
+
+func post(length int64) *Request {
+	q := get()
+	q.HTTP.Method, q.HTTP.Whole, q.HTTP.Length = "POST", false, length
+	return q
+}
+
+// do runs Do in a goroutine.
+func do(t testing.TB, l *running, w http.ResponseWriter, q *Request, body io.Reader, a Asker, leave <-chan struct{}) <-chan answer3 {
+	c := make(chan answer3, 1)
+	go func() {
+		var r answer3
+		r.res, r.began, r.err = l.Do(t.Context(), w, q, body, nil, a, leave)
+		c <- r
+	}()
+	return c
+}
+
+// must is the result of an exchange that goes well.
+func must(t testing.TB, c <-chan answer3) Result {
+	t.Helper()
+	r := soon(t, "the answer", c)
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	return r.res
+}
+
+// number makes a payload of numbers.
+func numbers(n ...uint64) (b []byte) {
+	for _, v := range n {
+		b = binary.AppendUvarint(b, v)
+	}
+	return b
+}
+
+func resultFrame(id uint64) []byte {
+	r := Result{}
+	r.Status = 200
+	return end(r.append(begin(nil, kEnd, 0, id)), 0)
+}
+
+func headFrame(id uint64, status int) []byte {
+	h := head{status: status}
+	return end(h.append(begin(nil, kHead, 0, id)), 0)
+}
+
+func isProtocol(err error, what string) error {
+	var p *ProtocolError
+	if !errors.As(err, &p) {
+		return fmt.Errorf("got %w, want a protocol error", err)
+	}
+	if p.What != what {
+		return fmt.Errorf("got %q, want %q", p.What, what)
+	}
+	return nil
+}
