@@ -15,6 +15,8 @@
 // which takes the place of the guard for all images ([GuardLost]) until its code is unloaded. The locale, the working folder and
 // the environment are the process's; a signal mask lasts until the call ends that set it.
 //
+// A child that an extension forks has no Go runtime: its callbacks fail, and it ends when the call returns that forked it.
+//
 // # Callbacks
 //
 // An extension is handed an EXTENSION_CONTROL_BLOCK in C memory, a [Slot], whose ConnID is its own address, because real

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 #include <unwind.h>
@@ -19,7 +20,8 @@ __thread struct guard *guard_top;
 __thread int guard_ours;
 __thread struct guard guard_end;
 pid_t guard_process;
-volatile int guard_forked;
+static volatile int parent_here = 1; // where the kernel wipes nothing
+volatile int *guard_parent = &parent_here;
 const int guarded[GUARDED] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
 
 #if defined(__x86_64__)
@@ -238,13 +240,20 @@ static void on_fault(int sig, siginfo_t *si, void *ctx) {
 	}
 }
 
-static void in_child(void) { guard_forked = 1; }
+static void forked(void) { *guard_parent = 0; }
 
 __attribute__((constructor)) static void prepare(void) {
 	void *warm[1];
 	guard_process = getpid();
 	dl_iterate_phdr(find_loader, NULL);
-	pthread_atfork(NULL, NULL, in_child);
+#ifdef MADV_WIPEONFORK
+	int *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page != MAP_FAILED && madvise(page, sizeof *page, MADV_WIPEONFORK) == 0) {
+		*page = 1;
+		guard_parent = page;
+	}
+#endif
+	pthread_atfork(NULL, NULL, forked);
 	backtrace(warm, 1); // loads the unwinder now, not inside a fault
 }
 

@@ -20,8 +20,12 @@ struct guard {
 extern __thread struct guard *guard_top;
 extern __thread int guard_ours;         // this thread has made guarded calls: it is no thread of an extension's own
 extern __thread struct guard guard_end; // of a thread of an extension's own: where it goes when it faults
-extern pid_t guard_process; // a child that an extension forks has no Go runtime behind it and gets the system's own behaviour
-extern volatile int guard_forked;
+
+// A child that an extension forks has no Go runtime behind it and gets the system's own behaviour. The word is 0 there: the
+// kernel wipes it in every child that has memory of its own, however it was made.
+extern pid_t guard_process;
+extern volatile int *guard_parent;
+static inline int in_child(void) { return !*guard_parent; }
 
 // The signals of faults.
 #define GUARDED 6

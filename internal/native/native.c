@@ -9,6 +9,7 @@
 #include <link.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 // ---- calls ----
 
@@ -20,6 +21,12 @@ typedef void (*fn_completion)(uintptr_t, uintptr_t, uint32_t, uint32_t);
 // Between the guard and the code it guards lies room that an overrun buffer of that code hits first.
 #define ROOM volatile char room[4096]; room[0] = 0
 #define KEEP_ROOM __asm__ volatile("" : : "r"(room) : "memory") // after the call, or it would be a jump
+
+// Ends a child that the call forked and that came back from it: it would go on as a second server on the same sockets. The
+// status is a shell's for a command that could not be run, which is what most of them were for.
+static void end_child(void) {
+	if (in_child()) _exit(127);
+}
 
 __attribute__((noinline)) static uint32_t call_proc(uintptr_t fn, uintptr_t ecb) {
 	ROOM;
@@ -51,6 +58,7 @@ int isapid_call(struct isapid_call *c, int signature) {
 		errno = 0;
 		dispatch(c, signature);
 		c->err = errno;
+		end_child();
 		kind = c->fault.kind; // of a constructor that was left
 	}
 	guard_top = g.prev;
@@ -89,6 +97,7 @@ uint64_t isapid_proc(uintptr_t fn, uintptr_t ecb) {
 		guard_top = &g;
 		guard_ours = 1;
 		status = call_proc(fn, ecb);
+		end_child();
 	}
 	guard_top = g.prev;
 	if (mask_changed) restore_mask();
@@ -108,8 +117,9 @@ static struct entry enter(void) {
 
 // In a child that an extension forked there is no Go to call.
 static int in_fork(void) {
-	if (guard_forked) errno = 87; // ERROR_INVALID_PARAMETER
-	return guard_forked;
+	if (!in_child()) return 0;
+	errno = 87; // ERROR_INVALID_PARAMETER
+	return 1;
 }
 
 static int finish(uint64_t r, struct entry e) {

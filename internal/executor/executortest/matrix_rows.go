@@ -269,8 +269,8 @@ var Matrix = []Behaviour{
 	{
 		Name: "Forks, and the child goes on", Fixture: "havoc", Query: "fork",
 		Doc:       "an exec that failed, without the exit behind it",
-		InProcess: Expectation{Status: []int{200}, Note: "the child is a second server on the same sockets, which answers with empty pages"},
-		Isolated:  Expectation{Survives: true, Status: []int{200}, Note: "the child is ended with the worker"},
+		InProcess: Expectation{Survives: true, Status: []int{200}, Note: "nothing; the child ends with status 127 when the call returns"},
+		Isolated:  Expectation{Survives: true, Status: []int{200}, Note: "nothing; the child ends with status 127 when the call returns"},
 	},
 	{
 		Name: "setuid", Fixture: "havoc", Query: "setuid",

@@ -58,6 +58,7 @@ var subjects = []struct {
 	{"ExecURL", testExecURL},
 	{"Threads", testThreads},
 	{"Faults", testFaults},
+	{"Fork", testFork},
 	{"Beside", testBeside},
 	{"Hostile", testHostile},
 	{"Stale", testStale},
