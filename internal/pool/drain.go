@@ -99,13 +99,25 @@ func (p *Pool) overrun(sl *slot, why error) {
 	<-sl.process.Gone()
 }
 
-// note keeps who kept the pool from closing.
+// note keeps what did not end by itself, for whoever closes the pool or its last image.
 func (p *Pool) note(sl *slot, what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.state.want == wantEnd {
+	if p.state.want == wantEnd || len(p.state.images) == 0 {
 		p.blocked = append(p.blocked, fmt.Sprintf("worker %s: %s", sl.name, what))
 	}
+}
+
+// takeBlocked is the error of what was noted, once.
+func (p *Pool) takeBlocked() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	blocked := p.blocked
+	p.blocked = nil
+	if len(blocked) > 0 {
+		return fmt.Errorf("pool %q: did not end by itself: %s", p.name, strings.Join(blocked, "; "))
+	}
+	return nil
 }
 
 // keptDeaths is how many ends of workers are remembered.

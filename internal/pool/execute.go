@@ -181,7 +181,7 @@ func (m *member) Close(ctx context.Context) error {
 		p.mu.Lock()
 		m.over = true
 		p.mu.Unlock()
-		return nil
+		return p.takeBlocked()
 	case <-ctx.Done():
 		return fmt.Errorf("extension %q stays loaded: its workers have not ended: %w", m.path, ctx.Err())
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +33,7 @@ type Pool struct {
 	deaths   []Death
 	told     time.Time       // the next try of a degraded pool that the log knows
 	emptied  []chan struct{} // closed when there is no worker
-	blocked  []string        // what did not end by itself since Close
+	blocked  []string        // what did not end by itself, and nobody was told
 
 	kick   chan struct{} // has an element when there may be something to decide
 	done   chan struct{} // closed when the loop has ended
@@ -210,14 +209,7 @@ func (p *Pool) Close(ctx context.Context) error {
 			return fmt.Errorf("pool %q: workers that were killed do not end", p.name)
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	blocked := p.blocked
-	p.blocked = nil
-	if len(blocked) > 0 {
-		return fmt.Errorf("pool %q: did not end by itself: %s", p.name, strings.Join(blocked, "; "))
-	}
-	return nil
+	return p.takeBlocked()
 }
 
 // errEnded is why what a pool does is given up at its end.

@@ -80,7 +80,9 @@ func (p *Pool) loadAll(ctx context.Context, w process, set *Settings, paths []st
 // optionsFor are those of an image in a worker.
 func optionsFor(set *Settings, path string) executor.Options {
 	o := set.Executor
-	o.Name = filepath.Base(path)
+	if o.Name == "" {
+		o.Name = filepath.Base(path)
+	}
 	o.Limit = set.RequestTimeout
 	return o
 }
