@@ -234,7 +234,7 @@ func TestHostileLengths(t *testing.T) {
 	tests := []hostile{
 		{"names, none there", headers(math.MaxInt64), headError, 16},
 		{"names, all the same", filled(headers(maxMessage/2-10), 0), headError, 16},
-		{"values of one name", filled(binary.AppendUvarint(append(headers(1), 0), maxMessage-20), 0), headError, 20},
+		{"values of one name", filled(binary.AppendUvarint(append(headers(1), 0), maxMessage-20), 0), headError, 40},
 		{"values, too many", filled(binary.AppendUvarint(append(headers(1), 0), 1<<40), 0), headError, 16},
 		{"text", []byte{200, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, headError, 16},
 		{"attributes", binary.AppendUvarint([]byte{0, 0, 0, 0}, math.MaxUint32), recordError, 16},

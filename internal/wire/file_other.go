@@ -8,10 +8,15 @@ import (
 	"os"
 )
 
-// outlet writes bytes; they wait for the other end here.
-type outlet struct{ conn *net.UnixConn }
+// stream is the socket of a link.
+type stream struct{ *net.UnixConn }
 
-func (o *outlet) init(c *net.UnixConn) error { o.conn = c; return nil }
+func newStream(c *net.UnixConn) (*stream, error) { return &stream{c}, nil }
+
+// outlet writes bytes; they wait for the other end here.
+type outlet struct{ conn *stream }
+
+func (o *outlet) init(c *stream) error { o.conn = c; return nil }
 
 func (o *outlet) send(p []byte, f *os.File, _ bool) (int, error) {
 	if f != nil {
@@ -22,12 +27,12 @@ func (o *outlet) send(p []byte, f *os.File, _ bool) (int, error) {
 
 func duplicate(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }
 
-// socket reads bytes; there are no descriptors to be had on this system.
-type socket struct{ conn *net.UnixConn }
+// inlet reads bytes; there are no descriptors to be had on this system.
+type inlet struct{ conn *stream }
 
-func (s *socket) init(c *net.UnixConn) error { s.conn = c; return nil }
+func (s *inlet) init(c *stream) error { s.conn = c; return nil }
 
-func (s *socket) recv(p []byte) (int, []*os.File, error) {
+func (s *inlet) recv(p []byte) (int, []*os.File, error) {
 	n, err := s.conn.Read(p)
 	return n, nil, err
 }

@@ -25,7 +25,7 @@ type Peer interface {
 
 // Link is one end of the stream. Make it with [NewLink], then call Run.
 type Link struct {
-	conn  *net.UnixConn
+	conn  *stream
 	peer  Peer
 	odd   bool // ids of exchanges we open
 	send  sender
@@ -56,8 +56,12 @@ var ErrDown = errors.New("link is down")
 // NewLink makes an end of the stream from a connected Unix socket, which it owns from then on. front is the end that opens
 // exchanges with odd ids. hello is what this end says first; greet is called with what the other end says first.
 func NewLink(conn *net.UnixConn, peer Peer, front bool, hello []byte, greet func([]byte) error) (*Link, error) {
+	s, err := newStream(conn)
+	if err != nil {
+		return nil, err
+	}
 	l := &Link{
-		conn: conn, peer: peer, odd: front, greet: greet,
+		conn: s, peer: peer, odd: front, greet: greet,
 		asked: map[uint64]*Call{}, served: map[uint64]*Exchange{}, waiting: map[uint64]chan answer{}, down: make(chan struct{}),
 	}
 	l.nextID.Store(2)
@@ -65,11 +69,8 @@ func NewLink(conn *net.UnixConn, peer Peer, front bool, hello []byte, greet func
 		l.nextID.Store(1)
 	}
 	l.send.broken = l.deaf
-	if err := l.send.init(conn); err != nil {
-		return nil, err
-	}
-	if err := l.recv.init(conn); err != nil {
-		return nil, err
+	if err := errors.Join(l.send.init(s), l.recv.init(s)); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	l.write(appendFrame(nil, kHello, 0, 0, hello))
 	return l, nil

@@ -1,21 +1,16 @@
 package wire
 
-import (
-	"net"
-	"os"
-)
+import "os"
 
 // receiver reads frames into one buffer, where they are handled in place.
 type receiver struct {
-	socket
+	inlet
 	files []*os.File // received and not yet claimed by a frame
 	woken []waker    // those for whom something came since the last read
 }
 
 // waker is somebody who waits for frames.
 type waker interface{ wakeUp() }
-
-func (r *receiver) init(c *net.UnixConn) error { return r.socket.init(c) }
 
 // run reads until there is nothing more, and calls handle for every frame. Those for whom something came are woken once, when all
 // that was received is handled.
