@@ -28,7 +28,7 @@ var layers = map[string][]string{
 	"admin":     {"pool"},                                                                                         // what the commands ask a running server; the server itself is an interface there
 	"site":      {"config", "executor"},                                                                           // the URL space; runs nothing itself
 	"remote":    {"conn", "executor", "proc", "wire"},                                                             // one worker process, as the front sees it
-	"worker":    {"conn", "executor", "extension", "proc/sandbox", "wire"},                                        // the worker process
+	"worker":    {"conn", "executor", "extension", "native", "proc/sandbox", "wire"},                              // the worker process
 	"wire":      {"executor"},                                                                                     // the protocol between them
 	"extension": {"conn", "executor", "image", "isapi", "native"},                                                 // one request through one loaded image
 	"native":    {"isapi"},                                                                                        // the only crossing into C

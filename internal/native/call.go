@@ -86,6 +86,11 @@ func GuardLost() (names []string) {
 	return names
 }
 
+// EndAtLibcAbort has the process end with SIGABRT from now on when libc itself aborts, which it does for a heap that is
+// corrupt: contained, that leaves the lock of the heap held, and whoever allocates in C next waits for ever. It is for a process
+// that is only for extensions.
+func EndAtLibcAbort() { C.isapid_end_at_libc_abort() }
+
 // ForeignFaults returns the next fault of a thread that an extension made, or nil. There is one to be had at most once a
 // fault; faults that happen before an earlier one was taken park their thread untold.
 func ForeignFaults() *Fault {

@@ -10,6 +10,9 @@
 //
 // What a fault leaves behind (locks held, memory half changed) is the image's: it is suspect from then on.
 //
+// An abort of libc itself, which has found the heap corrupt, is contained too unless [EndAtLibcAbort] says otherwise: its lock
+// may be held for good.
+//
 // Out of reach of the guard, and a reason to run an image in a process of its own: exit_group by system call, err(3) and
 // error(3), a corrupted heap, a stack overrun by more than a page, and a handler of the image's own on one of these signals,
 // which takes the place of the guard for all images ([GuardLost]) until its code is unloaded. The locale, the working folder and

@@ -69,7 +69,7 @@ func (f *Fault) Error() string {
 // where is the frame that tells most in one line: the innermost that is not the C library's.
 func (f *Fault) where() *Frame {
 	for i := range f.Stack {
-		if base := filepath.Base(f.Stack[i].Image); base != "." && !strings.HasPrefix(base, "libc.") {
+		if image := f.Stack[i].Image; image != "" && !isLibc(image) {
 			return &f.Stack[i]
 		}
 	}
@@ -78,6 +78,8 @@ func (f *Fault) where() *Frame {
 	}
 	return nil
 }
+
+func isLibc(path string) bool { return strings.HasPrefix(filepath.Base(path), "libc.") }
 
 // StackText is the native stack, a line a frame.
 func (f *Fault) StackText() string {

@@ -211,9 +211,21 @@ int isapid_foreign_fault(struct isapid_fault *f) {
 	return 0;
 }
 
+static volatile int end_at_libc_abort;
+
+void isapid_end_at_libc_abort(void) { end_at_libc_abort = 1; }
+
+static int is_libc_abort(int sig, const siginfo_t *si) {
+	if (sig != SIGABRT) return 0;
+	int asked = abort_asked;
+	abort_asked = 0;
+	return !asked && is_fault(sig, si);
+}
+
 static void on_fault(int sig, siginfo_t *si, void *ctx) {
 	ucontext_t *uc = ctx;
-	if (getpid() != guard_process) { // in a child that an extension forked
+	int hopeless = is_libc_abort(sig, si) && end_at_libc_abort;
+	if (hopeless || getpid() != guard_process) { // or in a child that an extension forked
 		signal(sig, SIG_DFL);
 		raise(sig);
 		return;

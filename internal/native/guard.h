@@ -38,6 +38,9 @@ static inline int own_code(uintptr_t pc) { return pc >= (uintptr_t)__executable_
 // Lets the function that faulted in dlopen or dlclose return to the dynamic loader. Where no way back is found this returns.
 void guard_return_to_loader(void);
 
+// libc.c: the abort under way was called by somebody else than libc.
+extern __thread int abort_asked;
+
 // libc.c: undoes what the call that ends did to the signal mask.
 extern __thread int mask_changed;
 void restore_mask(void);

@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@
 // libc's own, found at the start: dlsym needs the loader's lock, which a fault may have left held.
 static struct {
 	void (*exit)(int), (*_exit)(int), (*quick_exit)(int), (*pthread_exit)(void *);
+	int (*raise)(int);
+	void (*abort)(void);
 	int (*pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 	int (*pthread_sigmask)(int, const sigset_t *, sigset_t *);
 	int (*sigprocmask)(int, const sigset_t *, sigset_t *);
@@ -31,6 +34,8 @@ static void find_libc(void) {
 	FIND(_exit);
 	FIND(quick_exit);
 	FIND(pthread_exit);
+	FIND(raise);
+	FIND(abort);
 	FIND(pthread_create);
 	FIND(pthread_sigmask);
 	FIND(sigprocmask);
@@ -67,6 +72,30 @@ EXPORT __attribute__((noreturn)) void pthread_exit(void *value) {
 	find_libc();
 	libc.pthread_exit(value);
 	for (;;) kill(getpid(), SIGKILL);
+}
+
+// The ways in which a library aborts. An abort that did not come here is libc's own: a heap it found corrupt, most likely with
+// the lock of that heap held.
+__thread int abort_asked;
+
+EXPORT int raise(int sig) {
+	find_libc();
+	abort_asked = sig == SIGABRT;
+	return libc.raise(sig);
+}
+EXPORT __attribute__((noreturn)) void abort(void) {
+	find_libc();
+	abort_asked = 1;
+	libc.abort();
+	for (;;) kill(getpid(), SIGKILL);
+}
+EXPORT __attribute__((noreturn)) void __assert_fail(const char *what, const char *file, unsigned line, const char *function) {
+	dprintf(STDERR_FILENO, "%s:%u: %s: assertion failed: %s\n", file, line, function ? function : "?", what);
+	abort();
+}
+EXPORT __attribute__((noreturn)) void __stack_chk_fail(void) {
+	dprintf(STDERR_FILENO, "a buffer on the stack was overrun\n");
+	abort();
 }
 
 // Threads that libraries make get a stack for signal handlers, without which the kernel ends the process when such a thread

@@ -46,6 +46,8 @@ void isapid_guard(void);
 uint32_t isapid_guard_lost(void);
 // Takes back signals whose handler lies in code that is no longer loaded.
 void isapid_guard_again(void);
+// From now on an abort of libc itself ends the process.
+void isapid_end_at_libc_abort(void);
 // Faults in threads that extensions made, since the last call: 1 and the fault, or 0. Such a thread is parked for good.
 int isapid_foreign_fault(struct isapid_fault *f);
 

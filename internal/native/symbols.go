@@ -30,14 +30,16 @@ func symbolize(pcs []uintptr) []Frame {
 	maps := readMaps()
 	self, _ := os.Executable()
 	var out []Frame
+	inside := false // a frame was seen that is neither ours nor libc's
 	for i, pc := range pcs {
 		m := maps.find(pc)
 		if m != nil && m.path == self {
-			if len(out) == 0 {
-				continue // our exit, which the code called
+			if !inside {
+				continue // our exit or abort, which the code called
 			}
 			break
 		}
+		inside = inside || m == nil || !isLibc(m.path)
 		f := Frame{PC: pc}
 		if m != nil && strings.HasPrefix(m.path, "/") {
 			f.Image = m.path

@@ -23,6 +23,9 @@ func Open(string, ...string) (*Library, error) { return nil, errUnsupported }
 // GuardLost has no guard to lose.
 func GuardLost() []string { return nil }
 
+// EndAtLibcAbort has no aborts to tell apart.
+func EndAtLibcAbort() {}
+
 // Lookup finds nothing.
 func (*Library) Lookup(string) uintptr { return 0 }
 

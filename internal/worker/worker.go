@@ -19,6 +19,7 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/extension"
+	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/wire"
 )
 
@@ -40,6 +41,7 @@ func Main() int {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	native.EndAtLibcAbort()
 	c, err := stream()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "a worker is started by isapid serve, not by hand: descriptor %d is no stream to a front: %v\n", Stream, err)

@@ -33,7 +33,6 @@ var kinds = []struct{ how, log string }{
 	{"no-stack", "SIGSEGV"},
 	{"null-call", "SIGSEGV"},
 	{"wild-call", "SIGSEGV"},
-	{"free", "SIG"},
 	{"masked", "SIGSEGV (address not mapped) accessing 0x10"},
 	{"exit", "called exit(3)"},
 	{"_exit", "called _exit(4)"},
