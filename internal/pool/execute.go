@@ -44,7 +44,7 @@ const mostRuns = 5
 
 // Execute runs one request in a worker of the pool; see [executor.Executor]. When the worker is lost, a request that may run
 // twice, whose body is still there and whose answer has not begun, runs once more in another. A worker that was killed from
-// outside does not count: that says nothing about the request.
+// outside does not count: that says nothing about the request. One that never reached its worker may run again whatever it does.
 func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Target) executor.Result {
 	if t.Host == nil {
 		t.Host = noHost{}
@@ -64,13 +64,14 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 		}
 		lost := asLost(err)
 		final := suspect || runs == mostRuns || lost.Began || !lost.Held
-		if final || !m.pool.policy.Load().again(r.Method) || r.Context().Err() != nil {
+		mayRepeat := lost.Unsent || m.pool.policy.Load().again(r.Method)
+		if final || !mayRepeat || r.Context().Err() != nil {
 			return m.lost(w, r, t, res, lost)
 		}
 		if lost.Request != nil {
 			r = lost.Request // with the body that was read
 		}
-		suspect = !fromOutside(lost)
+		suspect = !lost.Unsent && !fromOutside(lost)
 		m.pool.log.Info("request is run again: its worker was lost", "worker", rt.slot.name, "image", filepath.Base(m.path), "method", r.Method, "url", r.URL.RequestURI())
 	}
 }

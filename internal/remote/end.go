@@ -102,6 +102,16 @@ func (w *Worker) bury(why error) {
 	w.obit = o
 }
 
+// over waits until nothing of the worker is to be expected any more. It returns nil for one that was disowned and lives on.
+func (w *Worker) over() *Obituary {
+	select {
+	case <-w.gone:
+		return w.obit
+	case <-w.givenUp:
+		return nil
+	}
+}
+
 // Obituary is how the worker ended. It is to be called after Gone only.
 func (w *Worker) Obituary() *Obituary { return w.obit }
 
@@ -164,7 +174,10 @@ func (w *Worker) Blockers() (list []string) {
 // Gone is closed when the process ends.
 func (w *Worker) Disown(reason string) {
 	w.mu.Lock()
-	w.disowned, w.killed = true, "disowned: "+reason
+	if !w.disowned {
+		w.disowned, w.killed = true, "disowned: "+reason
+		close(w.givenUp)
+	}
 	w.mu.Unlock()
 	w.link.Close(io.EOF)
 }

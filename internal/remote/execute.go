@@ -18,11 +18,23 @@ type Lost struct {
 	Began   bool          // the head of the response was handed over: nothing can be sent instead
 	Held    bool          // the whole body is still there: Request can be run again, unless the response began
 	Request *http.Request // the same with its body at the beginning; nil unless Held
-	Obit    *Obituary
+	Unsent  bool          // the worker never heard of it: it can be run elsewhere whatever it does
+	Obit    *Obituary     // nil if the worker was disowned and lives on
 }
 
-func (e *Lost) Error() string { return "the worker that ran it is gone: " + e.Obit.Error() }
-func (e *Lost) Unwrap() error { return e.Obit }
+func (e *Lost) Error() string {
+	if e.Obit == nil {
+		return "the worker that ran it was given up"
+	}
+	return "the worker that ran it is gone: " + e.Obit.Error()
+}
+
+func (e *Lost) Unwrap() error {
+	if e.Obit == nil {
+		return nil
+	}
+	return e.Obit
+}
 
 // errHung is the fault of a request that was answered for the worker.
 var errHung = errors.New("it took longer than request_timeout")
@@ -73,8 +85,7 @@ func (i *Image) Execute(rw http.ResponseWriter, r *http.Request, t *executor.Tar
 		return executor.Result{Status: http.StatusRequestHeaderFieldsTooLarge, LogData: err.Error()}, nil
 	}
 	i.w.end(run, &i.w.lost)
-	<-i.w.gone
-	lost := &Lost{Began: began, Held: q.HTTP.Whole, Obit: i.w.obit}
+	lost := &Lost{Began: began, Held: q.HTTP.Whole, Unsent: errors.Is(err, wire.ErrUnsent), Obit: i.w.over()}
 	if lost.Held {
 		again := *r // net/http looks at the body of its own request afterwards
 		if len(q.HTTP.Body) > 0 {

@@ -84,13 +84,12 @@ func (w *Worker) ask(ctx context.Context, topic string, what wire.Image) ([]byte
 	return answer, err
 }
 
-// diedOf is the obituary of the worker if err is due to its death.
+// diedOf is the obituary of the worker if err is due to its death; nil, too, if it was disowned.
 func (w *Worker) diedOf(err error) *Obituary {
 	if !errors.Is(err, wire.ErrDown) {
 		return nil
 	}
-	<-w.gone
-	return w.obit
+	return w.over()
 }
 
 // Description is what the extension gave in GetExtensionVersion.

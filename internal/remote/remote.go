@@ -30,8 +30,8 @@ type Settings struct {
 	Startup         time.Duration // longest time until the worker has greeted. Default 90 s
 	NoNewPrivileges bool
 	Sandbox         *wire.Sandbox // nil: none. The folder of staged images is added to what can be written
-	Log             *slog.Logger // default slog.Default()
-	Notify          func(Event)  // told what a worker reports unasked; must not block. nil: nobody
+	Log             *slog.Logger  // default slog.Default()
+	Notify          func(Event)   // told what a worker reports unasked; must not block. nil: nobody
 }
 
 func (s Settings) withDefaults() Settings {
@@ -100,6 +100,7 @@ type Worker struct {
 	started time.Time
 	ready   chan struct{} // closed when it has greeted and restricted itself
 	gone    chan struct{} // closed when it has ended
+	givenUp chan struct{} // closed when it is disowned
 	obit    *Obituary     // once gone is closed
 	served  atomic.Int64
 	lost    atomic.Int64

@@ -19,7 +19,7 @@ import (
 func Start(ctx context.Context, s Settings) (*Worker, error) {
 	w := &Worker{
 		s: s.withDefaults(), images: map[uint64]*Image{}, running: map[*running]struct{}{}, started: time.Now(),
-		ready: make(chan struct{}), gone: make(chan struct{}),
+		ready: make(chan struct{}), gone: make(chan struct{}), givenUp: make(chan struct{}),
 	}
 	if err := w.launch(); err != nil {
 		return nil, fmt.Errorf("start worker %s: %w", w.s.Name, err)

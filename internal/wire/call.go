@@ -98,7 +98,7 @@ func (l *Link) Do(ctx context.Context, w http.ResponseWriter, q *Request, body i
 	if l.err != nil {
 		l.mu.Unlock()
 		c.finish()
-		return res, false, l.downErr()
+		return res, false, fmt.Errorf("%w: %w", ErrUnsent, l.downErr())
 	}
 	l.asked[c.id] = c
 	l.mu.Unlock()
