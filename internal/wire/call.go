@@ -161,6 +161,7 @@ func (c *Call) abandon() error {
 // Why [Link.Do] returned before the end, besides [ErrDown].
 var (
 	ErrLeft    = errors.New("the answer did not come in time")
+	ErrUnsent  = errors.New("request was not sent") // the link was down already: the other end never heard of it
 	ErrTooLong = fmt.Errorf("the head of the request has more than %d bytes", maxRequest)
 )
 
