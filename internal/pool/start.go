@@ -29,7 +29,7 @@ func (p *Pool) bringUp(sl *slot, set *Settings, paths []string) {
 
 	loaded, failures, err := p.loadAll(ctx, w, set, paths)
 	if err != nil {
-		p.giveUp(sl, w, cause(ctx, err))
+		p.giveUp(sl, w, err)
 		return
 	}
 	p.isReady(sl, w, loaded, failures, time.Since(begun))
@@ -64,14 +64,14 @@ func (p *Pool) loadAll(ctx context.Context, w process, set *Settings, paths []st
 		case err == nil:
 			loaded[path] = i
 		case ctx.Err() != nil || dead(w, err):
-			return nil, nil, fmt.Errorf("load %q: %w", path, err)
+			return nil, nil, fmt.Errorf("load %q: %w", path, cause(ctx, err))
 		default:
 			failures[path] = err
 		}
 	}
 	for path, i := range loaded {
 		if err := i.Ping(ctx); err != nil {
-			return nil, nil, fmt.Errorf("ping %q: %w", path, err)
+			return nil, nil, fmt.Errorf("ping %q: %w", path, cause(ctx, err))
 		}
 	}
 	return loaded, failures, nil
