@@ -99,8 +99,14 @@ func (w *Worker) bury(why error) {
 	if o.Reason == "" && !errors.Is(why, io.EOF) && !w.stopped && o.Exit.Signal == 0 && o.Exit.Code <= 0 || isProtocol(why) && w.killed == "" {
 		o.Reason = why.Error()
 	}
+	if o.Reason == "" && o.Exit.Code == exitGo {
+		o.Reason = w.output.gaveUp()
+	}
 	w.obit = o
 }
+
+// exitGo is the exit code of a Go program that panics, or whose runtime gives up.
+const exitGo = 2
 
 // over waits until nothing of the worker is to be expected any more. It returns nil for one that was disowned and lives on.
 func (w *Worker) over() *Obituary {

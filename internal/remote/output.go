@@ -14,6 +14,7 @@ type tail struct {
 	mu      sync.Mutex // guards all below
 	lines   []string
 	size    int
+	fatal   string    // the first line of a Go program that gives up
 	window  time.Time // lines are counted from here
 	logged  int
 	dropped int
@@ -29,6 +30,9 @@ const (
 func (t *tail) add(line string, now time.Time) (log bool, dropped int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.fatal == "" && (strings.HasPrefix(line, "fatal error: ") || strings.HasPrefix(line, "panic: ")) {
+		t.fatal = line
+	}
 	t.lines = append(t.lines, line)
 	for t.size += len(line) + 1; t.size > tailSize && len(t.lines) > 1; t.lines = t.lines[1:] {
 		t.size -= len(t.lines[0]) + 1
@@ -49,6 +53,13 @@ func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return strings.Join(t.lines, "\n")
+}
+
+// gaveUp is why the worker's own runtime ended it, if it said so: the stacks it writes afterwards are longer than what is kept.
+func (t *tail) gaveUp() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.fatal
 }
 
 // line is one that the worker wrote to its standard output or error.
