@@ -23,20 +23,11 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/pool"
 	"github.com/isapid/isapid/internal/testext"
-	"github.com/isapid/isapid/internal/worker"
 )
-
-// TestMain makes this program a worker when a pool starts it as one.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "worker" {
-		os.Exit(worker.Main())
-	}
-	os.Exit(m.Run())
-}
 
 // rig is a pool with one image behind an HTTP server.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	pool   *pool.Pool
 	server *httptest.Server
 	log    *logBook
@@ -45,7 +36,7 @@ type rig struct {
 
 // start starts a pool of real processes that runs the fixture process.c. At the end of the test it is closed, and nothing of it
 // may be left.
-func start(t *testing.T, set pool.Settings) *rig {
+func start(t testing.TB, set pool.Settings) *rig {
 	t.Helper()
 	r := &rig{t: t, log: &logBook{t: t}, dir: t.TempDir()}
 	set.Name, set.Log = "shop", slog.New(r.log)
@@ -176,7 +167,7 @@ func settled(n int) func(pool.Status) bool {
 
 // logBook keeps the messages of a log and shows them with the test.
 type logBook struct {
-	t    *testing.T
+	t    testing.TB
 	mu   sync.Mutex // guards list
 	list []string
 }
@@ -259,66 +250,6 @@ func (l *load) count() int {
 // mortal are settings that never make a pool degraded.
 func mortal(workers int) pool.Settings {
 	return pool.Settings{Workers: workers, Crashes: pool.Crashes{Max: -1, Backoff: time.Millisecond, BackoffMax: 10 * time.Millisecond}}
-}
-
-// kill kills the first worker that is ready and was not killed before.
-func (r *rig) kill(killed map[int]bool) {
-	r.t.Helper()
-	fresh := func(w pool.WorkerStatus) bool { return w.State == "ready" && !killed[w.Pid] }
-	st := r.until("a worker is ready", func(st pool.Status) bool { return slices.ContainsFunc(st.Workers, fresh) })
-	pid := st.Workers[slices.IndexFunc(st.Workers, fresh)].Pid
-	killed[pid] = true
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		r.t.Errorf("kill %d: %v", pid, err)
-	}
-}
-
-// TestKilledUnderSafeLoad: workers are killed again and again while safe requests run; not one fails.
-func TestKilledUnderSafeLoad(t *testing.T) {
-	kills := 20
-	if testing.Short() {
-		kills = 5
-	}
-	for _, workers := range []int{1, 2} {
-		t.Run(fmt.Sprint(workers), func(t *testing.T) {
-			r := start(t, mortal(workers))
-			l, killed := r.load("GET", 8), map[int]bool{}
-			for range kills {
-				before := l.count()
-				r.until("more answers", func(pool.Status) bool { return l.count() >= before+20 })
-				r.kill(killed)
-			}
-			l.end()
-			r.until("the last one killed is replaced", func(st pool.Status) bool { return settled(workers)(st) && st.Totals.Crashes >= kills })
-			if len(l.bad) > 0 {
-				t.Errorf("%d of %d requests failed: %v …\n%s", len(l.bad), l.good, l.bad[0], r.log)
-			}
-			t.Logf("%d requests, %d crashes", l.good, r.pool.Status().Totals.Crashes)
-		})
-	}
-}
-
-// TestKilledUnderPosts: requests that must not run twice get an answer, at the latest when their worker is gone.
-func TestKilledUnderPosts(t *testing.T) {
-	r := start(t, mortal(1))
-	l, killed := r.load("POST", 8), map[int]bool{}
-	kills := 10
-	for range kills {
-		before := l.count()
-		r.until("more answers", func(pool.Status) bool { return l.count() >= before+20 })
-		r.kill(killed)
-	}
-	l.end()
-	r.until("the last one killed is replaced", func(st pool.Status) bool { return settled(1)(st) && st.Totals.Crashes >= kills })
-	for _, a := range l.bad {
-		if a.err != nil || a.status != 502 || len(a.header.Get("X-Request-Id")) != 16 {
-			t.Errorf("a request that failed got %v, %v", a, a.header)
-		}
-	}
-	if len(l.bad) > 8*kills {
-		t.Errorf("%d requests failed, %d at a time", len(l.bad), 8)
-	}
-	t.Logf("%d requests, %d lost", l.good, len(l.bad))
 }
 
 // TestLostInside: what a request gets whose worker is killed while it is inside.

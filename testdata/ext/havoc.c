@@ -7,14 +7,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "fixture.h"
 
 FIXTURE("havoc")
-
-enum { WIRE = 3 }; /* the descriptor a program opens first, or is handed by the one that starts it */
 
 static volatile int yes = 1;
 static volatile size_t nowhere = 0x10;
@@ -133,16 +132,30 @@ static void fill(char *p, size_t n) {
     }
 }
 
-/* Data is written to a descriptor that was closed and is somebody else's now. what: noise, half of a message whose length
- * says more, the end. */
+/* The descriptor on which the process talks to the one that started it, a local socket: bugs meet it by chance. Where there is none,
+ * the one that programs open first. */
+static int wire(void) {
+    enum { FIRST = 3 };
+    int fd;
+    for (fd = FIRST; fd < 64; fd++) {
+        struct sockaddr_storage a;
+        socklen_t n = sizeof a;
+        if (getsockname(fd, (struct sockaddr *)&a, &n) == 0 && a.ss_family == AF_UNIX) return fd;
+    }
+    return FIRST;
+}
+
+/* Data is written to a descriptor that was closed and is somebody else's now. what: noise; the beginning of a message whose length
+ * says more, which what comes next is taken for; the end. */
 static void write_to_wire(const char *what) {
+    const int fd = wire();
     char noise[4096];
     ssize_t n = 0;
     fill(noise, sizeof noise);
-    if (!strcmp(what, "noise")) n = write(WIRE, noise, sizeof noise);
-    if (!strcmp(what, "half")) n = write(WIRE, "\0\1\0\0\1\0\0\0half", 12);
-    if (!strcmp(what, "close")) n = close(WIRE);
-    if (!strcmp(what, "null")) n = dup2(open("/dev/null", O_RDWR), WIRE); /* "nothing is to be read or written by this program" */
+    if (!strcmp(what, "noise")) n = write(fd, noise, sizeof noise);
+    if (!strcmp(what, "half")) n = write(fd, "\0\0\1\0\20\0\0\0\0\0\0\0\0\0\0\0half", 20);
+    if (!strcmp(what, "close")) n = close(fd);
+    if (!strcmp(what, "null")) n = dup2(open("/dev/null", O_RDWR), fd); /* "nothing is to be read or written by this program" */
     (void)n;
 }
 

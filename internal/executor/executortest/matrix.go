@@ -38,6 +38,7 @@ type Expectation struct {
 	Survives bool   // the same server goes on to answer for this extension (unless it was not loaded) and for others
 	Status   []int  // what the client sees, one of these: an HTTP status, Broken or NoAnswer. Only of InRequest
 	Log      string // a piece of the log, or of the error of Open or Close; "" if none is to be expected
+	Replaced bool   // another worker runs the requests that come next. Only of Isolated
 	Note     string // what else the operator reads, or should know
 }
 

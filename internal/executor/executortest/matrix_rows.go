@@ -5,6 +5,12 @@ import "strings"
 // unmapped is what a fault of most fixtures says.
 const unmapped = "SIGSEGV (address not mapped) accessing 0x10"
 
+// What comes of a safe request whose worker dies of it, each time.
+const (
+	again       = "the request is run once more on another worker"
+	fromOutside = "the request is run up to five times: nobody can tell who killed the worker"
+)
+
 // Matrix is the fault matrix. docs/fault-matrix.md shows it, in this order; a test holds the two together.
 var Matrix = []Behaviour{
 	// While it is loaded.
@@ -36,13 +42,13 @@ var Matrix = []Behaviour{
 		Name: "GetExtensionVersion never returns", Fixture: "havocload", As: "version-hang", When: AtLoad,
 		Doc:       "a licence server that does not answer",
 		InProcess: Expectation{Note: "the load never ends"},
-		Isolated:  Expectation{Survives: true, Note: "`startup_limit` ends the worker; no generation starts with it; the one before goes on"},
+		Isolated:  Expectation{Survives: true, Log: "not done after", Replaced: true, Note: "after `startup_limit`; no generation starts with it; the one before goes on"},
 	},
 	{
 		Name: "A thread of the constructor's crashes later", Fixture: "havocload", As: "constructor-thread", When: AtLoad,
 		Doc:       "a background thread without its configuration",
 		InProcess: Expectation{Survives: true, Log: "on a thread of the extension's own (parked)", Note: "who is PENDING then is answered 500"},
-		Isolated:  Expectation{Survives: true, Log: "on a thread of the extension's own (parked)", Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Log: "on a thread of the extension's own (parked)", Replaced: true, Note: "each one; the pool is degraded when they get no answers done in between"},
 	},
 
 	// Crashes and ends, in a request.
@@ -50,133 +56,133 @@ var Matrix = []Behaviour{
 		Name: "Crash", Fixture: "crash", Query: "segv",
 		Doc:       "a NULL pointer, the most frequent one",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: unmapped},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: unmapped, Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: unmapped, Replaced: true},
 	},
 	{
 		Name: "Crash, POST", Fixture: "crash", Query: "segv", Method: "POST", Body: "x=1",
 		Doc:       "the same in a request that must not be run twice",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: unmapped},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: unmapped, Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: unmapped, Replaced: true},
 	},
 	{
 		Name: "Crash after half of the response", Fixture: "crash", Query: "sent-segv",
 		Doc:       "a record in the middle of a list",
 		InProcess: Expectation{Survives: true, Status: []int{Broken}, Log: unmapped},
-		Isolated:  Expectation{Survives: true, Status: []int{Broken}, Log: unmapped, Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{Broken}, Log: unmapped, Replaced: true},
 	},
 	{
 		Name: "Division by zero", Fixture: "crash", Query: "fpe",
 		Doc:       "an average of nothing",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: "SIGFPE"},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGFPE", Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGFPE", Replaced: true},
 	},
 	{
 		Name: "Call of a function that is not there", Fixture: "crash", Query: "null-call",
 		Doc:       "an optional library that was not found",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: "SIGSEGV"},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGSEGV", Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGSEGV", Replaced: true},
 	},
 	{
 		Name: "abort", Fixture: "crash", Query: "abort",
 		Doc:       "an assertion that was left in",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: "SIGABRT (abort)"},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGABRT (abort)", Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGABRT (abort)", Replaced: true},
 	},
 	{
 		Name: "An exception nobody catches", Fixture: "throw", Query: "throw",
 		Doc:       "C++ that throws out of its entry point",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: "SIGABRT"},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGABRT", Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGABRT", Replaced: true},
 	},
 	{
 		Name: "Stack overflow", Fixture: "crash", Query: "overflow",
 		Doc:       "recursion over data that has a cycle",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: "SIGSEGV (stack overflow)"},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGSEGV (stack overflow)", Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGSEGV (stack overflow)", Replaced: true},
 	},
 	{
 		Name: "Overrun of a buffer on the stack", Fixture: "crash", Query: "smash",
 		Doc:       "a text too long for its buffer",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: "SIG"},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIG", Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIG", Replaced: true},
 	},
 	{
 		Name: "free of what was never allocated", Fixture: "crash", Query: "free",
 		Doc:       "two libraries with an allocator each",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: "SIGABRT"},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGABRT", Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{502}, Log: "signal 6 (SIGABRT)", Replaced: true, Note: again},
 	},
 	{
 		Name: "Overrun of a buffer on the heap", Fixture: "havoc", Query: "heap",
 		Doc:       "a length counted without its NUL",
 		InProcess: Expectation{Status: []int{500, Broken, NoAnswer}, Note: "the allocator ends the call with its lock held: the next who allocates waits for ever, also the server"},
-		Isolated:  Expectation{Survives: true, Status: []int{500, 502, 504}, Note: "whatever the allocator makes of it; the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{502}, Log: "signal 6 (SIGABRT)", Replaced: true, Note: again},
 	},
 	{
 		Name: "Unmaps a page of its stack", Fixture: "havoc", Query: "munmap",
 		Doc:       "a mapped buffer freed by the wrong address",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: "SIGSEGV (address not mapped)", Note: "the hole stays in the stack of that thread"},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGSEGV (address not mapped)", Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGSEGV (address not mapped)", Replaced: true},
 	},
 	{
 		Name: "Crash with all signals blocked", Fixture: "crash", Query: "masked",
 		Doc:       "a thread that wants no signals of others",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: unmapped},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: unmapped, Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: unmapped, Replaced: true},
 	},
 	{
 		Name: "Stack overflow in a thread of its own", Fixture: "crash", Query: "thread-overflow",
 		Doc:       "a parser with a small stack; the request is PENDING",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: "on a thread of the extension's own (parked)"},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "on a thread of the extension's own (parked)", Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "on a thread of the extension's own (parked)", Replaced: true},
 	},
 	{
 		Name: "exit", Fixture: "crash", Query: "exit",
 		Doc:       "a library written for a CGI program",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: "called exit(3)"},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "called exit(3)", Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "called exit(3)", Replaced: true},
 	},
 	{
 		Name: "_exit", Fixture: "crash", Query: "_exit",
 		Doc:       "the child's part of a fork, run by the parent",
 		InProcess: Expectation{Survives: true, Status: []int{500}, Log: "called _exit(4)"},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "called _exit(4)", Note: "the worker is replaced"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "called _exit(4)", Replaced: true},
 	},
 	{
 		Name: "exit_group by system call", Fixture: "havoc", Query: "exit_group",
 		Doc:       "a runtime that brings a C library of its own",
 		InProcess: Expectation{Status: []int{Broken}, Note: "ends the server"},
-		Isolated:  Expectation{Survives: true, Status: []int{502}, Note: "run once more on another worker; obituary: exit code 9"},
+		Isolated:  Expectation{Survives: true, Status: []int{502}, Log: "exit code 9", Replaced: true, Note: again},
 	},
 	{
 		Name: "exit_group by system call, POST", Fixture: "havoc", Query: "exit_group", Method: "POST", Body: "x=1",
 		Doc:       "the same in a request that must not be run twice",
 		InProcess: Expectation{Status: []int{Broken}, Note: "ends the server"},
-		Isolated:  Expectation{Survives: true, Status: []int{502}, Note: "not run again; obituary: exit code 9"},
+		Isolated:  Expectation{Survives: true, Status: []int{502}, Log: "exit code 9", Replaced: true, Note: "the request is not run again"},
 	},
 	{
 		Name: "exec", Fixture: "havoc", Query: "exec",
 		Doc:       "a command is run and the fork before it is missing",
 		InProcess: Expectation{Status: []int{Broken}, Note: "ends the server"},
-		Isolated:  Expectation{Survives: true, Status: []int{502}, Note: "run once more on another worker; obituary: exit code 0"},
+		Isolated:  Expectation{Survives: true, Status: []int{502}, Log: "exit code 0", Replaced: true, Note: again},
 	},
 	{
 		Name: "SIGKILL to itself", Fixture: "havoc", Query: "kill",
 		Doc:       "a watchdog of its own; so does the kernel out of memory",
 		InProcess: Expectation{Status: []int{Broken}, Note: "ends the server"},
-		Isolated:  Expectation{Survives: true, Status: []int{502}, Note: "run once more on another worker; obituary: SIGKILL"},
+		Isolated:  Expectation{Survives: true, Status: []int{502}, Log: "signal 9 (SIGKILL)", Replaced: true, Note: fromOutside},
 	},
 	{
 		Name: "SIGKILL to its process group", Fixture: "havoc", Query: "killgroup",
 		Doc:       "the end of the helpers it started",
 		InProcess: Expectation{Status: []int{Broken}, Note: "ends the server"},
-		Isolated:  Expectation{Survives: true, Status: []int{502}, Note: "run once more on another worker; obituary: SIGKILL; the front is in another group"},
+		Isolated:  Expectation{Survives: true, Status: []int{502}, Log: "signal 9 (SIGKILL)", Replaced: true, Note: fromOutside},
 	},
 	{
 		Name: "Takes SIGSEGV away, then crashes", Fixture: "havoc", Query: "thief",
 		Doc:       "a runtime that restores the handlers it thinks were there",
 		InProcess: Expectation{Status: []int{Broken}, Note: "ends the server"},
-		Isolated:  Expectation{Survives: true, Status: []int{502}, Note: "run once more on another worker; obituary: SIGSEGV"},
+		Isolated:  Expectation{Survives: true, Status: []int{502}, Log: "signal 11 (SIGSEGV)", Replaced: true, Note: again},
 	},
 
 	// Requests that do not end.
@@ -184,25 +190,25 @@ var Matrix = []Behaviour{
 		Name: "Handler of its own that returns, then a crash", Fixture: "havoc", Query: "swallow",
 		Doc:       "a reporter of crashes that hopes for the best",
 		InProcess: Expectation{Survives: true, Status: []int{NoAnswer}, Note: "a thread spins; a nil dereference of the server's would, too"},
-		Isolated:  Expectation{Survives: true, Status: []int{504}, Note: "`request_timeout` ends the request, then the worker"},
+		Isolated:  Expectation{Survives: true, Status: []int{504}, Log: "it took longer than request_timeout", Replaced: true},
 	},
 	{
 		Name: "Endless loop", Fixture: "havoc", Query: "spin",
 		Doc:       "a counter that overflows",
 		InProcess: Expectation{Survives: true, Status: []int{NoAnswer}, Note: "a thread spins until a restart"},
-		Isolated:  Expectation{Survives: true, Status: []int{504}, Note: "`request_timeout` ends the request, then the worker"},
+		Isolated:  Expectation{Survives: true, Status: []int{504}, Log: "it took longer than request_timeout", Replaced: true},
 	},
 	{
 		Name: "Deadlock", Fixture: "havoc", Query: "deadlock",
 		Doc:       "a lock taken twice",
 		InProcess: Expectation{Survives: true, Status: []int{NoAnswer}, Note: "a thread is lost; only a restart brings it back"},
-		Isolated:  Expectation{Survives: true, Status: []int{504}, Note: "`request_timeout` ends the request, then the worker"},
+		Isolated:  Expectation{Survives: true, Status: []int{504}, Log: "it took longer than request_timeout", Replaced: true},
 	},
 	{
 		Name: "PENDING and never done", Fixture: "havoc", Query: "never",
 		Doc:       "a thread that was to call DONE ended early",
 		InProcess: Expectation{Survives: true, Status: []int{NoAnswer}, Note: "no thread is lost; `pending` can limit it"},
-		Isolated:  Expectation{Survives: true, Status: []int{504}, Note: "`request_timeout`"},
+		Isolated:  Expectation{Survives: true, Status: []int{504}, Log: "it took longer than request_timeout", Replaced: true},
 	},
 
 	// What it takes or breaks of the process.
@@ -222,49 +228,49 @@ var Matrix = []Behaviour{
 		Name: "Opens files until it is refused", Fixture: "havoc", Query: "descriptors",
 		Doc:       "a handle not closed on the path of an error",
 		InProcess: Expectation{Survives: true, Status: []int{200}, Log: "too many open files", Note: "the server is left with one connection at a time: restart it"},
-		Isolated:  Expectation{Survives: true, Status: []int{200}, Note: "the worker alone has no more"},
+		Isolated:  Expectation{Survives: true, Status: []int{200}, Note: "nothing; the worker alone has no more"},
 	},
 	{
 		Name: "Closes all descriptors", Fixture: "havoc", Query: "closeall",
 		Doc:       "code of a daemon: close(3) to close(1023)",
 		InProcess: Expectation{Status: []int{Broken}, Note: "ends the server: listeners and connections are closed"},
-		Isolated:  Expectation{Survives: true, Status: []int{502}, Note: "run once more on another worker; obituary: the connection to it ended"},
+		Isolated:  Expectation{Survives: true, Status: []int{502}, Log: "exit code", Replaced: true, Note: "its runtime gives up, or it loses the wire; " + again},
 	},
 	{
-		Name: "Writes noise to descriptor 3", Fixture: "havoc", Query: "wire-noise",
+		Name: "Writes noise to the wire", Fixture: "havoc", Query: "wire-noise",
 		Doc:       "a descriptor that was closed and is somebody else's now",
-		InProcess: Expectation{Status: []int{200}, Note: "it goes where 3 leads"},
-		Isolated:  Expectation{Survives: true, Status: []int{502}, Note: "run once more on another worker; obituary: a bad frame"},
+		InProcess: Expectation{Status: []int{200}, Note: "there is no wire; it goes where the descriptor leads"},
+		Isolated:  Expectation{Survives: true, Status: []int{502}, Log: "protocol error", Replaced: true, Note: again},
 	},
 	{
-		Name: "Writes half a message to descriptor 3", Fixture: "havoc", Query: "wire-half",
-		Doc:       "the same with a length that says more",
-		InProcess: Expectation{Status: []int{200}, Note: "it goes where 3 leads"},
-		Isolated:  Expectation{Survives: true, Status: []int{502, 504}, Note: "run once more on another worker; obituary: a bad frame"},
+		Name: "Writes half a message to the wire", Fixture: "havoc", Query: "wire-half",
+		Doc:       "the same, and what follows is taken for the other half",
+		InProcess: Expectation{Status: []int{200}, Note: "there is no wire; it goes where the descriptor leads"},
+		Isolated:  Expectation{Survives: true, Status: []int{502}, Log: "answered a ping within", Replaced: true, Note: "found by the ping; " + again},
 	},
 	{
-		Name: "Closes descriptor 3", Fixture: "havoc", Query: "wire-close",
+		Name: "Closes the wire", Fixture: "havoc", Query: "wire-close",
 		Doc:       "a handle closed twice",
-		InProcess: Expectation{Status: []int{200}, Note: "what was 3 is gone, and the next file gets its number"},
-		Isolated:  Expectation{Survives: true, Status: []int{502}, Note: "run once more on another worker; obituary: the connection to it ended"},
+		InProcess: Expectation{Status: []int{200}, Note: "there is no wire; the next file gets the number of what is gone"},
+		Isolated:  Expectation{Survives: true, Status: []int{502}, Log: "the stream to the front broke", Replaced: true, Note: again},
 	},
 	{
-		Name: "Puts /dev/null in the place of descriptor 3", Fixture: "havoc", Query: "wire-null",
+		Name: "Puts /dev/null in the place of the wire", Fixture: "havoc", Query: "wire-null",
 		Doc:       "code of a daemon that numbers descriptors itself",
-		InProcess: Expectation{Status: []int{200}, Note: "what was 3 is gone"},
-		Isolated:  Expectation{Survives: true, Status: []int{502}, Note: "run once more on another worker; obituary: the connection to it ended"},
+		InProcess: Expectation{Status: []int{200}, Note: "there is no wire; what had the descriptor is gone"},
+		Isolated:  Expectation{Survives: true, Status: []int{502}, Log: "the stream to the front broke", Replaced: true, Note: again},
 	},
 	{
 		Name: "Floods the standard output", Fixture: "havoc", Query: "stdout",
 		Doc:       "traces left switched on: 100 MB",
 		InProcess: Expectation{Survives: true, Status: []int{200}, Note: "100 MB in the server's own output"},
-		Isolated:  Expectation{Survives: true, Status: []int{200}, Note: "cut and counted in the log"},
+		Isolated:  Expectation{Survives: true, Status: []int{200}, Log: "output of a worker", Note: "100 lines of it; the rest is counted"},
 	},
 	{
 		Name: "Floods the standard error", Fixture: "havoc", Query: "stderr",
 		Doc:       "the same",
 		InProcess: Expectation{Survives: true, Status: []int{200}, Note: "100 MB between the lines of the log"},
-		Isolated:  Expectation{Survives: true, Status: []int{200}, Note: "cut and counted in the log"},
+		Isolated:  Expectation{Survives: true, Status: []int{200}, Log: "output of a worker", Note: "100 lines of it; the rest is counted"},
 	},
 	{
 		Name: "Forks, and the child goes on", Fixture: "havoc", Query: "fork",
@@ -276,7 +282,7 @@ var Matrix = []Behaviour{
 		Name: "setuid", Fixture: "havoc", Query: "setuid",
 		Doc:       "privileges given up, in a program of its own",
 		InProcess: Expectation{Survives: true, Status: []int{200}, Note: "the whole server is that user from then on, if it was root"},
-		Isolated:  Expectation{Survives: true, Status: []int{200}, Note: "fails in a worker that is not root; else the worker is that user"},
+		Isolated:  Expectation{Survives: true, Status: []int{200}, Note: "nothing; if the worker was root it is that user"},
 	},
 	{
 		Name: "Changes the working folder", Fixture: "havoc", Query: "directory",
@@ -370,13 +376,13 @@ var Matrix = []Behaviour{
 		Name: "TerminateExtension never returns", Fixture: "havocload", As: "terminate-deadlock", When: AtUnload,
 		Doc:       "a thread waited for that waits for the caller",
 		InProcess: Expectation{Survives: true, Log: "its TerminateExtension has not returned", Note: "it stays loaded"},
-		Isolated:  Expectation{Survives: true, Note: "`shutdown_limit` ends the worker"},
+		Isolated:  Expectation{Survives: true, Log: "its TerminateExtension has not returned", Note: "`shutdown_limit` ends the worker"},
 	},
 	{
 		Name: "An atexit handler never returns", Fixture: "havocload", As: "unload-atexit", When: AtUnload,
 		Doc:       "a log flushed through a connection that is gone",
 		InProcess: Expectation{Survives: true, Log: "its TerminateExtension has not returned", Note: "it stays loaded, and no image can be loaded or unloaded any more"},
-		Isolated:  Expectation{Survives: true, Note: "`shutdown_limit` ends the worker"},
+		Isolated:  Expectation{Survives: true, Log: "its TerminateExtension has not returned", Note: "`shutdown_limit` ends the worker"},
 	},
 	{
 		Name: "A thread runs on after the unload", Fixture: "havocload", As: "unload-thread", When: AtUnload,

@@ -73,17 +73,23 @@ func clientSees(status []int) string {
 }
 
 func operatorReads(e *Expectation) string {
-	switch note := e.Note; {
-	case !e.Survives:
-		return "**use isolated**: " + note
-	case e.Log != "" && note != "":
-		return "`" + e.Log + "`; " + note
-	case e.Log != "":
-		return "`" + e.Log + "`"
-	case note != "":
-		return note
+	if !e.Survives {
+		return "**use isolated**: " + e.Note
 	}
-	return "nothing"
+	var parts []string
+	if e.Log != "" {
+		parts = append(parts, "`"+e.Log+"`")
+	}
+	if e.Replaced {
+		parts = append(parts, "the worker is replaced")
+	}
+	if e.Note != "" {
+		parts = append(parts, e.Note)
+	}
+	if parts == nil {
+		return "nothing"
+	}
+	return strings.Join(parts, "; ")
 }
 
 // Every row can be run, and says what is to come of it.
@@ -103,6 +109,9 @@ func TestMatrixRows(t *testing.T) {
 		}
 		if !b.Isolated.Survives {
 			t.Errorf("%s: nothing is to end a front", b.Name)
+		}
+		if b.InProcess.Replaced {
+			t.Errorf("%s: there is no worker in-process", b.Name)
 		}
 		for _, e := range []Expectation{b.InProcess, b.Isolated} {
 			if (b.When == InRequest) != (len(e.Status) > 0) {
