@@ -60,6 +60,9 @@ func Open(path string, o executor.Options) (*Extension, error) {
 	o = o.WithDefaults()
 	e := &Extension{name: o.Name, opt: o, log: o.Logger.With("image", o.Name), ended: make(chan struct{})}
 	if err := e.load(path); err != nil {
+		if e.lib != nil {
+			leftBehind(e)
+		}
 		return nil, fmt.Errorf("load extension %q: %w", path, err)
 	}
 	e.flusher = newFlusher(e.opt.Flush)

@@ -2,6 +2,8 @@ package extension
 
 import (
 	"fmt"
+	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,10 +52,27 @@ func (rs *liveRequests) fail(err error) {
 
 // foreignWatch is one goroutine that looks for faults on threads no call is on; it runs while any extension is loaded.
 var foreignWatch struct {
-	mu   sync.Mutex // guards all below
-	all  map[*Extension]struct{}
-	quit chan struct{}
-	gone chan struct{}
+	mu     sync.Mutex // guards all below
+	all    map[*Extension]struct{}
+	former []former // the last that were unloaded
+	quit   chan struct{}
+	gone   chan struct{}
+}
+
+// former is an extension that is loaded no more. It may have left threads behind.
+type former struct {
+	image string // staged
+	log   *slog.Logger
+}
+
+const maxFormer = 64
+
+// leftBehind remembers an extension whose image was unloaded.
+func leftBehind(e *Extension) {
+	w := &foreignWatch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.former = append(w.former[max(0, len(w.former)+1-maxFormer):], former{e.staged.Path, e.log})
 }
 
 const foreignWatchEvery = 50 * time.Millisecond
@@ -74,6 +93,7 @@ func watchForeignFaults(e *Extension) (stop func()) {
 }
 
 func stopWatching(e *Extension) {
+	leftBehind(e)
 	w := &foreignWatch
 	w.mu.Lock()
 	delete(w.all, e)
@@ -101,20 +121,28 @@ func watchFaults(quit <-chan struct{}, gone chan<- struct{}) {
 	}
 }
 
-// reportForeign blames the extension whose image is on the stack; all of them if none can be told.
+// reportForeign blames the extension whose image is on the stack; all of them if none can be told, nor one that is no
+// longer loaded.
 func reportForeign(f *native.Fault) {
 	w := &foreignWatch
 	w.mu.Lock()
 	var blamed []*Extension
+	ran := func(image string) bool {
+		return slices.ContainsFunc(f.Stack, func(fr native.Frame) bool { return fr.Image == image })
+	}
 	for e := range w.all {
-		for _, fr := range f.Stack {
-			if fr.Image == e.staged.Path {
-				blamed = append(blamed, e)
-				break
-			}
+		if ran(e.staged.Path) {
+			blamed = append(blamed, e)
 		}
 	}
 	if blamed == nil {
+		for _, gone := range w.former {
+			if ran(gone.image) {
+				w.mu.Unlock()
+				gone.log.Error("fault contained; the extension was unloaded and had left this thread behind", "error", f, "stack", f.StackText())
+				return
+			}
+		}
 		for e := range w.all {
 			blamed = append(blamed, e)
 		}

@@ -20,7 +20,7 @@ type Fault struct {
 // Frame is one native stack frame.
 type Frame struct {
 	PC     uintptr
-	Image  string // file it lies in, "" if unknown
+	Image  string // file it lies in, or lay in before that was unloaded; "" if unknown
 	Offset uint64 // from the start of the image, as addr2line and objdump take it
 	Symbol string // "function+0x1c", "" if unknown
 	Line   string // "file.c:42", "" without debug information

@@ -169,6 +169,7 @@ func (l *Library) close() (bool, error) {
 	if leavesThreadKeys(l.path) {
 		return false, nil
 	}
+	rememberImage(l.path) // threads may still run its code
 	ret, err := dlclose(l.handle)
 	if ret == notReturned {
 		return false, err

@@ -39,6 +39,13 @@ func symbolize(pcs []uintptr) []Frame {
 			}
 			break
 		}
+		if m == nil || m.path == "" {
+			if gone := formerImage(pc); gone != nil {
+				out = append(out, Frame{PC: pc, Image: gone.path, Offset: uint64(pc - gone.start)})
+				inside = true
+				continue
+			}
+		}
 		inside = inside || m == nil || !isLibc(m.path)
 		f := Frame{PC: pc}
 		if m != nil && strings.HasPrefix(m.path, "/") {
@@ -72,6 +79,43 @@ func (ms mappings) find(pc uintptr) *mapping {
 	for i := range ms {
 		if pc >= ms[i].start && pc < ms[i].end {
 			return &ms[i]
+		}
+	}
+	return nil
+}
+
+// former are the places of images that were unloaded, the last ones: a thread of theirs that is left behind faults there.
+var former struct {
+	mu sync.Mutex // guards all
+	mappings
+}
+
+const maxFormer = 64
+
+// rememberImage keeps the place of an image that is about to be unloaded.
+func rememberImage(path string) {
+	gone := mapping{path: path}
+	for _, m := range readMaps() {
+		if m.path != path {
+			continue
+		}
+		if gone.end == 0 {
+			gone.start = m.start
+		}
+		gone.start, gone.end = min(gone.start, m.start), max(gone.end, m.end)
+	}
+	former.mu.Lock()
+	defer former.mu.Unlock()
+	former.mappings = append(former.mappings[max(0, len(former.mappings)+1-maxFormer):], gone)
+}
+
+// formerImage is the one that was last at pc; nil if there was none.
+func formerImage(pc uintptr) *mapping {
+	former.mu.Lock()
+	defer former.mu.Unlock()
+	for i := len(former.mappings) - 1; i >= 0; i-- {
+		if m := former.mappings[i]; pc >= m.start && pc < m.end {
+			return &m
 		}
 	}
 	return nil

@@ -387,7 +387,7 @@ var Matrix = []Behaviour{
 	{
 		Name: "A thread runs on after the unload", Fixture: "havocload", As: "unload-thread", When: AtUnload,
 		Doc:       "a cache refreshed in the background",
-		InProcess: Expectation{Survives: true, Log: "on a thread of the extension's own (parked)", Note: "another extension may be blamed: the code that crashed is gone"},
+		InProcess: Expectation{Survives: true, Log: "on a thread of the extension's own (parked)", Note: "no other extension is blamed"},
 		Isolated:  Expectation{Survives: true, Note: "nothing: the worker ends, and the thread with it"},
 	},
 }
