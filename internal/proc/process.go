@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -57,7 +58,7 @@ func start(s Spec) (_ *Process, err error) {
 		attr.Files = append(attr.Files, s.Stream)
 	}
 	p := &Process{done: make(chan struct{})}
-	if err := p.launch(&s, path, append([]string{s.Path}, s.Args...), attr); err != nil {
+	if err := p.launch(&s, path, append([]string{cmp.Or(s.Arg0, s.Path)}, s.Args...), attr); err != nil {
 		r.Close()
 		return nil, err
 	}

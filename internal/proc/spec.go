@@ -8,6 +8,7 @@ import (
 // Spec says what to start and what it may use. Only Path is needed.
 type Spec struct {
 	Path string   // the program; it is not looked for in PATH
+	Arg0 string   // what it is called in lists of processes; "" is Path
 	Args []string // without the program's name
 	Env  []string // the complete environment, "NAME=value"; nil is an empty one
 	Dir  string   // working folder; "" is that of this process

@@ -57,6 +57,7 @@ func (w *Worker) launch() (err error) {
 	}
 	spec := w.s.Spec
 	spec.Env = append(slices.Clip(spec.Env), inWorker+"="+w.s.Name)
+	spec.Arg0 = "isapid"
 	spec.Path, spec.Args, spec.Stream, spec.Output = w.s.Command[0], w.s.Command[1:], theirs, w.line
 	w.process, err = proc.Start(spec)
 	theirs.Close()
