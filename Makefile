@@ -13,7 +13,7 @@ STATICCHECK_VERSION   := v0.8.2
 GOLANGCI_LINT := .cache/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 STATICCHECK   := .cache/staticcheck-$(STATICCHECK_VERSION)/staticcheck
 
-.PHONY: build run test check format vet lint cross headers layers tidy bench bench-compare fuzz asan packages clean
+.PHONY: build run test check format vet lint cross headers layers tidy bench bench-compare fuzz soak asan packages clean
 
 build: ## build bin/isapid
 	go build -o bin/isapid ./cmd/isapid
@@ -58,6 +58,9 @@ bench-compare: ## compare with nginx, FastCGI and Apache; see bench/RESULTS.md
 
 fuzz: ## run every fuzz target for FUZZTIME
 	hack/fuzz.sh '$(FUZZTIME)'
+
+soak: packages ## run all tests with the long runs in them: thousands where there are usually dozens
+	ISAPID_SOAK=1 hack/test.sh -count=1 -timeout 2h ./...
 
 asan: ## run the tests of the native boundary with the address sanitizer
 	go test -asan ./internal/native
