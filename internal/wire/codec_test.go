@@ -280,7 +280,7 @@ func TestParseFrame(t *testing.T) {
 		{"flag of another kind", change(5, flagEnd), 0, "DATA with bits set that mean nothing"},
 		{"reserved", change(6, 1), 0, "DATA with bits set that mean nothing"},
 		{"reserved", change(7, 1), 0, "DATA with bits set that mean nothing"},
-		{"long", change(2, 1), 0, "DATA of 65539 bytes is too long"},
+		{"long", change(2, 3), 0, "DATA of 196611 bytes is too long"},
 		{"very long", change(3, 0xff), 0, "DATA of 4278190083 bytes is too long"},
 	} {
 		f, size, err := parseFrame(c.b)
@@ -311,7 +311,6 @@ func TestParseFrame(t *testing.T) {
 
 // TestRoom: the room for a frame grows with it.
 func TestRoom(t *testing.T) {
-	const usual = 64 << 10
 	buf, from, to := make([]byte, usual), 0, 16
 	for to < maxRequest {
 		before := len(buf)

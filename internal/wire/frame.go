@@ -21,9 +21,9 @@ const headerSize = 16
 const (
 	maxRequest  = 4 << 20   // bytes of a REQUEST
 	maxMessage  = 1 << 20   // bytes of any other frame, but for those that have a limit of their own
-	maxData     = 32 << 10  // of a frame with bytes of a body
+	maxData     = 128 << 10 // of a frame with bytes of a body
 	maxHeld     = 2 << 20   // bytes of an exchange that were received and not handled yet
-	Window      = 256 << 10 // bytes of a body on their way in one exchange and direction
+	Window      = 1 << 20   // bytes of a body on their way in one exchange and direction
 	maxExchange = 1 << 16   // open at a time, in one direction
 	maxCalls    = 256       // questions open at a time in one exchange
 	maxChildren = 16        // children open at a time of one exchange

@@ -74,7 +74,7 @@ func TestHostileWorker(t *testing.T) {
 		{"head twice", join(headFrame(3, 200), headFrame(3, 200)), "HEAD after HEAD"},
 		{"interim head behind the head", join(headFrame(3, 200), interim), "HEAD after HEAD"},
 		{"data before head", dataFrame(3, 1), "DATA before HEAD"},
-		{"data beyond the window", join(headFrame(3, 200), many(Window/maxData+1, dataFrame(3, maxData))), "more than 262144 bytes of an answer are on their way"},
+		{"data beyond the window", join(headFrame(3, 200), many(Window/maxData+1, dataFrame(3, maxData))), "more than 1048576 bytes of an answer are on their way"},
 		{"file without descriptor", join(headFrame(3, 200), appendFrame(nil, kFile, 0, 3, numbers(0, 1))), "FILE without a descriptor"},
 		{"credit for nothing", appendNumber(nil, kCredit, 3, 1), "CREDIT for a body that is complete"},
 		{"credit, short", appendFrame(nil, kCredit, 0, 3, []byte{1}), "CREDIT of 1 bytes, want 4"},
@@ -151,7 +151,7 @@ func TestHostileCredit(t *testing.T) {
 			answer := do(t, front, &page{}, post(-1), r, &client{}, nil)
 			p.want(kRequest)
 			p.put(send)
-			if err := isProtocol(front.over(), "CREDIT of more than 262144 bytes"); err != nil {
+			if err := isProtocol(front.over(), "CREDIT of more than 1048576 bytes"); err != nil {
 				t.Error(err)
 			}
 			w.Close()

@@ -16,7 +16,7 @@ type waker interface{ wakeUp() }
 // that was received is handled.
 func (r *receiver) run(handle func(*frame) error) error {
 	defer r.wakeAll()
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, usual)
 	from, to := 0, 0
 	for {
 		need := headerSize
@@ -51,10 +51,12 @@ func (r *receiver) run(handle func(*frame) error) error {
 	}
 }
 
+// usual is the size of the buffer while there are no large frames, in bytes.
+const usual = 256 << 10
+
 // makeRoom moves what is left to the beginning of a buffer that has room for more. It grows towards the need bytes of a
 // large frame as they come, not as they are announced.
 func makeRoom(buf []byte, from, to, need int) (b []byte, newFrom, newTo int) {
-	const usual = 64 << 10
 	switch {
 	case from == 0 && to == len(buf):
 		bigger := make([]byte, min(need, 2*len(buf))+usual)

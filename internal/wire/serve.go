@@ -24,6 +24,8 @@ type Exchange struct {
 
 	mu            sync.Mutex // guards all below
 	body          []byte     // received and not read
+	store         []byte     // the memory of body, from its beginning
+	copying       bool       // the reader is at body
 	outstanding   int        // bytes the other end may still send
 	bodyEnd       bool
 	bodyErr       error // returned when body is empty
@@ -131,10 +133,21 @@ func (x *Exchange) receive(f *frame) error {
 		return protocolError("BODY of %d bytes, %d are allowed", len(f.payload), x.outstanding)
 	}
 	x.outstanding -= len(f.payload)
-	x.body = append(x.body, f.payload...)
+	x.keep(f.payload)
 	x.bodyEnd = f.flags&flagEnd != 0
 	poke(x.bodyWake)
 	return nil
+}
+
+// keep adds to what is not read. What was read makes room, unless the reader is just copying. x.mu is held.
+func (x *Exchange) keep(p []byte) {
+	if len(x.body)+len(p) > cap(x.body) && len(x.body)+len(p) <= cap(x.store) && !x.copying {
+		x.body = x.store[:copy(x.store[:cap(x.store)], x.body)]
+	}
+	x.body = append(x.body, p...)
+	if cap(x.body) > cap(x.store) {
+		x.store = x.body[:0]
+	}
 }
 
 // Body is the request body; one reader at a time.
@@ -192,7 +205,7 @@ func (x *Exchange) available() (data []byte, err error, deadline time.Time) {
 	case !x.readDeadline.IsZero() && !time.Now().Before(x.readDeadline):
 		err = os.ErrDeadlineExceeded
 	case len(x.body) > 0:
-		data = x.body
+		data, x.copying = x.body, true
 	case x.bodyErr != nil:
 		if err = x.bodyErr; x.bodyTransient {
 			x.bodyErr, x.bodyTransient = nil, false
@@ -219,8 +232,8 @@ func (x *Exchange) available() (data []byte, err error, deadline time.Time) {
 // consumed takes n bytes off, allows the other end more, and says whether that was the end.
 func (x *Exchange) consumed(n int) error {
 	x.mu.Lock()
-	if x.body = x.body[n:]; len(x.body) == 0 {
-		x.body = nil
+	if x.body, x.copying = x.body[n:], false; len(x.body) == 0 {
+		x.body = x.store
 	}
 	grant := 0
 	started := x.outstanding > 0
