@@ -2,7 +2,6 @@ package server
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -30,37 +29,7 @@ type place struct {
 	Binding
 	site *Site
 	tls  *tls.Config // nil without TLS
-}
-
-// plan sorts the bindings of all sites by listening address.
-func plan(s *Server, sites []Site) ([]*endpoint, error) {
-	var endpoints []*endpoint
-	byAddr := map[string]*endpoint{}
-	for i := range sites {
-		site := &sites[i]
-		if err := checkSite(site); err != nil {
-			return nil, err
-		}
-		for _, b := range site.Bindings {
-			addr, err := normalAddr(b.Addr)
-			if err != nil {
-				return nil, fmt.Errorf("site %q: %w", site.Name, err)
-			}
-			e := byAddr[addr]
-			if e == nil {
-				e = &endpoint{server: s, addr: addr, hosts: map[string]*place{}}
-				byAddr[addr] = e
-				endpoints = append(endpoints, e)
-			}
-			if err := e.add(site, b); err != nil {
-				return nil, fmt.Errorf("site %q, binding %q: %w", site.Name, b.Addr, err)
-			}
-		}
-	}
-	if len(endpoints) == 0 {
-		return nil, errors.New("no site has a binding: add one, such as \":8080\"")
-	}
-	return endpoints, nil
+	ca   string      // content of CAFile
 }
 
 func checkSite(site *Site) error {

@@ -1,83 +1,39 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
-	"strings"
 	"syscall"
 	"time"
-
-	"github.com/isapid/isapid/internal/conn"
 )
 
-// endpoint is one listening address and the sites on it.
+// socket is what is listened on. Accept can be interrupted by a deadline.
+type socket interface {
+	net.Listener
+	SetDeadline(time.Time) error
+}
+
+// endpoint is one listening address. It outlives the plans that name it.
 type endpoint struct {
-	server *Server
-	addr   string
-	secure bool
+	server    *Server
+	addr      string
+	socket    socket
+	inherited bool // the socket is not ours to close before the end
 
-	hosts map[string]*place // by host name; "*.example.com" is a name too
-	first *place            // the certificate for clients that do not say whom they want
-	only  *place            // the one place, if it takes all hosts
-
-	http     *http.Server
-	listener net.Listener
+	// The service that accepts, nil before Serve, comes last. The others do not accept any more and keep the connections they
+	// have, because those that were made now have other limits. Guarded by Server.mu.
+	services []*service
 }
 
-// add puts one more binding on the address.
-func (e *endpoint) add(site *Site, b Binding) error {
-	host := normalHost(b.Host)
-	if rest := strings.TrimPrefix(host, "*."); strings.Contains(rest, "*") {
-		return fmt.Errorf("host %q: a star may only stand for the first labels, as in \"*.example.com\"", b.Host)
-	}
-	if other := e.hosts[host]; other != nil {
-		return fmt.Errorf("host %q belongs to site %q on this address already", b.Host, other.site.Name)
-	}
-	if e.first != nil && e.secure != b.TLS {
-		return fmt.Errorf("site %q has this address with another setting of TLS: an address is either http or https", e.first.site.Name)
-	}
-	p := &place{Binding: b, site: site}
-	if err := p.loadTLS(); err != nil {
-		return err
-	}
-	e.secure = b.TLS
-	e.hosts[host] = p
-	if e.first == nil || host == "" {
-		e.first = p
-	}
-	e.only = nil
-	if host == "" && len(e.hosts) == 1 {
-		e.only = p
-	}
-	return nil
-}
-
-// find returns the place for a Host header or TLS server name: exact, then the closest wildcard, then the one for all;
-// nil if there is none.
-func (e *endpoint) find(host string) *place {
-	if e.only != nil {
-		return e.only
-	}
-	host = normalHost(host)
-	if p := e.hosts[host]; p != nil && !strings.HasPrefix(host, "*") {
-		return p
-	}
-	for rest := host; ; {
-		_, after, ok := strings.Cut(rest, ".")
-		if !ok {
-			return e.hosts[""]
-		}
-		if p := e.hosts["*."+after]; p != nil {
-			return p
-		}
-		rest = after
-	}
-}
-
+// listen takes the address: the socket that was inherited for it, or a new one.
 func (e *endpoint) listen() error {
+	for _, l := range e.server.inherited {
+		if binds(l, e.addr) {
+			e.socket, e.inherited = l, true
+			return nil
+		}
+	}
 	l, err := net.Listen("tcp", e.addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -89,74 +45,47 @@ func (e *endpoint) listen() error {
 	case err != nil:
 		return fmt.Errorf("listen on %q: %w", e.addr, err)
 	}
-	e.listener = l
+	e.socket = l.(*net.TCPListener)
 	return nil
 }
 
+// close gives the address up.
 func (e *endpoint) close() {
-	if e.listener != nil {
-		_ = e.listener.Close()
+	if e.socket != nil && !e.inherited {
+		_ = e.socket.Close()
 	}
 }
 
-// accepting returns the listener net/http is given.
-func (e *endpoint) accepting() net.Listener {
-	plain := &wrapping{Listener: e.listener, timeout: positive(e.server.limits.WriteTimeout)}
-	if !e.secure {
-		return plain
+// accepting is the service that takes new connections; nil before Serve.
+func (e *endpoint) accepting() *service {
+	if n := len(e.services); n > 0 {
+		return e.services[n-1]
 	}
-	return newHandshaking(plain, e.tlsConfig(), positive(e.server.limits.HeaderTimeout))
+	return nil
 }
 
-// wrapping makes every accepted connection a *conn.Conn.
-type wrapping struct {
-	net.Listener
-	timeout time.Duration
+// forget drops the services that have no connection any more.
+func (e *endpoint) forget() {
+	kept := e.services[:0]
+	for i, v := range e.services {
+		if i == len(e.services)-1 || !v.over() {
+			kept = append(kept, v)
+		}
+	}
+	clear(e.services[len(kept):])
+	e.services = kept
 }
 
-func (l *wrapping) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+// binds says whether a socket is bound to an address of a binding.
+func binds(l *net.TCPListener, addr string) bool {
+	has, ok := l.Addr().(*net.TCPAddr)
+	host, port, err := net.SplitHostPort(addr)
+	if !ok || err != nil || port != fmt.Sprint(has.Port) {
+		return false
 	}
-	wrapped := conn.Wrap(c)
-	wrapped.SetWriteTimeout(l.timeout)
-	return wrapped, nil
+	ip := net.ParseIP(host)
+	if host == "" || ip.IsUnspecified() {
+		return has.IP.IsUnspecified() // Go makes no difference between them either
+	}
+	return ip.Equal(has.IP)
 }
-
-// newHTTP returns net/http's part of an endpoint.
-func (s *Server) newHTTP(e *endpoint) *http.Server {
-	h := &http.Server{
-		Handler:           e,
-		MaxHeaderBytes:    positive(s.limits.Header),
-		ReadHeaderTimeout: positive(s.limits.HeaderTimeout),
-		IdleTimeout:       positive(s.limits.IdleTimeout),
-		ErrorLog:          errorLog(s.log.With("address", e.addr)),
-		BaseContext:       s.baseContext,
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return conn.NewContext(ctx, conn.Of(c))
-		},
-		ConnState: s.connState,
-	}
-	if e.secure {
-		h.TLSConfig = e.tlsConfig() // tells net/http to prepare HTTP/2; the handshake is ours
-	}
-	return h
-}
-
-// connState follows the connections net/http serves. It runs in their goroutines.
-func (s *Server) connState(c net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		s.conns.Add(1)
-	case http.StateActive:
-		conn.Of(c).RequestBegun()
-	case http.StateIdle:
-		conn.Of(c).RequestEnded()
-	case http.StateClosed, http.StateHijacked:
-		s.conns.Add(-1)
-	}
-}
-
-// positive turns "no limit" into net/http's word for it.
-func positive[T int | int64 | time.Duration](v T) T { return max(v, 0) }

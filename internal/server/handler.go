@@ -9,64 +9,66 @@ import (
 )
 
 // ServeHTTP is the way of every request into a site.
-func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s := e.server
+func (v *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s := v.server
 	n := s.requests.Add(1)
 	defer s.requests.Add(-1)
 	if s.over.Load() {
 		panic(http.ErrAbortHandler)
 	}
+	at := v.enter()
+	defer at.plan.leave()
+	l := &at.plan.limits
 	if r.ContentLength != 0 && r.ProtoMajor == 1 {
 		// Also for requests that are refused below: net/http reads on, to keep the connection.
-		conn.From(r.Context()).SetBodyTimeout(positive(s.limits.BodyTimeout))
+		conn.From(r.Context()).SetBodyTimeout(positive(l.BodyTimeout))
 	}
 
-	p := e.find(r.Host)
+	p := at.find(r.Host)
 	switch {
 	case p == nil:
 		plainError(w, r, http.StatusNotFound, fmt.Sprintf("no site here has the host name %q", r.Host))
-	case p.asksClientElsewhere(e, r):
+	case p.asksClientElsewhere(at, r):
 		p.site.fail(w, r, http.StatusMisdirectedRequest, 0)
-	case s.limits.Concurrent > 0 && n > int64(s.limits.Concurrent):
+	case l.Concurrent > 0 && n > int64(l.Concurrent):
 		w.Header().Set("Retry-After", "1")
 		p.site.fail(w, r, http.StatusServiceUnavailable, 2)
 	case r.ProtoMajor >= 2:
-		e.serveHTTP2(p.site, w, r)
-	case s.admit(p.site, w, r):
+		p.site.serveHTTP2(l, w, r)
+	case p.site.admit(l, w, r):
 		if r.ContentLength == 0 {
 			p.site.Handler.ServeHTTP(w, r)
 			return
 		}
-		e.serveBody(p.site, w, r)
+		p.site.serveBody(l, w, r)
 	}
 }
 
 // admit answers requests that are too long, false, or lets them pass.
-func (s *Server) admit(site *Site, w http.ResponseWriter, r *http.Request) bool {
-	l := &s.limits
+func (s *Site) admit(l *Limits, w http.ResponseWriter, r *http.Request) bool {
 	if path, query, _ := strings.Cut(r.RequestURI, "?"); l.URL > 0 && len(path) > l.URL {
-		site.fail(w, r, http.StatusNotFound, 14)
+		s.fail(w, r, http.StatusNotFound, 14)
 		return false
 	} else if l.Query > 0 && len(query) > l.Query {
-		site.fail(w, r, http.StatusNotFound, 15)
+		s.fail(w, r, http.StatusNotFound, 15)
 		return false
 	}
 	if l.Body > 0 && r.ContentLength > l.Body {
 		if r.ProtoMajor == 1 {
 			w.Header().Set("Connection", "close")
 		}
-		site.fail(w, r, http.StatusRequestEntityTooLarge, 1)
+		s.fail(w, r, http.StatusRequestEntityTooLarge, 1)
 		return false
 	}
 	return true
 }
 
 // serveBody is for HTTP/1.x requests with a body.
-func (e *endpoint) serveBody(site *Site, w http.ResponseWriter, r *http.Request) {
-	if limit := e.server.limits.Body; limit > 0 && r.ContentLength < 0 {
-		serveUndeclared(site, limit, w, r)
+func (s *Site) serveBody(l *Limits, w http.ResponseWriter, r *http.Request) {
+	if l.Body > 0 && r.ContentLength < 0 {
+		serveUndeclared(s, l.Body, w, r)
 	} else {
-		site.Handler.ServeHTTP(w, r)
+		s.Handler.ServeHTTP(w, r)
 	}
 	if conn.From(r.Context()).BodyTimedOut() {
 		// Whatever the handler made of half a body, it must not look like an answer to a whole one.
@@ -76,8 +78,8 @@ func (e *endpoint) serveBody(site *Site, w http.ResponseWriter, r *http.Request)
 
 // asksClientElsewhere tells whether r reached a place that wants client certificates over a connection that was made
 // for another, which did not ask, or asked for others.
-func (p *place) asksClientElsewhere(e *endpoint, r *http.Request) bool {
-	return p.asksClient() && (r.TLS == nil || e.presented(r.TLS.ServerName) != p)
+func (p *place) asksClientElsewhere(at *places, r *http.Request) bool {
+	return p.asksClient() && (r.TLS == nil || at.presented(r.TLS.ServerName) != p)
 }
 
 func (s *Site) fail(w http.ResponseWriter, r *http.Request, status, substatus int) {

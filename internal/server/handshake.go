@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -14,7 +15,7 @@ import (
 // HTTP/1.x (and handed over as a wrapper that sees the clear text) or HTTP/2 (and must be a *tls.Conn). A failed
 // handshake is handed over too: net/http gets the same error again, logs it, and answers clients that speak plain HTTP.
 type handshaking struct {
-	*wrapping
+	*tap
 	config  *tls.Config
 	timeout time.Duration
 
@@ -22,27 +23,34 @@ type handshaking struct {
 	failed chan error
 	ctx    context.Context
 	cancel context.CancelFunc
-	tasks  sync.WaitGroup // the accepting goroutine and one for each handshake
-	once   sync.Once
+	run    sync.WaitGroup // the accepting goroutine
+	shakes sync.WaitGroup
+	over   chan struct{} // closed when the tap is and no handshake is under way
 }
 
-func newHandshaking(l *wrapping, config *tls.Config, timeout time.Duration) *handshaking {
-	h := &handshaking{wrapping: l, config: config, timeout: timeout, ready: make(chan net.Conn), failed: make(chan error)}
+func newHandshaking(t *tap, config *tls.Config, timeout time.Duration) *handshaking {
+	h := &handshaking{
+		tap: t, config: config, timeout: timeout,
+		ready: make(chan net.Conn), failed: make(chan error), over: make(chan struct{}),
+	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	h.tasks.Add(1)
-	go h.run()
+	h.run.Go(h.accept)
 	return h
 }
 
-// run accepts until Close.
-func (h *handshaking) run() {
-	defer h.tasks.Done()
+// accept accepts until the tap is closed, then waits for the handshakes under way: a client that was accepted is served.
+func (h *handshaking) accept() {
+	defer close(h.over)
+	defer h.shakes.Wait()
 	for {
-		c, err := h.wrapping.Accept()
+		c, err := h.tap.Accept()
 		if err == nil {
-			h.tasks.Add(1)
-			go h.shake(conn.Server(c.(*conn.Conn), h.config))
+			t := conn.Server(c.(*conn.Conn), h.config)
+			h.shakes.Go(func() { h.shake(t) })
 			continue
+		}
+		if h.stopped.Load() && errors.Is(err, net.ErrClosed) {
+			return
 		}
 		select {
 		case h.failed <- err: // net/http decides whether to go on, and waits before it asks again
@@ -53,7 +61,6 @@ func (h *handshaking) run() {
 }
 
 func (h *handshaking) shake(t *tls.Conn) {
-	defer h.tasks.Done()
 	if h.timeout > 0 {
 		_ = t.SetDeadline(time.Now().Add(h.timeout))
 	}
@@ -76,6 +83,8 @@ func (h *handshaking) Accept() (net.Conn, error) {
 		return c, nil
 	case err := <-h.failed:
 		return nil, err
+	case <-h.over:
+		return nil, net.ErrClosed
 	case <-h.ctx.Done():
 		return nil, net.ErrClosed
 	}
@@ -83,8 +92,8 @@ func (h *handshaking) Accept() (net.Conn, error) {
 
 // Close ends handshakes under way and returns when none is left.
 func (h *handshaking) Close() error {
-	h.once.Do(h.cancel)
-	err := h.wrapping.Close()
-	h.tasks.Wait()
+	h.cancel()
+	err := h.tap.Close()
+	h.run.Wait()
 	return err
 }

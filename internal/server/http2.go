@@ -11,11 +11,10 @@ import (
 
 // serveHTTP2 is for one stream of an HTTP/2 connection. The connection's clocks see all streams together, so each stream
 // gets its own here: its body must arrive, and its client must open the window, within the limits.
-func (e *endpoint) serveHTTP2(site *Site, w http.ResponseWriter, r *http.Request) {
-	if !e.server.admit(site, w, r) {
+func (s *Site) serveHTTP2(l *Limits, w http.ResponseWriter, r *http.Request) {
+	if !s.admit(l, w, r) {
 		return
 	}
-	l := &e.server.limits
 	stream := &streamWriter{ResponseWriter: w, control: http.NewResponseController(w), limit: positive(l.WriteTimeout)}
 	var body *streamBody
 	if r.ContentLength != 0 {
@@ -28,12 +27,12 @@ func (e *endpoint) serveHTTP2(site *Site, w http.ResponseWriter, r *http.Request
 		r = &inner
 	}
 	defer stream.finish()
-	site.Handler.ServeHTTP(stream, r)
+	s.Handler.ServeHTTP(stream, r)
 	switch {
 	case body != nil && body.timedOut:
 		panic(http.ErrAbortHandler)
 	case body != nil && body.tooLarge && !stream.wrote:
-		site.fail(w, r, http.StatusRequestEntityTooLarge, 1)
+		s.fail(w, r, http.StatusRequestEntityTooLarge, 1)
 	}
 }
 

@@ -3,6 +3,11 @@
 //
 // A [Server] goes New, Listen, Serve, Shutdown. New reads and checks everything that can be wrong in a configuration, Listen
 // takes the addresses (all or none), Serve answers until Shutdown, and Shutdown returns when nothing of the server runs any more.
+// Meanwhile Prepare and Commit put other sites and limits in the place of those there are.
+//
+// An endpoint is an address with its socket, a service is what accepts from it with some limits, a plan is what requests are
+// answered by. Other sites are another plan for the same services; other limits of connections are another service for the same
+// socket, beside the old one, which keeps its connections and gets the new plan too.
 //
 // HTTP/1.x and HTTP/2 are net/http's. Handlers get its own ResponseWriter, so that sendfile, Flush and ResponseController work
 // at full speed, with two exceptions: a body of undeclared length (HTTP/1.x), and HTTP/2. Every request's context leads to its
@@ -11,11 +16,11 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -33,16 +38,25 @@ type Site struct {
 
 // Server serves sites. Make it with [New].
 type Server struct {
-	limits    Limits
 	log       *slog.Logger
-	endpoints []*endpoint
+	inherited []*net.TCPListener
 
-	mu    sync.Mutex
-	state state // guarded by mu
+	mu        sync.Mutex // guards the fields below
+	state     state
+	plan      *plan
+	endpoints []*endpoint // in the order of the plan
+	leaving   []*service  // that are given up and still have connections
+	preparing bool        // an Update is neither committed nor discarded
+
+	failed   chan error      // of a listener
+	stopping chan struct{}   // closed by the first Shutdown
+	ended    context.Context // ends when Shutdown does
+	end      context.CancelFunc
+	leavers  sync.WaitGroup // goroutines that see what is given up to its end
 
 	requests atomic.Int64 // handlers that run; over HTTP/2 they may outlive their connection's goroutine
 	conns    atomic.Int64 // connections that net/http serves
-	serving  atomic.Int64 // endpoints that accept
+	serving  atomic.Int64 // services that accept
 	over     atomic.Bool  // no handler begins any more
 }
 
@@ -68,41 +82,69 @@ func New(sites []Site, limits Limits, log *slog.Logger) (*Server, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	s := &Server{limits: limits.WithDefaults(), log: log}
-	var err error
-	if s.endpoints, err = plan(s, sites); err != nil {
+	p, err := newPlan(sites, limits)
+	if err != nil {
 		return nil, err
 	}
-	for _, e := range s.endpoints {
-		e.http = s.newHTTP(e)
-	}
+	s := &Server{log: log, plan: p, failed: make(chan error, 1), stopping: make(chan struct{})}
+	s.ended, s.end = context.WithCancel(context.Background())
 	return s, nil
 }
 
+// Inherit gives the server sockets that listen already. An address that one of them is bound to is not taken anew; a
+// binding to all addresses finds a socket that is bound to all of IPv6 or of IPv4. It must be called before Listen. Shutdown
+// closes them all, used or not; the result of Prepare may use them too.
+func (s *Server) Inherit(sockets []*net.TCPListener) { s.inherited = sockets }
+
 // Listen takes all addresses, or none and returns why. Clients can connect from here on and wait for [Server.Serve].
 func (s *Server) Listen() error {
-	if err := s.move(made, listening); err != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != made {
+		return fmt.Errorf("server cannot be %v: it is %v, not %v", listening, s.state, made)
+	}
+	endpoints, err := s.listen(s.plan, nil)
+	if err != nil {
 		return err
 	}
-	for _, e := range s.endpoints {
+	s.endpoints, s.state = endpoints, listening
+	return nil
+}
+
+// listen finds or makes the endpoints of a plan. After an error those it made are closed.
+func (s *Server) listen(p *plan, there []*endpoint) ([]*endpoint, error) {
+	list := make([]*endpoint, len(p.places))
+	for i, at := range p.places {
+		if n := slices.IndexFunc(there, func(e *endpoint) bool { return e.addr == at.addr }); n >= 0 {
+			list[i] = there[n]
+			continue
+		}
+		e := &endpoint{server: s, addr: at.addr}
 		if err := e.listen(); err != nil {
-			s.closeListeners()
-			for _, e := range s.endpoints {
-				e.listener = nil
-			}
-			return errors.Join(err, s.move(listening, made))
+			closeAllBut(there, list[:i])
+			return nil, err
+		}
+		list[i] = e
+	}
+	return list, nil
+}
+
+// closeAllBut gives up the endpoints of list that are not in kept.
+func closeAllBut(kept, list []*endpoint) {
+	for _, e := range list {
+		if !slices.Contains(kept, e) {
+			e.close()
 		}
 	}
-	return nil
 }
 
 // Addrs returns the addresses listened on, in the order in which the bindings first name them; port 0 is resolved.
 func (s *Server) Addrs() []net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var addrs []net.Addr
 	for _, e := range s.endpoints {
-		if e.listener != nil {
-			addrs = append(addrs, e.listener.Addr())
-		}
+		addrs = append(addrs, e.socket.Addr())
 	}
 	return addrs
 }
@@ -120,44 +162,34 @@ func (s *Server) Serve() error {
 		return fmt.Errorf("server cannot serve: it is %v, not listening", s.state)
 	}
 	s.state = serving
-	s.serving.Add(int64(len(s.endpoints)))
+	for i, e := range s.endpoints {
+		s.serve(e, s.plan.places[i])
+	}
 	s.mu.Unlock()
 
-	failed := make(chan error, len(s.endpoints))
+	select {
+	case err := <-s.failed:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		closeAllBut(nil, s.endpoints)
+		return err
+	case <-s.stopping:
+		return ErrClosed
+	}
+}
+
+// serve has a new service accept at an endpoint. The lock is held.
+func (s *Server) serve(e *endpoint, at *places) {
+	v := s.newService(e, at)
+	e.services = append(e.services, v)
+	v.begin()
+}
+
+// services are all that may have a connection. The lock is held.
+func (s *Server) services() []*service {
+	list := slices.Clone(s.leaving)
 	for _, e := range s.endpoints {
-		go func() {
-			defer s.serving.Add(-1)
-			failed <- e.http.Serve(e.accepting())
-		}()
+		list = append(list, e.services...)
 	}
-	var first error
-	for range s.endpoints {
-		err := <-failed
-		if first == nil || errors.Is(first, ErrClosed) {
-			first = err
-		}
-		if !errors.Is(err, ErrClosed) {
-			s.closeListeners()
-		}
-	}
-	return first
+	return list
 }
-
-func (s *Server) move(from, to state) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state != from {
-		return fmt.Errorf("server cannot be %v: it is %v, not %v", to, s.state, from)
-	}
-	s.state = to
-	return nil
-}
-
-func (s *Server) closeListeners() {
-	for _, e := range s.endpoints {
-		e.close()
-	}
-}
-
-// baseContext is the parent of all requests' contexts.
-func (s *Server) baseContext(net.Listener) context.Context { return context.Background() }

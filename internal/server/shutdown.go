@@ -18,18 +18,25 @@ const lastWait = 10 * time.Second
 // behind; the error says so, and only ending the process frees it. Shutdown may be called in any state and more than once.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
-	s.state = stopped
+	if s.state != stopped {
+		s.state = stopped
+		close(s.stopping)
+	}
+	services := s.services()
 	s.mu.Unlock()
 
-	err := s.drain(ctx)
-	s.closeListeners() // those that never served
+	s.closeListeners(services)
+	err := s.drain(ctx, services)
 	cut := s.requests.Load()
 	if err != nil {
-		for _, e := range s.endpoints {
-			_ = e.http.Close()
+		for _, v := range services {
+			_ = v.http.Close()
 		}
 	}
-	if !s.wait() {
+	ended := s.wait()
+	s.end()
+	s.leavers.Wait()
+	if !ended {
 		return errors.Join(fmt.Errorf("shutdown: %d requests were cut, %d of them still run", cut, s.requests.Load()), err)
 	}
 	if err == nil || cut == 0 { // without a request, only connections were left
@@ -38,12 +45,25 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return fmt.Errorf("shutdown: %d requests were cut: %w", cut, err)
 }
 
-// drain lets all endpoints finish at the same time. An error means that some did not.
-func (s *Server) drain(ctx context.Context) error {
-	errs := make([]error, len(s.endpoints))
+// closeListeners refuses new clients.
+func (s *Server) closeListeners(services []*service) {
+	for _, v := range services {
+		v.refuse()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	closeAllBut(nil, s.endpoints)
+	for _, l := range s.inherited {
+		_ = l.Close()
+	}
+}
+
+// drain lets all services finish at the same time. An error means that some did not.
+func (s *Server) drain(ctx context.Context, services []*service) error {
+	errs := make([]error, len(services))
 	var all sync.WaitGroup
-	for i, e := range s.endpoints {
-		all.Go(func() { errs[i] = e.http.Shutdown(ctx) })
+	for i, v := range services {
+		all.Go(func() { errs[i] = v.http.Shutdown(ctx) })
 	}
 	all.Wait()
 	for _, err := range errs {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"os"
 
 	"github.com/isapid/isapid/internal/conn"
@@ -74,6 +75,7 @@ func (p *place) setClientAuth(config *tls.Config) error {
 	if err != nil {
 		return fmt.Errorf("read CA file: %w", err)
 	}
+	p.ca = string(pem)
 	config.ClientCAs = x509.NewCertPool()
 	if !config.ClientCAs.AppendCertsFromPEM(pem) {
 		return fmt.Errorf("CA file %q holds no certificate in PEM", p.CAFile)
@@ -85,18 +87,42 @@ func (p *place) setClientAuth(config *tls.Config) error {
 func (p *place) asksClient() bool { return p.tls != nil && p.tls.ClientAuth != tls.NoClientCert }
 
 // presented returns the place whose certificate a client that asked for name gets.
-func (e *endpoint) presented(name string) *place {
-	if p := e.find(name); p != nil {
+func (at *places) presented(name string) *place {
+	if p := at.find(name); p != nil {
 		return p
 	}
-	return e.first
+	return at.first
+}
+
+// sameClients says whether a connection that was made when old held may go on where at does. One that carries the identity of
+// a client must not, if anything has changed about whom the address asks for it.
+func (at *places) sameClients(old *places) bool {
+	a, b := at.clients(), old.clients()
+	return len(a) == 0 && len(b) == 0 || maps.Equal(a, b)
+}
+
+// clients says for every host who may come in; nil if nobody is asked.
+func (at *places) clients() map[string]string {
+	var all map[string]string
+	for _, p := range at.hosts {
+		if p.asksClient() && all == nil {
+			all = map[string]string{}
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	for host, p := range at.hosts {
+		all[host] = p.ClientAuth + " " + p.ca
+	}
+	return all
 }
 
 // tlsConfig chooses the certificate by the server name the client sends.
-func (e *endpoint) tlsConfig() *tls.Config {
-	config := e.first.tls.Clone()
+func (v *service) tlsConfig() *tls.Config {
+	config := v.now.Load().first.tls.Clone()
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		p := e.presented(hello.ServerName)
+		p := v.now.Load().presented(hello.ServerName)
 		conn.Of(hello.Conn).SetServerCertificate(p.tls.Certificates[0].Leaf)
 		return p.tls, nil
 	}

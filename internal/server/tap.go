@@ -1,0 +1,56 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/isapid/isapid/internal/conn"
+)
+
+// tap accepts from a socket until it is closed, and leaves the socket open: another one can go on with it. Every connection
+// becomes a [*conn.Conn].
+type tap struct {
+	socket
+	timeout time.Duration // of writes
+
+	stopped atomic.Bool
+	left    chan struct{} // closed when it will not touch the socket again
+	once    sync.Once
+}
+
+func newTap(s socket, timeout time.Duration) *tap {
+	return &tap{socket: s, timeout: timeout, left: make(chan struct{})}
+}
+
+// Accept implements [net.Listener]. Only one goroutine may call it.
+func (t *tap) Accept() (net.Conn, error) {
+	if t.stopped.Load() {
+		t.leave()
+		return nil, net.ErrClosed
+	}
+	c, err := t.socket.Accept()
+	switch {
+	case err == nil:
+		wrapped := conn.Wrap(c)
+		wrapped.SetWriteTimeout(t.timeout)
+		return wrapped, nil
+	case t.stopped.Load() && errors.Is(err, os.ErrDeadlineExceeded):
+		t.leave()
+		return nil, net.ErrClosed
+	}
+	return nil, err
+}
+
+func (t *tap) leave() { t.once.Do(func() { close(t.left) }) }
+
+// Close implements [net.Listener]: it ends Accept, and only that. A connection that was just accepted is still handed over.
+func (t *tap) Close() error {
+	if t.stopped.Swap(true) {
+		return nil
+	}
+	return t.socket.SetDeadline(time.Unix(1, 0))
+}
