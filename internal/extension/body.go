@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/isapid/isapid/internal/conn"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
 )
@@ -59,19 +60,12 @@ func (q *request) readAhead() error {
 		return nil
 	}
 	buf := q.slot.Data(limit)
-	n, err := io.ReadFull(q.r.Body, buf)
-	b.ahead = buf[:n]
-	switch {
-	case err == io.EOF || err == io.ErrUnexpectedEOF && q.r.ContentLength < 0:
-		b.whole = true
-	case err != nil:
-		return err
-	case int64(n) == q.r.ContentLength:
-		b.whole = true
-	default:
+	n, whole, err := conn.ReadAhead(q.r, buf)
+	b.ahead, b.whole = buf[:n], whole
+	if err == nil && !whole {
 		q.duplex()
 	}
-	return nil
+	return err
 }
 
 // duplex allows the extension to read on after it has begun to write.

@@ -132,11 +132,10 @@ func (i *Image) readAhead(rw http.ResponseWriter, r *http.Request, m *wire.Messa
 	}
 	if limit > 0 {
 		buf := make([]byte, limit)
-		n, err := io.ReadFull(r.Body, buf)
-		m.Body = buf[:n]
+		n, whole, err := conn.ReadAhead(r, buf)
+		m.Body, m.Whole = buf[:n], whole
 		switch {
-		case err == io.EOF, err == io.ErrUnexpectedEOF && r.ContentLength < 0, err == nil && int64(n) == r.ContentLength:
-			m.Whole = true
+		case whole:
 			return nil
 		case err != nil:
 			m.SetBodyError(err)

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -186,6 +187,16 @@ func testBrokenBody(t *testing.T, s *suite) {
 	for _, bad := range []string{"Transfer-Encoding: chunked\r\n\r\nno\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n"} {
 		if got := srv.raw("POST /app.dll?never HTTP/1.1\r\nHost: h\r\n" + bad); !strings.HasPrefix(got, "HTTP/1.1 400 Bad Request") || !strings.Contains(got, "Connection: close") {
 			t.Errorf("bad chunks in the read-ahead: %q", got)
+		}
+	}
+	for _, half := range []string{"Transfer-Encoding: chunked\r\n\r\n5\r\nhel", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "Content-Length: 5\r\n\r\nhel"} {
+		c := srv.dial()
+		fmt.Fprint(c, "POST /app.dll?never HTTP/1.1\r\nHost: h\r\n"+half)
+		_ = c.(*net.TCPConn).CloseWrite()
+		got, _ := io.ReadAll(c)
+		c.Close()
+		if !strings.HasPrefix(string(got), "HTTP/1.1 400 Bad Request") {
+			t.Errorf("half a body in the read-ahead, %q: %q", half, got)
 		}
 	}
 }
