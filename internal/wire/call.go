@@ -403,6 +403,9 @@ func (c *Call) keep(f *frame) {
 	} else {
 		c.last = len(c.in)
 	}
+	if c.in == nil {
+		c.in = make([]byte, 0, usualOut)
+	}
 	c.in = append(appendHeader(c.in, f.kind, f.flags, f.id, len(f.payload)), f.payload...)
 }
 

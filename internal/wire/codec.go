@@ -7,7 +7,19 @@ import "encoding/binary"
 
 type decoder struct {
 	b   []byte
+	s   string // ends with the same bytes as b, or is shorter: what texts are cut from
 	bad bool
+}
+
+// maxShared is how long a payload may be whose texts share one copy of it: they keep all of it.
+const maxShared = 8 << 10
+
+// decode begins with a payload that is mostly texts.
+func decode(p []byte) decoder {
+	if len(p) > maxShared {
+		return decoder{b: p}
+	}
+	return decoder{b: p, s: string(p)}
 }
 
 func (d *decoder) fail() { d.b, d.bad = nil, true }
@@ -60,7 +72,13 @@ func (d *decoder) bytes() []byte {
 	return p
 }
 
-func (d *decoder) string() string { return string(d.bytes()) }
+func (d *decoder) string() string {
+	p := d.bytes()
+	if from := len(d.s) - len(d.b) - len(p); from >= 0 && d.s != "" {
+		return d.s[from : from+len(p)]
+	}
+	return string(p)
+}
 
 // count is the number of things that follow, each of which takes at least size bytes. What comes of them takes more memory
 // than they do here: room for all of them at once is not to be made before they are seen.

@@ -93,7 +93,7 @@ func (q *Request) appendTarget(b []byte) []byte {
 const maxStatus = 999
 
 func decodeRequest(p []byte) (*Request, error) {
-	d := decoder{b: p}
+	d := decode(p)
 	q := &Request{For: int(d.int(ForError))}
 	q.Image = d.uint()
 	q.Parent = d.uint()
@@ -245,7 +245,7 @@ func (h *head) append(b []byte) []byte {
 }
 
 func decodeHead(p []byte) (h head, err error) {
-	d := decoder{b: p}
+	d := decode(p)
 	h.status = int(d.int(maxStatus))
 	h.reason = d.string()
 	h.header = d.header()

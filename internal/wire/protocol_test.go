@@ -52,7 +52,7 @@ func TestProtocolComplete(t *testing.T) {
 		t.Errorf("only the constants %q are found", names)
 	}
 	for _, name := range names {
-		if name != "maxText" && name != "maxStatus" && name != "maxCertificates" {
+		if name != "maxText" && name != "maxShared" && name != "maxStatus" && name != "maxCertificates" {
 			has(name)
 		}
 	}

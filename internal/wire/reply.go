@@ -19,8 +19,11 @@ type answering struct {
 	hangUp bool
 }
 
+// usualOut is how long the frames of a short answer are together, in bytes.
+const usualOut = 1 << 10
+
 // outFull is when the frames collected so far are sent, in bytes.
-const outFull = 128 << 10
+const outFull = 32 << 10
 
 // Header implements [http.ResponseWriter].
 func (x *Exchange) Header() http.Header {
@@ -42,6 +45,9 @@ func (x *Exchange) HangUp() { x.hangUp = true }
 func (x *Exchange) WriteHeader(status int) {
 	if x.wrote || status < 100 || status > maxStatus {
 		return
+	}
+	if x.out == nil {
+		x.out = make([]byte, 0, usualOut)
 	}
 	h := head{status: status, header: x.Header()}
 	if status >= 200 {
