@@ -23,7 +23,7 @@ type answering struct {
 const usualOut = 1 << 10
 
 // outFull is when the frames collected so far are sent, in bytes.
-const outFull = 32 << 10
+const outFull = 128 << 10
 
 // Header implements [http.ResponseWriter].
 func (x *Exchange) Header() http.Header {
