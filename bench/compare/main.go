@@ -85,7 +85,7 @@ func tools() error {
 
 // report prints one table. Ratios are medians of the ratios of each round, against bare and against nginx + FastCGI.
 func report(connections int, servers []*server, samples map[string][]sample, markdown bool) {
-	row, head := "%-24s %10.1f %10.0f %10.0f %10.0f %10.2f %10.2f\n", "%-24s %10s %10s %10s %10s %10s %10s\n"
+	row, head := "%-25s %10.1f %10.0f %10.0f %10.0f %10.2f %10.2f\n", "%-25s %10s %10s %10s %10s %10s %10s\n"
 	if markdown {
 		row, head = "| %s | %.1f | %.0f | %.0f | %.0f | %.2f | %.2f |\n", "| %s | %s | %s | %s | %s | %s | %s |\n"
 	}

@@ -25,7 +25,7 @@ type server struct {
 const page = "<html><body>hello from GET /hello</body></html>\n"
 
 func startAll(ctx context.Context, dir string) (servers []*server, err error) {
-	for _, start := range []func(context.Context, string) (*server, error){bare, mounted, isapid, nginx, nginxFastCGI, apache} {
+	for _, start := range []func(context.Context, string) (*server, error){bare, mounted, inProcess, isolated, nginx, nginxFastCGI, apache} {
 		s, err := start(ctx, dir)
 		if s != nil {
 			servers = append(servers, s)
@@ -84,8 +84,12 @@ func mounted(ctx context.Context, dir string) (*server, error) {
 	return s, s.start(bin, "-addr", s.addr, "-image", lib)
 }
 
-func isapid(ctx context.Context, dir string) (*server, error) {
-	s := &server{name: "isapid serve", addr: freeAddr(), want: page}
+func inProcess(ctx context.Context, dir string) (*server, error) { return isapid(ctx, dir, "in-process") }
+
+func isolated(ctx context.Context, dir string) (*server, error) { return isapid(ctx, dir, "isolated") }
+
+func isapid(ctx context.Context, dir, mode string) (*server, error) {
+	s := &server{name: "isapid serve, " + mode, addr: freeAddr(), want: page}
 	bin := filepath.Join(dir, "isapid")
 	if err := sh(ctx, "go", "build", "-o", bin, "./cmd/isapid"); err != nil {
 		return nil, err
@@ -99,8 +103,10 @@ func isapid(ctx context.Context, dir string) (*server, error) {
         handlers:
           - path: /hello/*
             extension: %s
-`, s.addr, dir, filepath.Join(dir, "hello.so"))
-	file := filepath.Join(dir, "isapid.yaml")
+pools: {default: {mode: %s}}
+control: {socket: ""}
+`, s.addr, dir, filepath.Join(dir, "hello.so"), mode)
+	file := filepath.Join(dir, mode+".yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
