@@ -195,6 +195,10 @@ func harm(t *testing.T, set pool.Settings, image string) victim {
 		if err := v.pool.Close(ctx); ctx.Err() != nil {
 			t.Errorf("close: %v", err)
 		}
+		if v.server != nil { // no request is inside now
+			v.server.CloseClientConnections()
+			v.server.Close()
+		}
 		if t.Failed() {
 			t.Logf("the log:\n%s", v.log)
 		}
@@ -212,10 +216,6 @@ func harm(t *testing.T, set pool.Settings, image string) victim {
 	}
 	v.server = httptest.NewServer(mux)
 	v.server.Config.ErrorLog = slog.NewLogLogger(v.log, slog.LevelDebug)
-	t.Cleanup(func() {
-		v.server.CloseClientConnections()
-		v.server.Close()
-	})
 	return v
 }
 

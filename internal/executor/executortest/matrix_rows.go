@@ -121,8 +121,8 @@ var Matrix = []Behaviour{
 	{
 		Name: "Unmaps a page of its stack", Fixture: "havoc", Query: "munmap",
 		Doc:       "a mapped buffer freed by the wrong address",
-		InProcess: Expectation{Survives: true, Status: []int{500}, Log: "SIGSEGV (address not mapped)", Note: "the hole stays in the stack of that thread"},
-		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGSEGV (address not mapped)", Replaced: true},
+		InProcess: Expectation{Survives: true, Status: []int{500}, Log: "SIGSEGV", Note: "the hole stays in the stack of that thread"},
+		Isolated:  Expectation{Survives: true, Status: []int{500}, Log: "SIGSEGV", Replaced: true},
 	},
 	{
 		Name: "Crash with all signals blocked", Fixture: "crash", Query: "masked",
