@@ -22,16 +22,16 @@ var layers = map[string][]string{
 	"examples/...": {".", "sdk/go"},
 	"bench/...":    {".", "executor"}, // load generators and the servers compared with
 
-	"front":     {"config", "executor", "extension", "image", "pool", "proc", "remote", "server", "site", "wire"}, // the front process, wired together
-	"server":    {"conn"},                                                                                         // HTTP; knows sites as handlers only, and no processes
-	"pool":      {"executor", "proc", "remote"},                                                                   // which workers there are; one of them is remote
-	"admin":     {"pool"},                                                                                         // what the commands ask a running server; the server itself is an interface there
-	"site":      {"config", "executor"},                                                                           // the URL space; runs nothing itself
-	"remote":    {"conn", "executor", "proc", "wire"},                                                             // one worker process, as the front sees it
-	"worker":    {"conn", "executor", "extension", "native", "proc/sandbox", "wire"},                              // the worker process
-	"wire":      {"executor"},                                                                                     // the protocol between them
-	"extension": {"conn", "executor", "image", "isapi", "native"},                                                 // one request through one loaded image
-	"native":    {"isapi"},                                                                                        // the only crossing into C
+	"front":     {"admin", "config", "executor", "extension", "image", "pool", "proc", "remote", "server", "site", "wire"}, // the front process, wired together
+	"server":    {"conn"},                                                                                                  // HTTP; knows sites as handlers only, and no processes
+	"pool":      {"executor", "proc", "remote"},                                                                            // which workers there are; one of them is remote
+	"admin":     {"pool"},                                                                                                  // what the commands ask a running server; the server itself is an interface there
+	"site":      {"config", "executor"},                                                                                    // the URL space; runs nothing itself
+	"remote":    {"conn", "executor", "proc", "wire"},                                                                      // one worker process, as the front sees it
+	"worker":    {"conn", "executor", "extension", "native", "proc/sandbox", "wire"},                                       // the worker process
+	"wire":      {"executor"},                                                                                              // the protocol between them
+	"extension": {"conn", "executor", "image", "isapi", "native"},                                                          // one request through one loaded image
+	"native":    {"isapi"},                                                                                                 // the only crossing into C
 	"toolchain": {"sdk"},
 	"image":     {},
 	"executor":  {}, // the words that site and the executors share

@@ -14,6 +14,10 @@ import (
 // log writes the line of one request. The URL is logged as the client sent it, with its query: an access log is as private
 // as the URLs of its sites.
 func (o *observer) log(r *http.Request, rec *site.Record, sent *response, took time.Duration, complete bool) {
+	lines := o.access.lines.Load()
+	if lines == nil {
+		return // not any more
+	}
 	status, bytes, substatus := sent.final(complete), sent.bytes, rec.Substatus
 	attrs := make([]slog.Attr, 0, 20)
 	attrs = append(attrs,
@@ -30,7 +34,7 @@ func (o *observer) log(r *http.Request, rec *site.Record, sent *response, took t
 	if !complete {
 		attrs = append(attrs, slog.Bool("broken", true))
 	}
-	o.access.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
+	lines.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
 }
 
 // extensionAttrs is what only the executor knows, as far as there is something to tell.

@@ -38,9 +38,12 @@ func limits(l config.Limits) server.Limits {
 
 // URLs are those under which the sites can be reached, in the order of the configuration. They are known after Start.
 func (f *Front) URLs() []string {
-	ports := f.ports()
+	f.inForce.Lock()
+	cfg, listening := f.setup.Load().cfg, f.server.Addrs()
+	f.inForce.Unlock()
+	ports := portsOf(cfg, listening)
 	var urls []string
-	for _, s := range f.cfg.Sites {
+	for _, s := range cfg.Sites {
 		for _, b := range s.Bindings {
 			scheme, host := "http", b.Host
 			if b.TLS {
@@ -58,12 +61,11 @@ func (f *Front) URLs() []string {
 	return urls
 }
 
-// ports finds the port that is listened on for each address of the configuration; they differ for port 0. The server lists its
+// portsOf finds the port that is listened on for each address of the configuration; they differ for port 0. The server lists its
 // listeners in the order in which bindings first name an address.
-func (f *Front) ports() map[string]string {
+func portsOf(cfg *config.Config, listening []net.Addr) map[string]string {
 	found := map[string]string{}
-	listening := f.server.Addrs()
-	for _, s := range f.cfg.Sites {
+	for _, s := range cfg.Sites {
 		for _, b := range s.Bindings {
 			a := address(b)
 			if _, ok := found[a]; ok || len(listening) == 0 {

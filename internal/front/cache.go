@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
 )
 
@@ -19,19 +20,21 @@ import (
 // every request, and one that was repaired is noticed at once.
 const retryAfter = 30 * time.Second
 
-// cache holds one executor per image and group. It loads an image on the first request; requests that come meanwhile wait for that load.
+// cache holds the executors. It loads an image on the first request; requests that come meanwhile wait for that load.
 type cache struct {
-	load func(image string, g group) (executor.Executor, error)
-	now  func() time.Time
+	now func() time.Time
 
 	mu      sync.Mutex // guards the fields below
 	entries map[key]*entry
+	past    int64 // faults of executors that are closed
 	closed  bool
 }
 
+// key tells executors apart.
 type key struct {
-	image string
-	group group
+	image  string
+	group  group
+	inside inside
 }
 
 // entry is one load and its result. The fields below ready are set before ready is closed and not changed after.
@@ -44,21 +47,95 @@ type entry struct {
 	stamp  stamp     // of the file, before it was loaded
 }
 
-func newCache(load func(image string, g group) (executor.Executor, error)) *cache {
-	return &cache{load: load, now: time.Now, entries: map[key]*entry{}}
-}
+func newCache() *cache { return &cache{now: time.Now, entries: map[key]*entry{}} }
 
-// get is the executor of image in g, loaded if need be. It fails with [executor.ErrClosed] once close began.
-func (c *cache) get(image string, g group) (executor.Executor, error) {
-	e, mine, err := c.entry(key{image, g})
+// get is the executor for k, loaded if need be. It fails with [executor.ErrClosed] once close began.
+func (c *cache) get(k key, load func() (executor.Executor, error)) (executor.Executor, error) {
+	e, mine, err := c.entry(k)
 	if err != nil {
 		return nil, err
 	}
 	if mine {
-		c.fill(e, image, g)
+		c.fill(e, k.image, load)
 	}
 	<-e.ready
 	return e.exec, e.err
+}
+
+// find is the executor for k if there is one, else it fails with [executor.ErrClosed].
+func (c *cache) find(k key) (executor.Executor, error) {
+	c.mu.Lock()
+	e := c.entries[k]
+	c.mu.Unlock()
+	if e == nil {
+		return nil, closedError(k)
+	}
+	<-e.ready
+	return e.exec, e.err
+}
+
+func closedError(k key) error { return fmt.Errorf("image %q: %w", k.image, executor.ErrClosed) }
+
+// has says whether the executor for k is loaded. A failure is forgotten, so that the next get tries again.
+func (c *cache) has(k key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[k]
+	if e == nil {
+		return false
+	}
+	select {
+	case <-e.ready:
+	default:
+		return true // get waits for it
+	}
+	if e.err != nil {
+		delete(c.entries, k)
+	}
+	return e.err == nil
+}
+
+// remove takes away what nobody wants. The caller must close it.
+func (c *cache) remove(unwanted func(key) bool) map[key]*entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	removed := map[key]*entry{}
+	for k, e := range c.entries {
+		if unwanted(k) {
+			removed[k] = e
+			delete(c.entries, k)
+		}
+	}
+	return removed
+}
+
+func (c *cache) keys() []key {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.entries))
+}
+
+// groups are those in whose workers something is loaded, or may be.
+func (c *cache) groups() map[group]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := map[group]bool{}
+	for k := range c.entries {
+		if !k.inside.here || k.inside.onFault == config.FaultIsolate {
+			all[k.group] = true
+		}
+	}
+	return all
+}
+
+// end closes what was removed.
+func (c *cache) end(ctx context.Context, k key, e *entry) error {
+	<-e.ready
+	err := closeOne(ctx, k, e)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.past += faultsOf(e)
+	return err
 }
 
 // entry finds the entry for k or makes one, which the caller must fill.
@@ -66,7 +143,7 @@ func (c *cache) entry(k key) (e *entry, mine bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, false, fmt.Errorf("image %q: %w", k.image, executor.ErrClosed)
+		return nil, false, closedError(k)
 	}
 	if e := c.entries[k]; e != nil && !c.stale(e, k.image) {
 		return e, false, nil
@@ -87,11 +164,11 @@ func (c *cache) stale(e *entry, image string) bool {
 }
 
 // fill loads the image of an entry that was just made.
-func (c *cache) fill(e *entry, image string, g group) {
+func (c *cache) fill(e *entry, image string, load func() (executor.Executor, error)) {
 	defer close(e.ready)
 	e.err = errors.New("load did not end") // what the others see should load panic
 	e.stamp = stampOf(image)
-	e.exec, e.err = c.load(image, g)
+	e.exec, e.err = load()
 	e.failed = c.now()
 }
 
@@ -129,8 +206,8 @@ func closeOne(ctx context.Context, k key, e *entry) error {
 // loaded lists what is loaded, by image and pool.
 func (c *cache) loaded() []Extension {
 	list := []Extension{}
-	c.each(func(k key, e executor.Executor) {
-		list = append(list, Extension{k.image, k.group.name, e.Description()})
+	c.each(func(k key, e *entry) {
+		list = append(list, Extension{k.image, k.group.name, e.exec.Description(), k.inside.here})
 	})
 	slices.SortFunc(list, func(a, b Extension) int {
 		return cmp.Or(strings.Compare(a.Image, b.Image), strings.Compare(a.Pool, b.Pool))
@@ -140,23 +217,28 @@ func (c *cache) loaded() []Extension {
 
 // faults is how many faults were contained, in requests and outside of them.
 func (c *cache) faults() (n int64) {
-	c.each(func(_ key, e executor.Executor) {
-		if counts, ok := e.(interface{ Faults() int64 }); ok {
-			n += counts.Faults()
-		}
-	})
-	return n
+	c.each(func(_ key, e *entry) { n += faultsOf(e) })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return n + c.past
+}
+
+func faultsOf(e *entry) int64 {
+	if counts, ok := e.exec.(interface{ Faults() int64 }); ok {
+		return counts.Faults()
+	}
+	return 0
 }
 
 // each calls f for what is loaded, or was when the cache was closed.
-func (c *cache) each(f func(key, executor.Executor)) {
+func (c *cache) each(f func(key, *entry)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for k, e := range c.entries {
 		select {
 		case <-e.ready:
 			if e.err == nil {
-				f(k, e.exec)
+				f(k, e)
 			}
 		default:
 		}

@@ -29,20 +29,25 @@ func (c *closing) Close(context.Context) error {
 	return c.err
 }
 
+func keyIn(pool, image string) key { return key{image: image, group: group{pool: pool, name: pool}} }
+
 func TestConcurrentRequestsShareOneLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var loads []string
 		release := make(chan struct{})
 		want := &closing{closed: make(chan struct{})}
-		c := newCache(func(image string, g group) (executor.Executor, error) {
-			loads = append(loads, image+" "+g.pool)
-			<-release
-			return want, nil
-		})
+		c := newCache()
+		get := func(k key) (executor.Executor, error) {
+			return c.get(k, func() (executor.Executor, error) {
+				loads = append(loads, k.image+" "+k.group.pool)
+				<-release
+				return want, nil
+			})
+		}
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() {
-				got, err := c.get("a.so", group{"p", "p"})
+				got, err := get(keyIn("p", "a.so"))
 				if err != nil || got != want {
 					t.Errorf("get = %v, %v; want the one executor", got, err)
 				}
@@ -54,7 +59,7 @@ func TestConcurrentRequestsShareOneLoad(t *testing.T) {
 		if len(loads) != 1 || loads[0] != "a.so p" {
 			t.Errorf("loads %q, want one of a.so for p", loads)
 		}
-		if _, err := c.get("a.so", group{"q", "q"}); err != nil || len(loads) != 2 {
+		if _, err := get(keyIn("q", "a.so")); err != nil || len(loads) != 2 {
 			t.Errorf("another pool: %v, %d loads; want its own executor", err, len(loads))
 		}
 	})
@@ -71,7 +76,7 @@ func TestFailedLoadIsRemembered(t *testing.T) {
 	write("bad")
 	now := time.Unix(1, 0)
 	loads, bad := 0, errors.New("bad image")
-	c := newCache(func(string, group) (executor.Executor, error) { loads++; return nil, bad })
+	c := newCache()
 	c.now = func() time.Time { return now }
 
 	for _, step := range []struct {
@@ -88,7 +93,7 @@ func TestFailedLoadIsRemembered(t *testing.T) {
 		{"still gone", func() {}, 4},
 	} {
 		step.do()
-		if _, err := c.get(image, group{"p", "p"}); !errors.Is(err, bad) {
+		if _, err := c.get(keyIn("p", image), func() (executor.Executor, error) { loads++; return nil, bad }); !errors.Is(err, bad) {
 			t.Errorf("%s: error %v, want %v", step.name, err, bad)
 		}
 		if loads != step.loads {
@@ -99,17 +104,20 @@ func TestFailedLoadIsRemembered(t *testing.T) {
 
 func TestCloseEndsAllAndRefuses(t *testing.T) {
 	good, bad := &closing{closed: make(chan struct{})}, &closing{closed: make(chan struct{}), err: errors.New("stuck")}
-	c := newCache(func(image string, _ group) (executor.Executor, error) {
-		switch image {
-		case "good.so":
-			return good, nil
-		case "bad.so":
-			return bad, nil
-		}
-		return nil, errors.New("no such image")
-	})
+	c := newCache()
+	get := func(image string) (executor.Executor, error) {
+		return c.get(keyIn("p", image), func() (executor.Executor, error) {
+			switch image {
+			case "good.so":
+				return good, nil
+			case "bad.so":
+				return bad, nil
+			}
+			return nil, errors.New("no such image")
+		})
+	}
 	for _, image := range []string{"good.so", "bad.so", "missing.so"} {
-		c.get(image, group{"p", "p"})
+		get(image)
 	}
 	err := c.close(t.Context())
 	if !errors.Is(err, bad.err) {
@@ -117,7 +125,7 @@ func TestCloseEndsAllAndRefuses(t *testing.T) {
 	}
 	<-good.closed
 	<-bad.closed
-	if _, err := c.get("good.so", group{"p", "p"}); !errors.Is(err, executor.ErrClosed) {
+	if _, err := get("good.so"); !errors.Is(err, executor.ErrClosed) {
 		t.Errorf("get after close: %v, want ErrClosed", err)
 	}
 }

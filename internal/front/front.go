@@ -1,33 +1,42 @@
 // Package front is the front process: it makes sites, executors and listeners from a configuration and takes them through their life.
 //
 // A [Front] goes New, Start, Serve, Drain. New checks, Start loads the extensions that the configuration names and takes
-// the addresses, Serve answers until its context ends, Drain waits for what runs and closes the extensions. Signals are not
-// its business: whoever owns the process decides when Serve ends and how long Drain may take.
+// the addresses, Serve answers until its context ends, Drain waits for what runs and closes the extensions. Meanwhile Reload puts
+// another configuration in force. Signals are not its business: whoever owns the process decides when Serve ends and how long
+// Drain may take. A [Control] is what the commands to a running server reach.
 package front
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
+	"net"
+	"sync"
+	"sync/atomic"
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/server"
-	"github.com/isapid/isapid/internal/site"
 )
 
-// Front is one running configuration. Make it with [New].
+// Front is a server with its extensions. Make it with [New].
 type Front struct {
-	cfg      *config.Config
 	log      *slog.Logger
 	observer observer
 	cache    *cache
 	pools    *pools
-	sites    []*site.Site
 	server   *server.Server
-	access   *os.File // nil: no access log
+	setup    atomic.Pointer[setup] // the one in force
+
+	reloading chan struct{}   // has an element while a configuration is being changed or cleaned up after
+	former    []*setup        // that are not over; changed only while reloading
+	epoch     int             // the highest there was; likewise
+	inForce   sync.Mutex      // held while setup and server change, which belong together
+	ending    context.Context // ends when Drain begins
+	end       context.CancelFunc
+	hurry     context.Context // ends when Drain may not wait any more
+	hurryUp   context.CancelCauseFunc
+	cleaning  sync.WaitGroup // goroutines that close what is not needed any more
 }
 
 // LoadError is a fixed image that could not be loaded. [Front.Start] joins one for each.
@@ -52,43 +61,32 @@ func New(cfg *config.Config, log *slog.Logger) (f *Front, err error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	f = &Front{cfg: cfg, log: log}
-	f.pools = newPools(cfg, log)
-	f.cache = newCache(f.load)
-	sites, err := f.makeSites()
+	f = &Front{log: log, pools: newPools(log), cache: newCache(), reloading: make(chan struct{}, 1)}
+	f.ending, f.end = context.WithCancel(context.Background())
+	f.hurry, f.hurryUp = context.WithCancelCause(context.Background())
+	s, err := f.newSetup(cfg, nil)
 	if err != nil {
 		return nil, err
 	}
-	if f.server, err = server.New(sites, limits(cfg.Limits), log); err != nil {
+	if f.server, err = server.New(f.listed(s), limits(cfg.Limits), log); err != nil {
 		return nil, err
 	}
+	f.setup.Store(s)
 	return f, nil
 }
 
-// makeSites makes the URL space of every site.
-func (f *Front) makeSites() ([]server.Site, error) {
-	open := func(image string, app *executor.App) (executor.Executor, error) {
-		return f.cache.get(image, groupOf(f.cfg, image, app))
-	}
-	var list []server.Site
-	for i := range f.cfg.Sites {
-		c := &f.cfg.Sites[i]
-		s, err := site.New(f.cfg, c, open, f.log)
-		if err != nil {
-			return nil, err
-		}
-		f.sites = append(f.sites, s)
-		list = append(list, server.Site{Name: c.Name, Bindings: bindings(c), Handler: f.observer.handler(s)})
-	}
-	return list, nil
-}
+// Inherit gives the front sockets that listen already; see [server.Server.Inherit]. It must be called before Start.
+func (f *Front) Inherit(sockets []*net.TCPListener) { f.server.Inherit(sockets) }
 
 // Start begins the access log, loads every image that a handler names and takes all addresses. Its error joins all that is
 // wrong: a [*LoadError] for each image and a [*ListenError]. After an error nothing is left to drain.
 func (f *Front) Start() error {
-	errs := f.loadFixed()
-	if err := f.openAccessLog(); err != nil {
+	s := f.setup.Load()
+	errs := f.loadFixed(context.Background(), s)
+	if file, err := openAccessLog(s.cfg); err != nil {
 		errs = append(errs, err)
+	} else if file != nil {
+		_ = f.observer.access.replace(file) // there was none to close
 	}
 	if err := f.server.Listen(); err != nil {
 		errs = append(errs, &ListenError{err})
@@ -99,33 +97,12 @@ func (f *Front) Start() error {
 	return errors.Join(append(errs, f.Drain(context.Background()))...)
 }
 
-func (f *Front) openAccessLog() (err error) {
-	name := f.cfg.Log.AccessFile
-	if name == "" {
-		return nil
-	}
-	if f.access, err = os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640); err != nil {
-		return fmt.Errorf("open access log: %w", err)
-	}
-	f.observer.access = slog.New(slog.NewJSONHandler(f.access, nil))
-	return nil
-}
-
 // loadFixed loads the images that do not depend on a request.
-func (f *Front) loadFixed() (errs []error) {
-	tried := map[key]bool{}
-	for _, s := range f.cfg.Sites {
-		for _, a := range s.Applications {
-			for _, h := range a.Handlers {
-				k := key{h.Extension, groupOf(f.cfg, h.Extension, &executor.App{SiteName: s.Name, Path: a.Path, Pool: a.Pool})}
-				if h.Extension == "" || tried[k] {
-					continue
-				}
-				tried[k] = true
-				if _, err := f.cache.get(k.image, k.group); err != nil {
-					errs = append(errs, &LoadError{k.image, k.group.name, err})
-				}
-			}
+func (f *Front) loadFixed(ctx context.Context, s *setup) (errs []error) {
+	for _, k := range s.fixed() {
+		f.cache.has(k) // a failure from before says nothing about now
+		if _, err := f.cache.get(k, func() (executor.Executor, error) { return f.load(ctx, s, k) }); err != nil {
+			errs = append(errs, &LoadError{k.image, k.group.name, err})
 		}
 	}
 	return errs
@@ -147,9 +124,12 @@ func (f *Front) Serve(ctx context.Context) error {
 // Drain stops listening, waits for the requests that run until ctx ends, cuts the rest, and closes every extension. It
 // must be called after a successful Start, once. The error says what did not end by itself.
 func (f *Front) Drain(ctx context.Context) error {
+	f.inForce.Lock()
+	f.end()
+	f.inForce.Unlock()
+	defer context.AfterFunc(ctx, func() { f.hurryUp(context.Cause(ctx)) })()
 	err := errors.Join(f.server.Shutdown(ctx), f.cache.close(ctx), f.pools.close(ctx))
-	if f.access != nil {
-		err = errors.Join(err, f.access.Close())
-	}
-	return err
+	f.cleaning.Wait()
+	f.hurryUp(nil)
+	return errors.Join(err, f.observer.access.replace(nil))
 }

@@ -1,7 +1,6 @@
 package front
 
 import (
-	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -11,7 +10,7 @@ import (
 
 // observer stands around every site: it counts requests and writes the access log.
 type observer struct {
-	access *slog.Logger // nil: no access log
+	access accessLog
 
 	requests atomic.Int64 // that ended
 	running  atomic.Int64
@@ -26,7 +25,7 @@ func (o *observer) handler(next http.Handler) http.Handler {
 			rec   *site.Record
 			sent  *response
 		)
-		if o.access != nil {
+		if o.access.lines.Load() != nil {
 			start = time.Now()
 			r, rec = site.WithRecord(r)
 			sent = &response{ResponseWriter: w}

@@ -29,3 +29,19 @@ func noneIsNegative[T int | time.Duration](v T) T {
 	}
 	return v
 }
+
+// inside is what decides how an extension runs in this process; zero if it does not. Another value needs another executor.
+type inside struct {
+	here                      bool
+	onFault                   config.FaultPolicy
+	threads, stack, queue     int
+	readAhead                 int
+	queueWait, pending, flush time.Duration
+}
+
+func insideOf(p *config.Pool) inside {
+	if p == nil || p.Mode == config.ModeIsolated {
+		return inside{}
+	}
+	return inside{true, p.OnFault, p.Threads, p.Stack, p.Queue, p.ReadAhead, p.QueueWait, p.Pending, p.Flush}
+}

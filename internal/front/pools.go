@@ -1,13 +1,13 @@
 package front
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -15,111 +15,165 @@ import (
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
-	"github.com/isapid/isapid/internal/extension"
 	"github.com/isapid/isapid/internal/pool"
 	"github.com/isapid/isapid/internal/proc"
 	"github.com/isapid/isapid/internal/remote"
 )
 
-// group is what shares worker processes: a pool of the configuration, or the part of it that is one application's or one image's.
-type group struct {
-	pool string // as the configuration names it
-	name string // the same, and what sets the group apart from others of the pool: "legacy@shop/orders"
-}
-
-// groupOf finds the group that image belongs to when app runs it. A pool with one application only has one name.
-func groupOf(cfg *config.Config, image string, app *executor.App) group {
-	g := group{app.Pool, app.Pool}
-	p := cfg.Pools[app.Pool]
-	if p == nil || p.Mode != config.ModeIsolated && p.OnFault != config.FaultIsolate {
-		return g
-	}
-	switch p.Isolation {
-	case config.PerApplication:
-		if applications(cfg, app.Pool) > 1 {
-			g.name += "@" + app.SiteName + strings.TrimSuffix(app.Path, "/")
-		}
-	case config.PerExtension:
-		g.name += "@" + filepath.Base(image)
-		if app.Path != "/" {
-			g.name += "@" + app.SiteName + app.Path
-		}
-	case config.PerPool:
-	}
-	return g
-}
-
-func applications(cfg *config.Config, name string) (n int) {
-	for i := range cfg.Sites {
-		for _, a := range cfg.Sites[i].Applications {
-			if a.Pool == name {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-// pools are the running pools of worker processes, by the name of their group.
+// pools are the running pools of worker processes.
 type pools struct {
 	log *slog.Logger
-	cfg *config.Config
 
-	mu     sync.Mutex // guards all below
-	byName map[string]*pool.Pool
-	of     map[string]string // the configuration's name of each
-	closed bool
+	mu      sync.Mutex // guards all below
+	byGroup map[group]*workers
+	stopped map[string]bool // what the operator has stopped, by the name he used
+	past    int64           // faults of pools that are closed
+	closed  bool
 }
 
-func newPools(cfg *config.Config, log *slog.Logger) *pools {
-	return &pools{cfg: cfg, log: log, byName: map[string]*pool.Pool{}, of: map[string]string{}}
+// workers is a pool and the settings it has now, without what cannot be compared.
+type workers struct {
+	*pool.Pool
+	settings pool.Settings
 }
 
-// get finds the pool of a group or makes it.
-func (ps *pools) get(g group, p *config.Pool) (*pool.Pool, error) {
+func newPools(log *slog.Logger) *pools {
+	return &pools{log: log, byGroup: map[group]*workers{}, stopped: map[string]bool{}}
+}
+
+// get finds the pool of a group or makes it as the configuration says.
+func (ps *pools) get(g group, cfg func() *config.Config) (*pool.Pool, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if ps.closed {
 		return nil, executor.ErrClosed
 	}
-	if found := ps.byName[g.name]; found != nil {
-		return found, nil
+	if found := ps.byGroup[g]; found != nil {
+		return found.Pool, nil
 	}
-	made := pool.New(poolSettings(ps.cfg, p, g.name, ps.log))
-	ps.byName[g.name], ps.of[g.name] = made, g.pool
-	return made, nil
+	c := cfg()
+	p := c.Pools[g.pool]
+	if p == nil {
+		return nil, executor.ErrClosed // it was removed while this request ran
+	}
+	set := poolSettings(c, p, g.name, ps.log)
+	made := &workers{pool.New(set), plain(set)}
+	if ps.stopped[g.pool] || ps.stopped[g.name] {
+		made.Stop()
+	}
+	ps.byGroup[g] = made
+	return made.Pool, nil
 }
 
-// named are the pools an operator means by a name: one group, or all groups of a pool.
-func (ps *pools) named(name string) []*pool.Pool {
+// plain is what of settings can be compared.
+func plain(s pool.Settings) pool.Settings {
+	s.Log, s.Executor.Logger, s.Worker.Log = nil, nil, nil
+	return s
+}
+
+// differs says whether a pool should have other settings, and those.
+func (ps *pools) differs(w *workers, g group, cfg *config.Config) (set pool.Settings, differs bool) {
+	set = poolSettings(cfg, cfg.Pools[g.pool], g.name, ps.log)
+	return set, !reflect.DeepEqual(plain(set), w.settings)
+}
+
+// each calls f with every pool, in the order of their names.
+func (ps *pools) each(f func(g group, w *workers)) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if one := ps.byName[name]; one != nil {
-		return []*pool.Pool{one}
+	for _, g := range slices.SortedFunc(maps.Keys(ps.byGroup), byName) {
+		f(g, ps.byGroup[g])
 	}
-	var list []*pool.Pool
-	for _, group := range slices.Sorted(maps.Keys(ps.byName)) {
-		if ps.of[group] == name {
-			list = append(list, ps.byName[group])
+}
+
+func byName(a, b group) int { return cmp.Or(strings.Compare(a.name, b.name), a.epoch-b.epoch) }
+
+// configure gives the pools of s the settings that s has for them. It returns the pools of the configuration for which that made
+// a difference, and whether their workers are replaced.
+func (ps *pools) configure(s *setup) map[string]bool {
+	changed := map[string]bool{}
+	ps.each(func(g group, w *workers) {
+		p := s.cfg.Pools[g.pool]
+		if p == nil || !hasWorkers(p) || s.epochs[g.name] != g.epoch {
+			return
+		}
+		if set, differs := ps.differs(w, g, s.cfg); differs {
+			w.settings = plain(set)
+			w.Configure(set, p.Recycle.OnConfigChange)
+			changed[g.pool] = p.Recycle.OnConfigChange
+		}
+	})
+	return changed
+}
+
+// remove takes away the pools of the groups that nobody wants. The caller must close them.
+func (ps *pools) remove(unwanted func(group) bool) (list []*pool.Pool) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for g, w := range ps.byGroup {
+		if unwanted(g) {
+			delete(ps.byGroup, g)
+			list = append(list, w.Pool)
 		}
 	}
 	return list
 }
 
-// status is that of all, by name.
-func (ps *pools) status() []pool.Status {
+// end closes a pool that was removed.
+func (ps *pools) end(ctx context.Context, p *pool.Pool) error {
+	err := p.Close(ctx)
 	ps.mu.Lock()
-	names := slices.Sorted(maps.Keys(ps.byName))
-	list := make([]*pool.Pool, len(names))
-	for i, name := range names {
-		list[i] = ps.byName[name]
+	defer ps.mu.Unlock()
+	ps.past += int64(p.Status().Totals.Faults)
+	return err
+}
+
+// named are the pools an operator means by a name: one group, or all groups of a pool.
+func (ps *pools) named(name string) (list []*pool.Pool) {
+	ps.each(func(g group, w *workers) {
+		if g.name == name {
+			list = append(list, w.Pool)
+		}
+	})
+	if len(list) > 0 {
+		return list
 	}
-	ps.mu.Unlock()
-	out := make([]pool.Status, len(list))
-	for i, p := range list {
-		out[i] = p.Status()
+	ps.each(func(g group, w *workers) {
+		if g.pool == name {
+			list = append(list, w.Pool)
+		}
+	})
+	return list
+}
+
+// setStopped remembers what the operator wants of pools that are made later.
+func (ps *pools) setStopped(name string, stopped bool) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if stopped {
+		ps.stopped[name] = true
+		return
 	}
-	return out
+	delete(ps.stopped, name)
+}
+
+// groupStatus is the status of a pool, with the group it belongs to.
+type groupStatus struct {
+	group
+	pool.Status
+}
+
+// status is that of all, by name.
+func (ps *pools) status() (list []groupStatus) {
+	var all []*pool.Pool
+	ps.each(func(g group, w *workers) {
+		list = append(list, groupStatus{group: g})
+		all = append(all, w.Pool)
+	})
+	for i, p := range all { // without the lock: it looks at processes
+		list[i].Status = p.Status()
+	}
+	return list
 }
 
 // faults is how many were contained in workers.
@@ -127,14 +181,16 @@ func (ps *pools) faults() (n int64) {
 	for _, s := range ps.status() {
 		n += int64(s.Totals.Faults)
 	}
-	return n
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return n + ps.past
 }
 
 // close ends all pools at a time.
 func (ps *pools) close(ctx context.Context) error {
 	ps.mu.Lock()
 	ps.closed = true
-	list := slices.Collect(maps.Values(ps.byName))
+	list := slices.Collect(maps.Values(ps.byGroup))
 	ps.mu.Unlock()
 	errs := make([]error, len(list))
 	var all sync.WaitGroup
@@ -192,31 +248,4 @@ func workerSettings(cfg *config.Config, p *config.Pool, name string, log *slog.L
 		s.Spec.Env = append(s.Spec.Env, key+"="+p.Environment[key])
 	}
 	return s
-}
-
-// load opens image for a group: in this process or in worker processes, as its pool says.
-func (f *Front) load(image string, g group) (executor.Executor, error) {
-	p := f.cfg.Pools[g.pool]
-	switch {
-	case p == nil:
-		return nil, fmt.Errorf("pool %q of image %q is not defined", g.pool, image)
-	case p.Mode == config.ModeIsolated:
-		return f.isolate(image, g, p)
-	case p.OnFault == config.FaultIsolate:
-		return f.openSwitching(image, g, p)
-	}
-	e, err := extension.Open(image, optionsFor(p, g.name, f.log))
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
-}
-
-// isolate opens image in the workers of its group.
-func (f *Front) isolate(image string, g group, p *config.Pool) (executor.Executor, error) {
-	workers, err := f.pools.get(g, p)
-	if err != nil {
-		return nil, err
-	}
-	return workers.Open(context.Background(), image)
 }

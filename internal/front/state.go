@@ -19,6 +19,7 @@ type Extension struct {
 	Image       string `json:"image"`
 	Pool        string `json:"pool"`
 	Description string `json:"description"` // what it said of itself in GetExtensionVersion
+	InProcess   bool   `json:"-"`           // it is loaded into this process
 }
 
 // Extensions lists what is loaded, by image and pool.
@@ -38,9 +39,10 @@ type Route struct {
 // Routes lists the handlers of all sites, in the order they are asked within an application.
 func (f *Front) Routes() []Route {
 	list := []Route{}
-	for i, s := range f.sites {
+	in := f.setup.Load()
+	for i, s := range in.sites {
 		var bindings []string
-		for _, b := range f.cfg.Sites[i].Bindings {
+		for _, b := range in.cfg.Sites[i].Bindings {
 			bindings = append(bindings, b.String())
 		}
 		for _, row := range s.Describe() {

@@ -25,9 +25,9 @@ type switching struct {
 // chosen is the executor that runs what comes next.
 type chosen struct{ executor.Executor }
 
-func (f *Front) openSwitching(image string, g group, p *config.Pool) (executor.Executor, error) {
-	s := &switching{isolate: func() (executor.Executor, error) { return f.isolate(image, g, p) }}
-	o := optionsFor(p, g.name, f.log)
+func (f *Front) openSwitching(in *setup, k key, p *config.Pool) (executor.Executor, error) {
+	s := &switching{isolate: func() (executor.Executor, error) { return f.isolate(context.Background(), in, k) }}
+	o := optionsFor(p, k.group.name, f.log)
 	o.OnFault = executor.FaultKeep
 	log := o.Logger
 	o.Faulted = func(fault error) {
@@ -35,15 +35,15 @@ func (f *Front) openSwitching(image string, g group, p *config.Pool) (executor.E
 			s.moving.Go(func() {
 				e, err := s.isolate()
 				if err != nil {
-					log.Error("extension stays in this process after a fault: it cannot be isolated", "image", image, "error", err)
+					log.Error("extension stays in this process after a fault: it cannot be isolated", "image", k.image, "error", err)
 					return
 				}
 				s.now.Store(&chosen{e})
-				log.Warn("extension is isolated from now on", "image", image, "because", fault)
+				log.Warn("extension is isolated from now on", "image", k.image, "because", fault)
 			})
 		})
 	}
-	e, err := extension.Open(image, o)
+	e, err := extension.Open(k.image, o)
 	if err != nil {
 		return nil, err
 	}

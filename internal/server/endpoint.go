@@ -26,8 +26,8 @@ type endpoint struct {
 	services []*service
 }
 
-// listen takes the address: the socket that was inherited for it, or a new one.
-func (e *endpoint) listen() error {
+// listen takes the address: the socket that was inherited for it, or a new one. Those there are may stand in its way.
+func (e *endpoint) listen(there []*endpoint) error {
 	for _, l := range e.server.inherited {
 		if binds(l, e.addr) {
 			e.socket, e.inherited = l, true
@@ -37,6 +37,11 @@ func (e *endpoint) listen() error {
 	l, err := net.Listen("tcp", e.addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
+		for _, other := range there {
+			if other.port() == e.port() { // there is no way from one to the other but through none
+				return fmt.Errorf("listen on %q: this server listens on %q: only a restart can change one into the other", e.addr, other.addr)
+			}
+		}
 		return fmt.Errorf("listen on %q: the address is in use: stop the program that has it, or change the binding", e.addr)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("listen on %q: not permitted: ports below 1024 need root or the capability CAP_NET_BIND_SERVICE", e.addr)
@@ -47,6 +52,16 @@ func (e *endpoint) listen() error {
 	}
 	e.socket = l.(*net.TCPListener)
 	return nil
+}
+
+// port is that of the address, resolved once there is a socket.
+func (e *endpoint) port() string {
+	addr := e.addr
+	if e.socket != nil {
+		addr = e.socket.Addr().String()
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	return port
 }
 
 // close gives the address up.

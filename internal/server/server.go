@@ -120,7 +120,7 @@ func (s *Server) listen(p *plan, there []*endpoint) ([]*endpoint, error) {
 			continue
 		}
 		e := &endpoint{server: s, addr: at.addr}
-		if err := e.listen(); err != nil {
+		if err := e.listen(there); err != nil {
 			closeAllBut(there, list[:i])
 			return nil, err
 		}

@@ -151,6 +151,9 @@ func TestUpdateAddresses(t *testing.T) {
 	_, err = s.Prepare([]Site{say("x", keep, added, Binding{Addr: taken.Addr().String()})}, Limits{})
 	contains(t, err, taken.Addr().String(), "in use")
 	refused(t, added.Addr)
+	_, port, _ := net.SplitHostPort(left)
+	_, err = s.Prepare([]Site{say("x", Binding{Addr: ":" + port})}, Limits{})
+	contains(t, err, `":`+port+`"`, `this server listens on "localhost:0"`, "restart")
 	if got := newClient(t, s.Addrs()[0].String()).get(); got != "keep" || len(s.Addrs()) != 2 {
 		t.Errorf("after a failed update: got %q and %v", got, s.Addrs())
 	}

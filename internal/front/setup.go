@@ -1,0 +1,189 @@
+package front
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/extension"
+	"github.com/isapid/isapid/internal/server"
+	"github.com/isapid/isapid/internal/site"
+)
+
+// setup is a configuration with its sites: what a request is answered by, from its begin to its end. It does not change; a reload puts
+// another in its place. Executors belong to the front, so that setups share them.
+type setup struct {
+	cfg    *config.Config
+	sites  []*site.Site   // as in cfg
+	epochs map[string]int // of groups, by name, that a reload has given another pool; the others have 0
+
+	old  atomic.Bool // another setup answers new requests
+	over atomic.Bool // what only this one needs is being closed: it loads nothing any more
+}
+
+// newSetup makes the URL space of every site of cfg. It loads no image.
+func (f *Front) newSetup(cfg *config.Config, epochs map[string]int) (*setup, error) {
+	s := &setup{cfg: cfg, epochs: epochs}
+	open := func(image string, app *executor.App) (executor.Executor, error) { return f.open(s, image, app) }
+	for i := range cfg.Sites {
+		made, err := site.New(cfg, &cfg.Sites[i], open, f.log)
+		if err != nil {
+			return nil, err
+		}
+		s.sites = append(s.sites, made)
+	}
+	return s, nil
+}
+
+// listed are the sites as the server wants them.
+func (f *Front) listed(s *setup) []server.Site {
+	var list []server.Site
+	for i, made := range s.sites {
+		c := &s.cfg.Sites[i]
+		list = append(list, server.Site{Name: c.Name, Bindings: bindings(c), Handler: f.observer.handler(made)})
+	}
+	return list
+}
+
+// key says which executor runs image for app.
+func (s *setup) key(image string, app *executor.App) key {
+	g := groupOf(s.cfg, image, app)
+	g.epoch = s.epochs[g.name]
+	return key{image, g, insideOf(s.cfg.Pools[app.Pool])}
+}
+
+// fixed are the executors that do not depend on a request: those of the images that handlers name.
+func (s *setup) fixed() (list []key) {
+	seen := map[key]bool{}
+	s.eachApplication(func(_ *site.Site, app *executor.App, c *config.Application) {
+		for _, h := range c.Handlers {
+			if h.Extension == "" {
+				continue
+			}
+			if k := s.key(h.Extension, app); !seen[k] {
+				seen[k] = true
+				list = append(list, k)
+			}
+		}
+	})
+	return list
+}
+
+// wants says whether a request can lead to the executor with this key.
+func (s *setup) wants(k key) (found bool) {
+	s.eachApplication(func(in *site.Site, app *executor.App, _ *config.Application) {
+		found = found || app.Pool == k.group.pool && s.key(k.image, app) == k && in.Runs(app.Path, k.image)
+	})
+	return found
+}
+
+// eachApplication calls f with every application of every site. The App has what decides about groups.
+func (s *setup) eachApplication(f func(in *site.Site, app *executor.App, c *config.Application)) {
+	for i := range s.cfg.Sites {
+		c := &s.cfg.Sites[i]
+		for j := range c.Applications {
+			a := &c.Applications[j]
+			f(s.sites[i], &executor.App{SiteName: c.Name, Path: a.Path, Pool: a.Pool}, a)
+		}
+	}
+}
+
+// patience is how long what only this setup needs may go on when another has taken its place.
+func (s *setup) patience() time.Duration {
+	longest := time.Second
+	for _, p := range s.cfg.Pools {
+		longest = max(longest, p.ShutdownLimit)
+	}
+	return longest
+}
+
+// open finds the executor of image for a request of s, or loads it.
+func (f *Front) open(s *setup, image string, app *executor.App) (executor.Executor, error) {
+	k := s.key(image, app)
+	if s.over.Load() {
+		return f.cache.find(k)
+	}
+	return f.cache.get(k, func() (executor.Executor, error) { return f.load(context.Background(), s, k) })
+}
+
+// load opens an image: in this process or in worker processes, as its pool says.
+func (f *Front) load(ctx context.Context, s *setup, k key) (executor.Executor, error) {
+	p := s.cfg.Pools[k.group.pool]
+	switch {
+	case p == nil:
+		return nil, fmt.Errorf("pool %q of image %q is not defined", k.group.pool, k.image)
+	case p.Mode == config.ModeIsolated:
+		return f.isolate(ctx, s, k)
+	case p.OnFault == config.FaultIsolate:
+		return f.openSwitching(s, k, p)
+	}
+	e, err := extension.Open(k.image, optionsFor(p, k.group.name, f.log))
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// isolate opens an image in the workers of its group.
+func (f *Front) isolate(ctx context.Context, s *setup, k key) (executor.Executor, error) {
+	workers, err := f.pools.get(k.group, func() *config.Config {
+		if s.old.Load() {
+			return f.setup.Load().cfg // what s says of the pool may have changed
+		}
+		return s.cfg
+	})
+	if err != nil {
+		return nil, err
+	}
+	return workers.Open(ctx, k.image)
+}
+
+// group is what shares worker processes: a pool of the configuration, or the part of it that is one application's or one image's.
+type group struct {
+	pool  string // as the configuration names it
+	name  string // the same, and what sets the group apart from others of the pool: "legacy@shop/orders"
+	epoch int    // of workers with the same name the later ones have the higher number
+}
+
+// groupOf finds the group that image belongs to when app runs it. A pool with one application only has one name.
+func groupOf(cfg *config.Config, image string, app *executor.App) group {
+	g := group{pool: app.Pool, name: app.Pool}
+	p := cfg.Pools[app.Pool]
+	if p == nil || !hasWorkers(p) {
+		return g
+	}
+	switch p.Isolation {
+	case config.PerApplication:
+		if applications(cfg, app.Pool) > 1 {
+			g.name += "@" + app.SiteName + strings.TrimSuffix(app.Path, "/")
+		}
+	case config.PerExtension:
+		g.name += "@" + filepath.Base(image)
+		if app.Path != "/" {
+			g.name += "@" + app.SiteName + app.Path
+		}
+	case config.PerPool:
+	}
+	return g
+}
+
+// hasWorkers says whether a pool has worker processes, at least after a fault.
+func hasWorkers(p *config.Pool) bool {
+	return p.Mode == config.ModeIsolated || p.OnFault == config.FaultIsolate
+}
+
+func applications(cfg *config.Config, name string) (n int) {
+	for i := range cfg.Sites {
+		for _, a := range cfg.Sites[i].Applications {
+			if a.Pool == name {
+				n++
+			}
+		}
+	}
+	return n
+}
