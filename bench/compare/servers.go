@@ -84,7 +84,9 @@ func mounted(ctx context.Context, dir string) (*server, error) {
 	return s, s.start(bin, "-addr", s.addr, "-image", lib)
 }
 
-func inProcess(ctx context.Context, dir string) (*server, error) { return isapid(ctx, dir, "in-process") }
+func inProcess(ctx context.Context, dir string) (*server, error) {
+	return isapid(ctx, dir, "in-process")
+}
 
 func isolated(ctx context.Context, dir string) (*server, error) { return isapid(ctx, dir, "isolated") }
 
