@@ -104,7 +104,6 @@ type puppet struct {
 	once    sync.Once
 	obit    *remote.Obituary
 	stuck   bool // does not answer pings
-	hold    chan struct{}
 	memory  int64
 }
 

@@ -110,7 +110,6 @@ type Worker struct {
 	images   map[uint64]*Image
 	nextID   uint64
 	running  map[*running]struct{}
-	draining bool   // new requests are refused
 	killed   string // why we killed it
 	stopped  bool   // it was asked to end
 	disowned bool

@@ -62,7 +62,6 @@ type Call struct {
 	files    []*os.File
 	filing   bool            // a FILE is not answered yet
 	queued   int             // bytes of the answer received and not acknowledged
-	ended    bool            // END is in
 	down     bool            // the link is over
 	left     bool            // nobody waits any more: what still comes is dropped
 	asking   int             // questions open

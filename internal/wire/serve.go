@@ -163,7 +163,7 @@ func (b bodyReader) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	for {
-		data, err, deadline := x.available()
+		data, deadline, err := x.available()
 		if len(data) > 0 {
 			// Outside of the lock: the memory is an extension's, and may be none.
 			n := copy(p, data)
@@ -199,7 +199,7 @@ func waitFor(wake <-chan struct{}, deadline time.Time) error {
 }
 
 // available is what can be read now, or why there will be nothing; it asks for more if there is nothing.
-func (x *Exchange) available() (data []byte, err error, deadline time.Time) {
+func (x *Exchange) available() (data []byte, deadline time.Time, err error) {
 	x.mu.Lock()
 	switch {
 	case !x.readDeadline.IsZero() && !time.Now().Before(x.readDeadline):
@@ -226,7 +226,7 @@ func (x *Exchange) available() (data []byte, err error, deadline time.Time) {
 	if ask {
 		x.l.write(appendNumber(nil, kCredit, x.id, uint32(grant)))
 	}
-	return data, err, deadline
+	return data, deadline, err
 }
 
 // consumed takes n bytes off, allows the other end more, and says whether that was the end.
