@@ -22,7 +22,7 @@ const (
 	maxRequest  = 4 << 20   // bytes of a REQUEST
 	maxMessage  = 1 << 20   // bytes of any other frame, but for those that have a limit of their own
 	maxData     = 128 << 10 // of a frame with bytes of a body
-	maxHeld     = 2 << 20   // bytes of an exchange that were received and not handled yet
+	maxHeld     = 3 << 20   // bytes of an exchange that were received and not handled yet: a window, a head, an end
 	Window      = 1 << 20   // bytes of a body on their way in one exchange and direction
 	maxExchange = 1 << 16   // open at a time, in one direction
 	maxCalls    = 256       // questions open at a time in one exchange

@@ -239,7 +239,7 @@ func TestTooManyHeads(t *testing.T) {
 		return len(c.in) == 0
 	})
 	h := head{status: 103, header: http.Header{"Link": {strings.Repeat("x", 1<<20-100)}}}
-	p.put(many(3, end(h.append(begin(nil, kHead, 0, 3)), 0)))
+	p.put(many(4, end(h.append(begin(nil, kHead, 0, 3)), 0)))
 	if err := isProtocol(front.over(), "too many frames of one exchange at a time"); err != nil {
 		t.Error(err)
 	}
