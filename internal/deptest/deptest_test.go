@@ -14,8 +14,8 @@ const module = "github.com/isapid/isapid"
 // layers says, for each package, which packages of the module it may import, with the reason where it is not plain. A new
 // package needs a line here before anybody can import it or it can import anything.
 var layers = map[string][]string{
-	".":            {"executor", "extension"},                                                                     // the public face
-	"cmd/isapid":   {"admin", "config", "executor", "extension", "front", "image", "pool", "toolchain", "worker"}, // describe loads one extension
+	".":            {"executor", "extension"},                                                                                // the public face
+	"cmd/isapid":   {"admin", "config", "executor", "extension", "front", "image", "pool", "systemd", "toolchain", "worker"}, // describe loads one extension
 	"hack/...":     {},
 	"sdk":          {}, // the headers and units, embedded
 	"sdk/...":      {}, // each travels alone
@@ -39,6 +39,7 @@ var layers = map[string][]string{
 	"proc":      {}, // one child process; knows nothing of what it runs
 	"config":    {}, // plain data
 	"isapi":     {}, // the ABI in pure Go
+	"systemd":   {}, // what the service manager hands over and wants to know
 	"deptest":   {},
 
 	"proc/sandbox": {}, // what a worker takes from itself
