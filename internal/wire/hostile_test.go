@@ -173,7 +173,7 @@ func TestHostileDescriptors(t *testing.T) {
 		"hundred": {func(p *peer) { p.withFiles(headFrame(3, 200), 100) }, "more descriptors at a time than this process can take"},
 		"slowly": {func(p *peer) {
 			long := appendHeader(nil, kHead, 0, 3, maxMessage)
-			for range 10 {
+			for range 4 {
 				p.withFiles(long, 20)
 				long = make([]byte, 10)
 			}
