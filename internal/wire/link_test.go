@@ -133,20 +133,22 @@ func TestWindow(t *testing.T) {
 func TestManyShortFrames(t *testing.T) {
 	leavesNothing(t)
 	const times = 200_000
-	flushed := make(chan struct{})
 	front, _ := pair(t, func(x *Exchange) {
 		for range times {
 			x.Write([]byte("x"))
 			x.Flush()
 			x.Flush()
 		}
-		close(flushed)
 		x.End(ended(200))
 	})
 	w, letGo := stuck(sha256.New())
 	defer letGo()
 	answer := do(t, front, w, get(), nil, &client{}, nil)
-	soon(t, "the end of the flushes", flushed)
+	until(t, "all of it is here", func() bool {
+		front.mu.Lock()
+		defer front.mu.Unlock()
+		return front.err != nil || front.nextID.Load() > 1 && len(front.asked) == 0
+	})
 	letGo()
 	must(t, answer)
 	if w.n != times {
@@ -370,5 +372,34 @@ func TestLeft(t *testing.T) {
 				t.Errorf("somebody who left got %d and %d bytes", w.status, w.n)
 			}
 		})
+	}
+}
+
+// TestLeftWhileBusy: who has always something to do notices, too, that its time is over.
+func TestLeftWhileBusy(t *testing.T) {
+	leavesNothing(t)
+	front, p := against(t, &owner{})
+	leave := make(chan struct{})
+	w, writes := &page{}, 0
+	w.write = func(b []byte) (int, error) {
+		if writes++; writes == 5 {
+			close(leave)
+		}
+		front.mu.Lock()
+		c := front.asked[3]
+		front.mu.Unlock()
+		p.put(dataFrame(3, 1))
+		until(t, "the next byte is here", func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return len(c.in) > 0
+		})
+		return len(b), nil
+	}
+	answer := do(t, front, w, get(), nil, &client{}, leave)
+	p.want(kRequest)
+	p.put(join(headFrame(3, 200), dataFrame(3, 1)))
+	if r := soon(t, "the end", answer); !errors.Is(r.err, ErrLeft) || !r.began || writes != 5 {
+		t.Errorf("%+v after %d writes", r, writes)
 	}
 }
