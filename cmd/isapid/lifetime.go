@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -15,49 +16,109 @@ import (
 // drainLimit is how long running requests may take after the first signal (IIS: shutdownTimeLimit).
 const drainLimit = 90 * time.Second
 
+// reloadLimit is how long a reload may take that a signal asked for.
+const reloadLimit = 2 * time.Minute
+
 // abandonAfter is how long the end may take once nobody waits for requests any more: enough to close what can be closed, while
 // an extension that never returns keeps nobody.
 const abandonAfter = time.Second
 
-// live serves f from its start to its end: the first signal drains, the second ends at once.
-func live(f *front.Front, say *reporter) error {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+// life is a server from its start to its end.
+type life struct {
+	front   *front.Front
+	say     *reporter
+	service *service // nil: there is no configuration file, so there is nobody to listen to but signals
+
+	signals chan os.Signal // end it
+	drains  chan struct{}  // has an element when somebody else than a signal wants it to end
+}
+
+func newLife(f *front.Front, say *reporter) *life {
+	return &life{front: f, say: say, signals: make(chan os.Signal, 2), drains: make(chan struct{}, 1)}
+}
+
+// askToDrain begins the end as the first signal does.
+func (l *life) askToDrain() {
+	select {
+	case l.drains <- struct{}{}:
+	default:
+	}
+}
+
+// live serves until the end: the first signal drains, the second ends at once; SIGHUP reloads.
+func (l *life) live() error {
+	signal.Notify(l.signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(l.signals)
+	hangups := make(chan os.Signal, 1) // more of them mean the same
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 
 	collectLess()
-	if err := f.Start(); err != nil {
+	if err := l.front.Start(); err != nil {
 		return startError(err)
 	}
-	say.serving(f)
+	if err := l.service.begin(); err != nil {
+		return errors.Join(listenError{err}, l.front.Drain(context.Background()))
+	}
+	l.say.serving(l.front)
 
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	served := make(chan error, 1)
-	go func() { served <- f.Serve(ctx) }()
+	go func() { served <- l.front.Serve(ctx) }()
+	l.service.serving()
+	var reloading sync.WaitGroup
+	reloading.Go(func() { l.reload(ctx, hangups) })
 	var err error
 	select {
 	case err = <-served: // a listener failed
-	case <-signals:
+	case <-l.signals:
+		stop()
+		err = <-served
+	case <-l.drains:
 		stop()
 		err = <-served
 	}
-	say.draining(f)
-	err = errors.Join(err, drain(f, signals))
-	say.stopped(f)
-	return err
+	stop()
+	l.service.draining()
+	l.say.draining(l.front)
+	abandoned := l.drain()
+	if !errors.Is(abandoned, errInterrupted) {
+		reloading.Wait()
+	}
+	l.service.end()
+	l.say.stopped(l.front)
+	return errors.Join(err, abandoned)
+}
+
+// reload reads the configuration again for each signal, until ctx ends.
+func (l *life) reload(ctx context.Context, hangups <-chan os.Signal) {
+	for {
+		select {
+		case <-hangups:
+		case <-ctx.Done():
+			return
+		}
+		if l.service == nil {
+			l.say.progress("SIGHUP is ignored: there is no configuration file to read again")
+			continue
+		}
+		limited, cancel := context.WithTimeout(context.Background(), reloadLimit) // ended by the end of the front
+		_, _ = l.service.Reload(limited)                                          // the log has it
+		cancel()
+	}
 }
 
 // drain waits for the running requests and closes the extensions, until the limit is over or another signal comes.
-func drain(f *front.Front, signals <-chan os.Signal) error {
+func (l *life) drain() error {
 	ctx, abandon := context.WithTimeout(context.Background(), drainLimit)
 	defer abandon()
 	drained := make(chan error, 1)
-	go func() { drained <- f.Drain(ctx) }()
+	go func() { drained <- l.front.Drain(ctx) }()
 	select {
 	case err := <-drained:
 		return err
-	case <-signals:
+	case <-l.signals:
 		abandon()
 	case <-ctx.Done():
 	}

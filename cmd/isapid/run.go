@@ -37,7 +37,7 @@ FILE is a built extension (.so) or the source of one: .c, .cpp and .pas files ar
 removed at the end. The extension runs inside this process. Its document root, which PATH_TRANSLATED and
 HSE_REQ_MAP_URL_TO_PATH answer with, is the folder of FILE; no file in it is served.
 
-Ctrl-C stops listening, waits up to 90 s for running requests and calls TerminateExtension; a second Ctrl-C ends at once.`,
+Ctrl-C stops listening, waits up to 90 s for running requests and calls TerminateExtension; a second Ctrl-C ends at once. SIGHUP is ignored.`,
 		Example: `  isapid run counter.c
   isapid run shop.so --addr 127.0.0.1:8081 --root ./wwwroot --access-log access.log`,
 		Args: usageArgs(cobra.ExactArgs(1)),
@@ -77,7 +77,7 @@ func runRun(o runOptions, out, errOut io.Writer) error {
 		}
 		cfg.Sites[0].Applications[0].Handlers[0].Extension = lib
 	}
-	return serveConfig(cfg, say)
+	return serveConfig(cfg, say, func(*life, *logSink) {})
 }
 
 // asConfig is what the options would be as a configuration file: one site, one application, one handler for every path.

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 //	start ARG...                start isapid in the background, wait until it serves, set URL (and URL2 …) and ADDR
 //	await stderr TEXT           wait until the started isapid has said that
 //	await file NAME             wait until the file is there
-//	signal NAME                 send INT or TERM to the started isapid
+//	signal NAME                 send HUP, INT or TERM to the started isapid
 //	stop CODE                   wait for the end of the started isapid, compare the exit code, write isapid.out and isapid.err
 //	fetch URL [BODY]            print status and body of the answer to a GET, or a POST with BODY
 func TestScripts(t *testing.T) {

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"log/slog"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/front"
+	"github.com/isapid/isapid/internal/systemd"
 )
 
 type serveOptions struct {
@@ -26,7 +25,9 @@ func newServeCommand() *cobra.Command {
 
 Every extension that the file names is loaded before the first request; what is wrong with any of them is said at once, and
 nothing is served. The first SIGINT or SIGTERM stops listening and waits up to 90 s for running requests, then calls
-TerminateExtension; the second ends at once.`,
+TerminateExtension; the second ends at once. SIGHUP reads the file again and changes what differs, as "isapid reload" does.
+
+Under systemd the server uses the sockets it is handed and tells the manager when it is ready, reloads and ends.`,
 		Example: "  isapid serve -c isapid.yaml",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -39,11 +40,25 @@ TerminateExtension; the second ends at once.`,
 }
 
 func runServe(o serveOptions, out, errOut io.Writer) error {
+	manager, err := systemd.Connect()
+	if err != nil {
+		return err
+	}
+	sockets, err := systemd.Sockets()
+	if err != nil {
+		return listenError{err}
+	}
 	cfg, err := loadConfig(o.config)
 	if err != nil {
 		return err
 	}
-	return serveConfig(cfg, &reporter{out: out, err: errOut, json: o.json, what: filepath.Base(o.config)})
+	return serveConfig(cfg, &reporter{out: out, err: errOut, json: o.json, what: filepath.Base(o.config)}, func(l *life, sink *logSink) {
+		l.front.Inherit(sockets)
+		l.service = &service{
+			Control: front.NewControl(l.front, buildVersion().Version, l.askToDrain, sink.follow),
+			socket:  cfg.Control.Socket, manager: manager, log: sink.logger(),
+		}
+	})
 }
 
 func loadConfig(path string) (*config.Config, error) {
@@ -54,25 +69,25 @@ func loadConfig(path string) (*config.Config, error) {
 	return cfg, nil
 }
 
-// serveConfig serves cfg until a signal ends it. It decides where the log goes.
-func serveConfig(cfg *config.Config, say *reporter) error {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
-		return configError{fmt.Errorf("log level: %w", err)}
-	}
-	log := newLogger(say.err, level, say.json)
-	say.log, say.access = "standard error", cfg.Log.AccessFile
-	if cfg.Log.File != "" {
-		f, err := openLog(cfg.Log.File)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		log, say.log = slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: level})), cfg.Log.File
-	}
-	f, err := front.New(cfg, log)
+// serveConfig serves cfg until a signal ends it. It decides where the log goes. What prepare adds to the life is there
+// before anything is begun.
+func serveConfig(cfg *config.Config, say *reporter, prepare func(*life, *logSink)) error {
+	sink := newLogSink(say.err, say.json)
+	commit, _, err := sink.follow(cfg)
 	if err != nil {
 		return configError{err}
 	}
-	return live(f, say)
+	commit()
+	defer sink.close()
+	say.log, say.access = "standard error", cfg.Log.AccessFile
+	if cfg.Log.File != "" {
+		say.log = cfg.Log.File
+	}
+	f, err := front.New(cfg, sink.logger())
+	if err != nil {
+		return configError{err}
+	}
+	l := newLife(f, say)
+	prepare(l, sink)
+	return l.live()
 }

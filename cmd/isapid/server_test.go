@@ -122,9 +122,9 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func signalServer(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}
+	signals := map[string]os.Signal{"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM}
 	if neg || len(args) != 1 || signals[args[0]] == nil {
-		ts.Fatalf("usage: signal INT|TERM")
+		ts.Fatalf("usage: signal HUP|INT|TERM")
 	}
 	ts.Check(current(ts).cmd.Process.Signal(signals[args[0]]))
 }

@@ -135,3 +135,12 @@ func keyOf(field string) string {
 	}
 	return key.String()
 }
+
+// told is a list of changes in one line.
+func told(changes []admin.Change) string {
+	var list []string
+	for _, c := range changes {
+		list = append(list, c.What+": "+c.Effect)
+	}
+	return strings.Join(list, "; ")
+}

@@ -92,6 +92,9 @@ func (f *Front) Start() error {
 		errs = append(errs, &ListenError{err})
 	}
 	if len(errs) == 0 {
+		for _, addr := range f.server.Unused() {
+			f.log.Warn("inherited socket is not used: no binding has its address", "address", addr)
+		}
 		return nil
 	}
 	return errors.Join(append(errs, f.Drain(context.Background()))...)

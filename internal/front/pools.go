@@ -26,7 +26,7 @@ type pools struct {
 
 	mu      sync.Mutex // guards all below
 	byGroup map[group]*workers
-	stopped map[string]bool // what the operator has stopped, by the name he used
+	stopped map[string]bool // by the name of a group, else by that of its pool: whether the operator has stopped it
 	past    int64           // faults of pools that are closed
 	closed  bool
 }
@@ -58,7 +58,8 @@ func (ps *pools) get(g group, cfg func() *config.Config) (*pool.Pool, error) {
 	}
 	set := poolSettings(c, p, g.name, ps.log)
 	made := &workers{pool.New(set), plain(set)}
-	if ps.stopped[g.pool] || ps.stopped[g.name] {
+	stopped, told := ps.stopped[g.name]
+	if stopped || !told && ps.stopped[g.pool] {
 		made.Stop()
 	}
 	ps.byGroup[g] = made
@@ -146,15 +147,16 @@ func (ps *pools) named(name string) (list []*pool.Pool) {
 	return list
 }
 
-// setStopped remembers what the operator wants of pools that are made later.
+// setStopped remembers what the operator wants of pools that are made later. What he says of a pool holds for all its groups.
 func (ps *pools) setStopped(name string, stopped bool) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if stopped {
-		ps.stopped[name] = true
-		return
+	for g := range ps.byGroup {
+		if g.pool == name {
+			delete(ps.stopped, g.name)
+		}
 	}
-	delete(ps.stopped, name)
+	ps.stopped[name] = stopped
 }
 
 // groupStatus is the status of a pool, with the group it belongs to.

@@ -62,14 +62,6 @@ func (x *trial) reload(change func(*config.Config)) string {
 	return told(changes)
 }
 
-func told(changes []admin.Change) string {
-	var list []string
-	for _, c := range changes {
-		list = append(list, c.What+": "+c.Effect)
-	}
-	return strings.Join(list, "; ")
-}
-
 func (x *trial) changes(got, want string) {
 	x.Helper()
 	if got != want {
@@ -547,9 +539,8 @@ func TestChangesNameKeys(t *testing.T) {
 // A pool the operator has stopped stays so when it gets other workers.
 func TestReloadStopped(t *testing.T) {
 	x := newTrial(t, nil)
-	x.pools.setStopped(config.DefaultPoolName, true)
-	for _, p := range x.pools.named(config.DefaultPoolName) {
-		p.Stop()
+	if err := NewControl(x.Front, "v", nil).StopPool(config.DefaultPoolName); err != nil {
+		t.Fatal(err)
 	}
 	x.reload(func(c *config.Config) { defaultPool(c).Sandbox = &config.Sandbox{Connect: []uint16{}} })
 	if status, _ := get(t, x.URLs()[0]+"where/"); status != 503 {

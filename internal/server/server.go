@@ -96,6 +96,18 @@ func New(sites []Site, limits Limits, log *slog.Logger) (*Server, error) {
 // closes them all, used or not; the result of Prepare may use them too.
 func (s *Server) Inherit(sockets []*net.TCPListener) { s.inherited = sockets }
 
+// Unused are the addresses of the inherited sockets that no binding has.
+func (s *Server) Unused() (list []net.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.inherited {
+		if !slices.ContainsFunc(s.endpoints, func(e *endpoint) bool { return e.socket == l }) {
+			list = append(list, l.Addr())
+		}
+	}
+	return list
+}
+
 // Listen takes all addresses, or none and returns why. Clients can connect from here on and wait for [Server.Serve].
 func (s *Server) Listen() error {
 	s.mu.Lock()

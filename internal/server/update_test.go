@@ -474,7 +474,13 @@ func TestInherit(t *testing.T) {
 	if got := newClient(t, addr).get(); got != "a" {
 		t.Errorf("inherited: got %q", got)
 	}
+	if got := s.Unused(); len(got) != 0 {
+		t.Errorf("unused: got %v", got)
+	}
 	update(t, s, Limits{}, say("b", other))
+	if got := s.Unused(); len(got) != 1 || got[0].String() != l.Addr().String() {
+		t.Errorf("unused: got %v", got)
+	}
 	waiting := newClient(t, addr)
 	send(t, waiting.Conn, get("/", "h"))
 	update(t, s, Limits{}, say("c", other, all))
