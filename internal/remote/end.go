@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -56,7 +55,7 @@ func (w *Worker) watch() {
 		w.link.Expire() // what it sent before its end counts
 		why = <-over
 	}
-	_ = os.RemoveAll(w.staging)
+	_ = w.staging.remove() // what is left goes with the next process
 	w.bury(why)
 }
 

@@ -47,7 +47,7 @@ func (w *Worker) Load(ctx context.Context, path string, o executor.Options) (*Im
 	w.images[i.id] = i
 	w.mu.Unlock()
 	options := wire.OptionsOf(o)
-	options.Staging = w.staging
+	options.Staging = w.staging.path
 	answer, err := w.ask(ctx, wire.AskLoad, wire.Image{ID: i.id, Path: abs, Level: logLevel(o.Logger), Options: options})
 	if err != nil {
 		w.mu.Lock()

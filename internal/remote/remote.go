@@ -10,10 +10,8 @@
 package remote
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,7 +94,7 @@ type Worker struct {
 	s       Settings
 	process *proc.Process
 	link    *wire.Link
-	staging string // folder of its staged images
+	staging *staging // folder of its images
 	started time.Time
 	ready   chan struct{} // closed when it has greeted and restricted itself
 	gone    chan struct{} // closed when it has ended
@@ -161,11 +159,3 @@ func (w *Worker) Notes() []string { return w.process.Notes() }
 
 // Gone is closed when the process has ended and everything of it is released.
 func (w *Worker) Gone() <-chan struct{} { return w.gone }
-
-func (w *Worker) stagingFolder() (string, error) {
-	dir, err := os.MkdirTemp("", "isapid-worker-")
-	if err != nil {
-		return "", fmt.Errorf("make a folder for the images of worker %s: %w", w.s.Name, err)
-	}
-	return filepath.Clean(dir), nil
-}

@@ -48,12 +48,12 @@ func (w *Worker) launch() (err error) {
 	if os.Getenv(inWorker) != "" {
 		return errors.New("this program is a worker itself")
 	}
-	if w.staging, err = w.stagingFolder(); err != nil {
-		return err
+	if w.staging, err = newStaging(); err != nil {
+		return fmt.Errorf("make a folder for its images: %w", err)
 	}
 	ours, theirs, err := streamPair()
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(w.staging))
+		return errors.Join(err, w.staging.remove())
 	}
 	spec := w.s.Spec
 	spec.Env = append(slices.Clip(spec.Env), inWorker+"="+w.s.Name)
@@ -63,14 +63,14 @@ func (w *Worker) launch() (err error) {
 	theirs.Close()
 	if err != nil {
 		ours.Close()
-		return errors.Join(err, os.RemoveAll(w.staging))
+		return errors.Join(err, w.staging.remove())
 	}
 	hello, _ := json.Marshal(w.hello())
 	if w.link, err = wire.NewLink(ours, peer{w}, true, hello, w.greeted); err != nil {
 		ours.Close()
 		_ = w.process.Kill()
 		<-w.process.Done()
-		return errors.Join(err, os.RemoveAll(w.staging))
+		return errors.Join(err, w.staging.remove())
 	}
 	go w.watch()
 	return nil
@@ -80,7 +80,7 @@ func (w *Worker) hello() wire.FrontHello {
 	h := wire.FrontHello{Version: wire.Version, Name: w.s.Name, NoNewPrivileges: w.s.NoNewPrivileges}
 	if s := w.s.Sandbox; s != nil {
 		with := *s
-		with.Write = append(slices.Clip(with.Write), w.staging)
+		with.Write = append(slices.Clip(with.Write), w.staging.path)
 		h.Sandbox = &with
 	}
 	return h
