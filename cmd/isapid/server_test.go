@@ -36,28 +36,47 @@ type slot struct{ server *server }
 
 type slotKey struct{}
 
-func startServer(ts *testscript.TestScript, neg bool, args []string) {
-	s := &server{done: make(chan struct{}), ready: make(chan struct{})}
-	s.cmd = exec.Command(lookPath(ts, "isapid"), args...)
-	s.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "WORK", "GORACE"} {
-		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
-	}
+// newServer is a server that is not started.
+func newServer(cmd *exec.Cmd) *server {
+	return &server{cmd: cmd, done: make(chan struct{}), ready: make(chan struct{})}
+}
+
+// begin starts the process and reads what it says. The caller must call kill.
+func (s *server) begin() error {
 	stdout, err := s.cmd.StdoutPipe()
-	ts.Check(err)
+	if err != nil {
+		return err
+	}
 	stderr, err := s.cmd.StderrPipe()
-	ts.Check(err)
-	ts.Check(s.cmd.Start())
-	ts.Value(slotKey{}).(*slot).server = s
-	ts.Defer(func() {
-		s.cmd.Process.Kill() // fails if it has ended
-		<-s.done
-		s.cmd.Wait()
-	})
+	if err != nil {
+		return err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
 	var readers sync.WaitGroup
 	readers.Go(func() { s.read(stdout, &s.out) })
 	readers.Go(func() { s.read(stderr, &s.err) })
 	go func() { readers.Wait(); close(s.done) }()
+	return nil
+}
+
+// kill ends the process and waits for it, if nobody has.
+func (s *server) kill() {
+	s.cmd.Process.Kill() // fails if it has ended
+	<-s.done
+	s.cmd.Wait()
+}
+
+func startServer(ts *testscript.TestScript, neg bool, args []string) {
+	s := newServer(exec.Command(lookPath(ts, "isapid"), args...))
+	s.cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "WORK", "GORACE"} {
+		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ts.Check(s.begin())
+	ts.Value(slotKey{}).(*slot).server = s
+	ts.Defer(s.kill)
 
 	select {
 	case <-s.ready:
