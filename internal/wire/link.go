@@ -42,7 +42,8 @@ type Link struct {
 	lastID  uint64                 // highest id the other end opened
 	err     error                  // why the link is over
 
-	down chan struct{} // closed when the link is over
+	closing sync.Once
+	down    chan struct{} // closed when the link is over
 }
 
 type answer struct {
@@ -110,16 +111,16 @@ func (l *Link) deaf(why error) {
 // Expire says that the other end has ended, or is about to: what it sent is still read, for a second at most, then the link is over.
 func (l *Link) Expire() { _ = l.conn.SetReadDeadline(time.Now().Add(lastWords)) }
 
-// Close ends the link. Its first reason counts.
+// Close ends the link. Its first reason counts; all calls return when everybody has been told.
 func (l *Link) Close(why error) {
-	l.mu.Lock()
-	if l.err != nil {
-		l.mu.Unlock()
-		return
-	}
 	if why == nil {
 		why = net.ErrClosed
 	}
+	l.closing.Do(func() { l.close(why) })
+}
+
+func (l *Link) close(why error) {
+	l.mu.Lock()
 	l.err = why
 	calls, served, waiting := l.asked, l.served, l.waiting
 	l.asked, l.served, l.waiting = map[uint64]*Call{}, map[uint64]*Exchange{}, map[uint64]chan answer{}
