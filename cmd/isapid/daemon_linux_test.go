@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/isapid/isapid/internal/testext"
 )
 
@@ -293,8 +295,47 @@ func TestNotify(t *testing.T) {
 	m.hear("RELOADING=1")
 	m.hear("READY=1", "STATUS=configuration not reloaded, the one before goes on: ", "isapid.yaml:1:", "; ")
 	m.hear("WATCHDOG=1")
+
+	// A server that cannot take a connection does not say that it is well.
+	full := unix.Rlimit{Cur: 3, Max: 3}
+	var before unix.Rlimit
+	if err := unix.Prlimit(d.cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &before); err != nil {
+		t.Fatal(err)
+	}
+	full.Max = before.Max
+	if err := unix.Prlimit(d.cmd.Process.Pid, unix.RLIMIT_NOFILE, &full, nil); err != nil {
+		t.Fatal(err)
+	}
+	complaints := func() int { return strings.Count(d.text(&d.err), "server does not answer itself") }
+	p.until("a complaint", func() bool { return complaints() > 0 })
+	m.pending()
+	heard := complaints()
+	p.until("more complaints", func() bool { return complaints() > heard+2 })
+	for _, text := range m.pending() {
+		if strings.Contains(text, "WATCHDOG") {
+			t.Errorf("heard %q while the server does not answer", text)
+		}
+	}
+	if err := unix.Prlimit(d.cmd.Process.Pid, unix.RLIMIT_NOFILE, &before, nil); err != nil {
+		t.Fatal(err)
+	}
+	m.hear("WATCHDOG=1")
 	d.end()
 	m.hear("STOPPING=1")
+}
+
+// pending is what was said until now.
+func (m *manager) pending() (list []string) {
+	m.Helper()
+	_ = m.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	b := make([]byte, 10_000)
+	for {
+		n, err := m.Read(b)
+		if err != nil {
+			return list
+		}
+		list = append(list, string(b[:n]))
+	}
 }
 
 // TestSocketActivation: a socket that the manager holds is used, and clients wait while there is no server.

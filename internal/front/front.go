@@ -31,12 +31,12 @@ type Front struct {
 	reloading chan struct{}   // has an element while a configuration is being changed or cleaned up after
 	former    []*setup        // that are not over; changed only while reloading
 	epoch     int             // the highest there was; likewise
-	inForce   sync.Mutex      // held while setup and server change, which belong together
+	inForce   sync.Mutex      // held while setup and server change, which belong together, and where ending is set
 	ending    context.Context // ends when Drain begins
 	end       context.CancelFunc
 	hurry     context.Context // ends when Drain may not wait any more
 	hurryUp   context.CancelCauseFunc
-	cleaning  sync.WaitGroup // goroutines that close what is not needed any more
+	cleaning  sync.WaitGroup // reloads, and goroutines that close what is not needed any more
 }
 
 // LoadError is a fixed image that could not be loaded. [Front.Start] joins one for each.

@@ -54,14 +54,9 @@ func (f *Front) Reload(ctx context.Context, cfg *config.Config, parts ...Part) (
 
 // claim waits until no other Reload runs. The caller must call release.
 func (f *Front) claim(ctx context.Context) (release func(), err error) {
-	f.inForce.Lock()
-	defer f.inForce.Unlock()
-	if f.ending.Err() != nil {
+	if !f.join() {
 		return nil, admin.ErrEnding
 	}
-	f.cleaning.Add(1) // while Drain has not begun to wait
-	f.inForce.Unlock()
-	defer f.inForce.Lock()
 	select {
 	case f.reloading <- struct{}{}:
 		return func() { <-f.reloading; f.cleaning.Done() }, nil
@@ -72,6 +67,17 @@ func (f *Front) claim(ctx context.Context) (release func(), err error) {
 	}
 	f.cleaning.Done()
 	return nil, err
+}
+
+// join has Drain wait for the caller, who must call f.cleaning.Done. It answers false once Drain has begun.
+func (f *Front) join() bool {
+	f.inForce.Lock()
+	defer f.inForce.Unlock()
+	if f.ending.Err() != nil {
+		return false
+	}
+	f.cleaning.Add(1)
+	return true
 }
 
 // reload is one change from a configuration to another.

@@ -543,9 +543,7 @@ func TestReloadStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.reload(func(c *config.Config) { defaultPool(c).Sandbox = &config.Sandbox{Connect: []uint16{}} })
-	if status, _ := get(t, x.URLs()[0]+"where/"); status != 503 {
-		t.Errorf("stopped pool: %d, want 503", status)
-	}
+	x.until("503", func() bool { status, _ := get(t, x.URLs()[0]+"where/"); return status == 503 })
 	x.clean(1, 1)
 	if s := x.pools.status()[0]; s.State != pool.StateStopped {
 		t.Errorf("state %s", s.State)
