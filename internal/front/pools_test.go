@@ -119,6 +119,38 @@ func TestWorkerOfAPool(t *testing.T) {
 	}
 }
 
+// TestWorkerOfAnotherUser: a pool's user can load what it is given, and can nothing more.
+func TestWorkerOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start a process of another user")
+	}
+	dir, err := os.MkdirTemp("", "front-test-") // those of t.TempDir are below one that only root may enter
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	image := filepath.Join(dir, "where.so")
+	code, err := os.ReadFile(testext.Source(t, where))
+	if err == nil {
+		err = os.WriteFile(image, code, 0o755)
+	}
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := oneSite(t, map[string]string{"/where/*": image})
+	cfg.Pools[config.DefaultPoolName].User = "nobody"
+	cfg.Pools[config.DefaultPoolName].Directory = "/"
+	f := newFront(t, cfg)
+	defer serve(t, f)()
+	status, body := get(t, f.URLs()[0]+"where/?/etc/shadow")
+	if status != 200 || !strings.HasSuffix(body, "open=Permission denied") {
+		t.Errorf("%d %q, want an answer of a process that may not read what root may", status, body)
+	}
+}
+
 // TestSwitching: the first crash in this process moves an extension to workers.
 func TestSwitching(t *testing.T) {
 	cfg := oneSite(t, map[string]string{"/where/*": testext.Source(t, where)})

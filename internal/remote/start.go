@@ -66,7 +66,10 @@ func (w *Worker) launch() (err error) {
 		return errors.Join(err, w.staging.remove())
 	}
 	hello, _ := json.Marshal(w.hello())
-	if w.link, err = wire.NewLink(ours, peer{w}, true, hello, w.greeted); err != nil {
+	if err = proc.Own(w.staging.path, &spec); err == nil {
+		w.link, err = wire.NewLink(ours, peer{w}, true, hello, w.greeted)
+	}
+	if err != nil {
 		ours.Close()
 		_ = w.process.Kill()
 		<-w.process.Done()
