@@ -71,7 +71,7 @@ func controlError(err error) error {
 // poolCommand is a command that begins something with a pool and waits until it is done.
 type poolCommand struct {
 	*control
-	begin func(context.Context, *admin.Client, string) (admin.PoolResult, error)
+	begin func(*admin.Client, context.Context, string) (admin.PoolResult, error) // a method of the client
 	// outcome compares a pool with what it was. "" without an error: it is not done yet.
 	outcome func(before, now *admin.Pool, at time.Time) (string, error)
 	begun   string // what is printed instead of an outcome with --no-wait, with the pool's name
@@ -83,7 +83,7 @@ func (c *poolCommand) run(ctx context.Context, name string, out io.Writer) error
 		return err
 	}
 	defer client.Close()
-	result, err := c.begin(ctx, client, name)
+	result, err := c.begin(client, ctx, name)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ A degraded pool tries at once.`,
 	var reason string
 	c := &poolCommand{control: newControl(cmd).waits(cmd), outcome: recycled, begun: "pool %q is being recycled"}
 	cmd.Flags().StringVar(&reason, "reason", "", "`text` for the log and the status (default: asked by the operator)")
-	c.begin = func(ctx context.Context, client *admin.Client, name string) (admin.PoolResult, error) {
+	c.begin = func(client *admin.Client, ctx context.Context, name string) (admin.PoolResult, error) {
 		return client.Recycle(ctx, name, reason)
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0], cmd.OutOrStdout()) }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -21,10 +20,7 @@ A pool that is not stopped stays as it is.`,
 		Example: "  isapid start legacy",
 		Args:    usageArgs(cobra.ExactArgs(1)),
 	}
-	c := &poolCommand{control: newControl(cmd).waits(cmd), outcome: started, begun: "pool %q is being started"}
-	c.begin = func(ctx context.Context, client *admin.Client, name string) (admin.PoolResult, error) {
-		return client.StartPool(ctx, name)
-	}
+	c := &poolCommand{control: newControl(cmd).waits(cmd), begin: (*admin.Client).StartPool, outcome: started, begun: "pool %q is being started"}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0], cmd.OutOrStdout()) }
 	return cmd
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -20,10 +19,7 @@ pool is started again. The server and its other pools go on; "isapid drain" ends
 		Example: "  isapid stop legacy",
 		Args:    usageArgs(cobra.ExactArgs(1)),
 	}
-	c := &poolCommand{control: newControl(cmd).waits(cmd), outcome: stopped, begun: "pool %q is being stopped"}
-	c.begin = func(ctx context.Context, client *admin.Client, name string) (admin.PoolResult, error) {
-		return client.StopPool(ctx, name)
-	}
+	c := &poolCommand{control: newControl(cmd).waits(cmd), begin: (*admin.Client).StopPool, outcome: stopped, begun: "pool %q is being stopped"}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0], cmd.OutOrStdout()) }
 	return cmd
 }

@@ -12,9 +12,6 @@ import (
 	"slices"
 	"sync"
 	"syscall"
-	"time"
-
-	"github.com/isapid/isapid/internal/executor"
 )
 
 // Asker is what the end that opened an exchange does for the other end besides taking the answer. Question and Child are called
@@ -30,19 +27,6 @@ type Asker interface {
 	// HangUp: the connection is to end behind the response.
 	HangUp()
 }
-
-// Topic is what a question is about.
-type Topic uint8
-
-// Topics of questions.
-const (
-	AskMap        Topic = 1 + iota // URL path → Mapping
-	AskAlive                       // is the client there?
-	AskAbort                       // close the connection now
-	AskReset                       // close it with a reset when the response is over
-	AskDescriptor                  // the client's socket
-	topics
-)
 
 // Call is an exchange that this end opened.
 type Call struct {
@@ -233,111 +217,6 @@ func (c *Call) batch(in []byte, files []*os.File) (over bool, err error) {
 	return over, err
 }
 
-func (c *Call) takeHead(f *frame) error {
-	h, err := decodeHead(f.payload)
-	if err != nil {
-		return err
-	}
-	if c.began {
-		return protocolError("HEAD after HEAD")
-	}
-	hdr := c.w.Header()
-	if h.status < 200 {
-		kept := hdr.Clone()
-		setHeader(hdr, h.header)
-		c.w.WriteHeader(h.status)
-		clear(hdr)
-		setHeader(hdr, kept)
-		return nil
-	}
-	setHeader(hdr, h.header)
-	c.asker.Head(h.status, h.reason)
-	c.began = true
-	c.w.WriteHeader(h.status)
-	c.flush(f)
-	return nil
-}
-
-func setHeader(h, from http.Header) {
-	for name, values := range from {
-		h[name] = values
-	}
-}
-
-func (c *Call) takeData(f *frame) error {
-	if !c.began {
-		return protocolError("DATA before HEAD")
-	}
-	if !c.gone && len(f.payload) > 0 {
-		if _, err := c.w.Write(f.payload); err != nil {
-			c.lost(err)
-		}
-	}
-	c.flush(f)
-	if c.unacked += len(f.payload); c.unacked >= Window/4 {
-		c.acknowledge()
-	}
-	return nil
-}
-
-func (c *Call) acknowledge() {
-	c.mu.Lock()
-	c.queued -= c.unacked
-	c.mu.Unlock()
-	c.l.write(appendNumber(nil, kWindow, c.id, uint32(c.unacked)))
-	c.unacked = 0
-}
-
-func (c *Call) flush(f *frame) {
-	if f.flags&flagFlush == 0 || c.gone {
-		return
-	}
-	if err := http.NewResponseController(c.w).Flush(); err != nil {
-		c.lost(err)
-	}
-}
-
-// lost tells the other end that nobody takes the answer any more.
-func (c *Call) lost(err error) {
-	c.gone = true
-	why, _ := bodyErrorOf(err)
-	if why != BodyTimeout {
-		why = BodyReset
-	}
-	c.l.write(appendNumber(nil, kGone, c.id, uint32(why)))
-}
-
-// takeFile sends part of a regular file, and tells how much it was.
-func (c *Call) takeFile(f *frame, file *os.File) error {
-	d := decoder{b: f.payload}
-	off, n := d.int(1<<62), d.int(1<<62)
-	if err := d.end("FILE"); err != nil {
-		return err
-	}
-	if !c.began {
-		return protocolError("FILE before HEAD")
-	}
-	sent, ok := int64(0), false
-	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && !c.gone {
-		if _, err = file.Seek(off, io.SeekStart); err == nil {
-			sent, err = io.Copy(c.w, &io.LimitedReader{R: file, N: n})
-		}
-		if ok = err == nil; !ok {
-			c.lost(err)
-		}
-	}
-	b := begin(nil, kReply, 0, c.id)
-	if !ok {
-		b[5] |= flagFailed
-	}
-	b = appendUint(b, 0)
-	c.mu.Lock()
-	c.filing = false
-	c.mu.Unlock()
-	c.l.write(end(appendUint(b, uint64(sent)), 0))
-	return nil
-}
-
 // handle is a frame of the other end, on the reading goroutine.
 func (c *Call) handle(f *frame) error {
 	switch f.kind {
@@ -408,17 +287,6 @@ func (c *Call) keep(f *frame) {
 	c.in = append(appendHeader(c.in, f.kind, f.flags, f.id, len(f.payload)), f.payload...)
 }
 
-// refuse answers a question that nobody is there for any more; 0 is a FILE. c.mu is held.
-func (c *Call) refuse(id uint64) {
-	b := begin(nil, kReply, flagFailed, c.id)
-	b = appendUint(b, id)
-	if id == 0 {
-		c.filing = false
-		b = appendUint(b, 0)
-	}
-	c.l.write(end(b, 0))
-}
-
 func (c *Call) wakeUp() {
 	select {
 	case c.wake <- struct{}{}:
@@ -432,102 +300,6 @@ func (c *Call) cut() {
 	c.down = true
 	c.mu.Unlock()
 	c.wakeUp()
-}
-
-// question has a question answered.
-func (c *Call) question(f *frame) error {
-	d := decoder{b: f.payload}
-	id, topic := d.uint(), Topic(d.int(int64(topics-1)))
-	if d.bad || id == 0 || topic == 0 {
-		return protocolError("CALL cannot be decoded")
-	}
-	payload := append([]byte(nil), d.b...)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.left:
-		c.refuse(id)
-		return nil
-	case c.asking >= maxCalls:
-		return protocolError("more than %d questions at a time", maxCalls)
-	}
-	c.asking++
-	var turn chan struct{}
-	if topic == AskAbort {
-		// What was sent before it is to reach the client, unless that takes nothing.
-		turn = make(chan struct{})
-		c.turns = append(c.turns, turn)
-		c.keep(&frame{kind: kCall, id: c.id})
-		c.l.recv.wake(c)
-	}
-	c.tasks.Go(func() {
-		waitTurn(turn)
-		ok, answer, file := c.asker.Question(topic, payload)
-		c.mu.Lock()
-		c.asking--
-		c.mu.Unlock()
-		b := begin(nil, kReply, 0, c.id)
-		if !ok {
-			b[5] |= flagFailed
-		}
-		b = end(append(appendUint(b, id), answer...), 0)
-		if file != nil {
-			b[5] |= flagFile
-			c.l.writeWithFile(b, file)
-			return
-		}
-		c.l.write(b)
-	})
-	return nil
-}
-
-// abortAfter is how long bytes that were sent before [AskAbort] may take.
-const abortAfter = time.Second
-
-func waitTurn(turn <-chan struct{}) {
-	if turn == nil {
-		return
-	}
-	t := time.NewTimer(abortAfter)
-	defer t.Stop()
-	select {
-	case <-turn:
-	case <-t.C:
-	}
-}
-
-// nextTurn lets the first question go on that waited for the frames before it.
-func (c *Call) nextTurn() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.turns) > 0 {
-		close(c.turns[0])
-		c.turns = c.turns[1:]
-	}
-}
-
-// adopt runs an exchange that the other end opened for this one.
-func (c *Call) adopt(x *Exchange) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.left || c.down {
-		x.End(Result{Result: executor.Result{Broken: true}})
-		return nil
-	}
-	if c.children == nil {
-		c.children = map[*Exchange]struct{}{}
-	}
-	if len(c.children) >= maxChildren {
-		return protocolError("more than %d children of an exchange at a time", maxChildren)
-	}
-	c.children[x] = struct{}{}
-	c.tasks.Go(func() {
-		c.asker.Child(x)
-		c.mu.Lock()
-		delete(c.children, x)
-		c.mu.Unlock()
-	})
-	return nil
 }
 
 // goneError is what a writer is told of an answer that cannot be delivered.

@@ -4,7 +4,8 @@
 //	frame.go, codec.go   frames and what they are made of
 //	messages.go, http.go requests, heads and results as bytes
 //	link.go, send.go     one end of the stream: who reads, who writes
-//	call.go, pump.go     an exchange, from the end that asks
+//	call.go, answer.go,
+//	question.go, pump.go an exchange, from the end that asks
 //	serve.go, reply.go   an exchange, from the end that answers
 //
 // Both ends treat the other as hostile: every length, id and state is checked, and what breaks a rule ends the link with a
