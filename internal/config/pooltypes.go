@@ -45,6 +45,7 @@ type Pool struct {
 	Pending   time.Duration // longest time between HSE_STATUS_PENDING and DONE_WITH_SESSION; 0: no limit
 	Flush     time.Duration // written data waits at most this long before it is sent; 0: never
 	OnFault   FaultPolicy   // in-process only
+	Update    Update
 
 	// What follows means something where there are worker processes: in an isolated pool, and in one that [FaultIsolate] has
 	// isolated.
@@ -132,4 +133,32 @@ type Orphan struct {
 	Enabled bool
 	Action  []string // program and arguments run then, with %pid%, %reason% and %pool% in them; empty: none
 	Max     int      // orphans kept at a time, 1 to 100
+}
+
+// UpdateMode says whether two versions of an image may run at the same time.
+type UpdateMode string
+
+// The modes of an update.
+const (
+	UpdateOverlap UpdateMode = "overlap" // the new version is loaded beside the old one; no request waits
+	UpdateHold    UpdateMode = "hold"    // the old version ends first; requests wait meanwhile
+)
+
+// Update says how another version of an image takes the place of the one that runs.
+type Update struct {
+	Watch      bool // the image's file and those beside it are looked at
+	Mode       UpdateMode
+	Verify     *Verify       // a request the new version must answer first; nil: none
+	Canary     int           // per cent of the requests that the new version gets first, 0 to 99; 0: none
+	CanaryTime time.Duration // for so long
+	Window     time.Duration // after the commit the new version is watched for so long and the old one kept ready; 0: not at all
+	Factor     float64       // the new version is taken back when its errors, crashes or times are so many times the old one's; over 1
+	Backups    int           // earlier versions that are kept beside the image, 0 to 100
+}
+
+// Verify is a request that a new version is tried with.
+type Verify struct {
+	Path    string // of the URL, below that of the application; begins with a slash, may have a query
+	Status  int    // that the answer must have, 100 to 599
+	Timeout time.Duration
 }

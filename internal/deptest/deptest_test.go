@@ -22,19 +22,23 @@ var layers = map[string][]string{
 	"examples/...": {".", "sdk/go"},
 	"bench/...":    {".", "executor"}, // load generators and the servers compared with
 
-	"front":     {"admin", "config", "executor", "extension", "image", "pool", "proc", "remote", "server", "site", "wire"}, // the front process, wired together
-	"server":    {"conn"},                                                                                                  // HTTP; knows sites as handlers only, and no processes
-	"pool":      {"executor", "proc", "remote"},                                                                            // which workers there are; one of them is remote
-	"admin":     {"pool"},                                                                                                  // what the commands ask a running server; the server itself is an interface there
-	"site":      {"config", "executor"},                                                                                    // the URL space; runs nothing itself
-	"remote":    {"conn", "executor", "proc", "wire"},                                                                      // one worker process, as the front sees it
-	"worker":    {"conn", "executor", "extension", "native", "proc/sandbox", "wire"},                                       // the worker process
-	"wire":      {"executor"},                                                                                              // the protocol between them
-	"extension": {"conn", "executor", "image", "isapi", "native"},                                                          // one request through one loaded image
-	"native":    {"isapi"},                                                                                                 // the only crossing into C
+	"front":     {"admin", "config", "executor", "extension", "image", "inprocess", "pool", "proc", "remote", "server", "site", "swap", "wire"}, // the front process, wired together
+	"server":    {"conn"},                                                                                                                       // HTTP; knows sites as handlers only, and no processes
+	"pool":      {"executor", "proc", "remote", "tally"},                                                                                        // which workers there are; one of them is remote
+	"admin":     {"pool", "swap"},                                                                                                               // what the commands ask a running server; the server itself is an interface there
+	"site":      {"config", "executor"},                                                                                                         // the URL space; runs nothing itself
+	"remote":    {"conn", "executor", "proc", "wire"},                                                                                           // one worker process, as the front sees it
+	"worker":    {"conn", "executor", "extension", "native", "proc/sandbox", "wire"},                                                            // the worker process
+	"wire":      {"executor"},                                                                                                                   // the protocol between them
+	"inprocess": {"executor", "extension", "tally"},                                                                                             // an image in this process that can be replaced
+	"extension": {"conn", "executor", "image", "isapi", "native"},                                                                               // one request through one loaded image
+	"native":    {"isapi"},                                                                                                                      // the only crossing into C
 	"toolchain": {"sdk"},
 	"image":     {},
-	"executor":  {}, // the words that site and the executors share
+	"tally":     {"executor"},                             // what requests show of a version
+	"swap":      {"executor", "image", "tally", "update"}, // one version of an image replaces another
+	"update":    {"image"},                                // the files beside an image, by which it is replaced
+	"executor":  {},                                       // the words that site and the executors share
 	"conn":      {},
 	"proc":      {}, // one child process; knows nothing of what it runs
 	"config":    {}, // plain data
