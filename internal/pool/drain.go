@@ -90,7 +90,12 @@ func (p *Pool) waitEmpty(ctx context.Context, sl *slot, patience time.Duration) 
 // overrun kills a worker whose requests do not end, and says which they are. One that is gone is left in peace.
 func (p *Pool) overrun(sl *slot, why error) {
 	if why == nil {
-		return
+		select {
+		case <-sl.process.Gone():
+			return
+		default: // the pool ended, and its end has reached one context before the other
+			why = context.Cause(p.ctx)
+		}
 	}
 	list := sl.process.Blockers()
 	p.log.Warn("drain took too long: the worker is killed", "worker", sl.name, "error", why, "requests", list)
