@@ -52,9 +52,6 @@ var badFiles = []badFile{
 	{"size overflow", "limits: {body: 999999999999999GiB}\n", []string{`isapid.yaml:1:16: "body" is 999999999999999GiB; allowed: 0 to 1048576GiB`}},
 	{"level", "log: {level: loud}\n", []string{`isapid.yaml:1:14: "level" is "loud"; allowed: debug, info, warn, error`}},
 	{"mode", "pools: {p: {mode: inprocess}}\n", []string{`isapid.yaml:1:19: "mode" is "inprocess"; allowed: isolated, in-process`}},
-	{"later keys", "pools:\n  p:\n    update: {watch: true}\n", []string{
-		`isapid.yaml:3:13: "update" belongs to updates of a loaded extension, which are not in this release; remove the key`,
-	}},
 	{"filters", oneSite + "    applications: [{path: /, filters: [a.so]}]\n", []string{`isapid.yaml:4:39: filters are not in this release; remove the key`}},
 	{"on_fault", "pools: {p: {on_fault: die}}\n", []string{`isapid.yaml:1:23: "on_fault" is "die"; allowed: keep, refuse, isolate`}},
 	{"no name, no root", "sites:\n  - static: true\n", []string{

@@ -12,6 +12,9 @@ import (
 // isolated is the pool p, isolated; what follows belongs to it: four spaces, from line 4 on.
 const isolated = "pools:\n  p:\n    mode: isolated\n"
 
+// inProcess is the same in-process.
+const inProcess = "pools:\n  p:\n    mode: in-process\n"
+
 var badPools = []badFile{
 	{"unknown key in isolated pool", isolated + "    worker: 2\n", []string{`isapid.yaml:4:5: unknown key "worker" in pool; did you mean "workers"?`}},
 	{"isolation", isolated + "    isolation: per-app\n", []string{`isapid.yaml:4:16: "isolation" is "per-app"; allowed: per-application, per-extension, per-pool`}},
@@ -122,6 +125,42 @@ var badPools = []badFile{
 	}},
 	{"conflicts after a fault", "pools: {p: {on_fault: isolate, mode: in-process, idle_timeout: 1m}}\n", []string{`isapid.yaml:1:64: "idle_timeout" is only for pools that start on demand; write "start: on-demand" in this pool, or remove the key`}},
 
+	{"update", inProcess + "    update: {watch: on, mode: replace, canary: 10, canary_time: 99ms, window: 25h, factor: 1, backups: 101, probe: /}\n", []string{
+		`isapid.yaml:4:21: "watch" must be a switch, not "on"; write true or false`,
+		`isapid.yaml:4:31: "mode" is "replace"; allowed: overlap, hold`,
+		`isapid.yaml:4:48: "canary" must be a share in per cent, not "10"; write it like 10%; 0 is none`,
+		`isapid.yaml:4:65: "canary_time" is 99ms; allowed: 100ms to 24h`,
+		`isapid.yaml:4:79: "window" is 25h; allowed: 0 to 24h`,
+		`isapid.yaml:4:92: "factor" is 1; allowed: more than 1, up to 1000`,
+		`isapid.yaml:4:104: "backups" is 101; allowed: 0 to 100`,
+		`isapid.yaml:4:109: unknown key "probe" in update; known keys: backups, canary, canary_time, factor, mode, verify, watch, window`,
+	}},
+	{"update is no mapping", isolated + "    update: hold\n", []string{`isapid.yaml:4:13: update must be a mapping, not "hold"; write it as lines of "key: value"`}},
+	{"all as a canary", isolated + "    update: {canary: 100%}\n", []string{`isapid.yaml:4:22: "canary" is 100%; allowed: 0 to 99%`}},
+	{"less than nothing as a canary", isolated + "    update: {canary: -1%}\n", []string{`isapid.yaml:4:22: "canary" must be a share in per cent, not "-1%"; write it like 10%; 0 is none`}},
+	{"part of a per cent", isolated + "    update: {canary: 0.5%}\n", []string{`isapid.yaml:4:22: "canary" must be a share in per cent, not "0.5%"; write it like 10%; 0 is none`}},
+	{"big factor", isolated + "    update: {factor: 1000.001}\n", []string{`isapid.yaml:4:22: "factor" is 1000.001; allowed: more than 1, up to 1000`}},
+	{"infinite factor", isolated + "    update: {factor: .inf}\n", []string{`isapid.yaml:4:22: "factor" must be a number, not ".inf"; write it like 2 or 1.5`}},
+	{"factor in quotes", isolated + "    update: {factor: '2'}\n", []string{`isapid.yaml:4:22: "factor" must be a number, not "2"; write it like 2 or 1.5`}},
+	{"verify", isolated + "    update:\n      verify:\n        path: health\n        status: 600\n        timeout: 0s\n        method: GET\n", []string{
+		`isapid.yaml:6:15: "path" is "health", which does not begin with a slash; write it like "/health" or "/health?deep=1"`,
+		`isapid.yaml:7:17: "status" is 600; allowed: 100 to 599`,
+		`isapid.yaml:8:18: "timeout" is 0s; allowed: 100ms to 24h`,
+		`isapid.yaml:9:9: unknown key "method" in verify; known keys: path, status, timeout`,
+	}},
+	{"verify without a path", isolated + "    update: {verify: {status: 204}}\n", []string{`isapid.yaml:4:22: verify has no path; add a line like "path: /health"`}},
+	{"verify of nothing", isolated + "    update:\n      verify:\n", []string{`isapid.yaml:5:15: verify has no path; add a line like "path: /health"`}},
+	{"verify a control character", isolated + "    update: {verify: {path: \"/a\\r\\nb\"}}\n", []string{`isapid.yaml:4:29: "path" is "/a\r\nb", which cannot be asked for; write spaces and special characters as %20 and so on, and no #`}},
+	{"verify a space", isolated + "    update: {verify: {path: /a?b c}}\n", []string{`isapid.yaml:4:29: "path" is "/a?b c", which cannot be asked for; write spaces and special characters as %20 and so on, and no #`}},
+	{"verify a fragment", isolated + "    update: {verify: {path: '/a#b'}}\n", []string{`isapid.yaml:4:29: "path" is "/a#b", which cannot be asked for; write spaces and special characters as %20 and so on, and no #`}},
+	{"verify a bad escape", isolated + "    update: {verify: {path: '/a%2'}}\n", []string{`isapid.yaml:4:29: "path" is "/a%2", which cannot be asked for; write spaces and special characters as %20 and so on, and no #`}},
+	{"canary of one at a time", isolated + "    update: {canary: 10%, mode: hold}\n", []string{
+		`isapid.yaml:4:22: "canary" is only for updates that overlap: with "mode: hold" two versions never run at a time; write "mode: overlap", or remove the key`,
+	}},
+	{"canary of a mode nobody knows", isolated + "    update: {canary: 10%, mode: holt}\n", []string{`isapid.yaml:4:33: "mode" is "holt"; allowed: overlap, hold`}},
+	{"time of no canary", isolated + "    update: {canary_time: 1m}\n", []string{`isapid.yaml:4:27: "canary_time" means nothing without a canary; add "canary: 10%", or remove the key`}},
+	{"factor of nobody who looks", isolated + "    update:\n      factor: 3\n      window: 0\n", []string{`isapid.yaml:5:15: "factor" means nothing when a new version is not watched; make "window" longer than 0, or remove the key`}},
+
 	{"control", "control: here\n", []string{`isapid.yaml:1:10: control must be a mapping, not "here"; write it as lines of "key: value"`}},
 	{"control socket", "control: {socket: 1}\n", []string{`isapid.yaml:1:19: "socket" must be text, not 1; put it in quotes: "1"`}},
 	{"control socket without an end", "control: {socket: /" + strings.Repeat("s", 103) + "}\n", []string{`isapid.yaml:1:19: "socket" is 104 bytes with its folder; a socket's path has at most 103: name a shorter one`}},
@@ -146,12 +185,20 @@ func impossible(p *Pool) string {
 			return "variable " + name
 		}
 	}
+	switch u := p.Update; {
+	case u.Mode != UpdateOverlap && u.Mode != UpdateHold, u.Mode == UpdateHold && u.Canary > 0:
+		return "update mode"
+	case u.Canary < 0 || u.Canary > 99 || !(u.Factor > 1 && u.Factor <= 1000) || u.Backups < 0 || u.Window < 0 || u.CanaryTime < shortest:
+		return "update numbers"
+	case u.Verify != nil && (u.Verify.Path == "" || u.Verify.Path[0] != '/' || u.Verify.Status < 100 || u.Verify.Timeout < shortest):
+		return "update verify"
+	}
 	if p.Sandbox != nil && (slices.Contains(p.Sandbox.Connect, 0) || slices.Contains(p.Sandbox.Bind, 0)) {
 		return "port 0"
 	}
 	bare := DefaultPool()
 	bare.Mode, bare.Threads, bare.Stack, bare.Queue, bare.QueueWait = p.Mode, p.Threads, p.Stack, p.Queue, p.QueueWait
-	bare.ReadAhead, bare.Pending, bare.Flush, bare.OnFault = p.ReadAhead, p.Pending, p.Flush, p.OnFault
+	bare.ReadAhead, bare.Pending, bare.Flush, bare.OnFault, bare.Update = p.ReadAhead, p.Pending, p.Flush, p.OnFault, p.Update
 	if p.Mode == ModeInProcess && p.OnFault != FaultIsolate && !reflect.DeepEqual(p, bare) {
 		return "isolated keys in-process"
 	}

@@ -69,7 +69,7 @@ func TestExampleComments(t *testing.T) {
 	}
 	text := Example
 	for _, key := range []string{"certificate", "key", "- path", "  isapi", "  extension", "  methods", "  must_exist", "  path_info", "  static", "file", "access_file", "images", "limits",
-		"idle_timeout", "user", "group", "rlimits", "sandbox", "socket"} {
+		"idle_timeout", "user", "group", "rlimits", "sandbox", "socket", "verify", "canary_time"} {
 		if !strings.Contains(text, "# "+key+":") {
 			t.Errorf("the example has no comment for %q", key)
 		}
@@ -77,12 +77,13 @@ func TestExampleComments(t *testing.T) {
 	}
 	text = strings.Replace(text, "handlers: []", "handlers:", 1)
 	text = strings.Replace(text, "# directory: ./wwwroot", "directory: ./wwwroot", 1) // that of the application would be an error
+	text = strings.Replace(text, "canary: 0%", "canary: 10%", 1)                      // for canary_time
 	text = strings.Replace(text, "start: always", "start: on-demand", 1)              // for idle_timeout
 	c := parse(t, dir, text)
 	if n := len(c.Sites[0].Applications[0].Handlers); n != 4 {
 		t.Errorf("handlers: got %d, want 4", n)
 	}
-	if p := c.Pools[DefaultPoolName]; p.Directory == "" || p.User == "" || p.Group == "" || p.RLimits == (RLimits{}) || p.Sandbox == nil {
+	if p := c.Pools[DefaultPoolName]; p.Directory == "" || p.User == "" || p.Group == "" || p.RLimits == (RLimits{}) || p.Sandbox == nil || p.Update.Verify == nil {
 		t.Errorf("pool of the example: got %+v", p)
 	}
 }
@@ -119,7 +120,7 @@ sites:
 limits: {query: 10, header_timeout: 0s}
 images: {allow: [wwwroot]}
 pools:
-  fast: {mode: in-process, threads: 1, stack: 8MiB, queue_wait: 0, read_ahead: 0, pending: 29m, flush: 5ms, on_fault: refuse}
+  fast: {mode: in-process, threads: 1, stack: 8MiB, queue_wait: 0, read_ahead: 0, pending: 29m, flush: 5ms, on_fault: refuse, update: {mode: hold, window: 0, backups: 0}}
   strong:
     recycle:
       at: [03:00, "23:59:30"]
@@ -151,8 +152,9 @@ pools:
     crashes: {max: 0, window: 1h}
     orphan: {enabled: true, action: [./a.so, -p, "%pid%", "%pool%: %reason%"], max: 1}
     idempotent: [PUT, DELETE]
+    update: {watch: false, mode: overlap, verify: {path: "/health?deep=1", status: 204, timeout: 500ms}, canary: 10%, canary_time: 2m, window: 5m, factor: 1.5, backups: 100}
     mode: isolated
-  wary: {workers: 2, on_fault: isolate, mode: in-process, cpu_limit: 0.25, sandbox: {connect: [5432]}, orphan: {action: [gcore]}}
+  wary: {workers: 2, on_fault: isolate, mode: in-process, cpu_limit: 0.25, update: {canary: 0, verify: {path: /}}, sandbox: {connect: [5432]}, orphan: {action: [gcore]}}
 log: {level: debug, file: a.log}
 control: {socket: run/control.sock}
 `
@@ -196,6 +198,7 @@ func TestEverything(t *testing.T) {
 	fast := DefaultPool()
 	fast.Mode, fast.Threads, fast.Stack, fast.QueueWait, fast.ReadAhead = ModeInProcess, 1, 8<<20, 0, 0
 	fast.Pending, fast.Flush, fast.OnFault = 29*time.Minute, 5*time.Millisecond, FaultRefuse
+	fast.Update = Update{Watch: true, Mode: UpdateHold, CanaryTime: 30 * time.Second, Factor: 2}
 	strong := &Pool{
 		Mode: ModeIsolated, Threads: 25, Queue: 1000, QueueWait: 2 * time.Minute, ReadAhead: 48 << 10, Flush: 20 * time.Millisecond, OnFault: FaultKeep,
 		Isolation: PerExtension, Workers: 4, OnDemand: true,
@@ -213,9 +216,14 @@ func TestEverything(t *testing.T) {
 		Crashes:    Crashes{Max: 0, Window: time.Hour},
 		Orphan:     Orphan{Enabled: true, Action: []string{in("a.so"), "-p", "%pid%", "%pool%: %reason%"}, Max: 1},
 		Idempotent: []string{"PUT", "DELETE"},
+		Update: Update{
+			Mode: UpdateOverlap, Verify: &Verify{"/health?deep=1", 204, 500 * time.Millisecond},
+			Canary: 10, CanaryTime: 2 * time.Minute, Window: 5 * time.Minute, Factor: 1.5, Backups: 100,
+		},
 	}
 	wary := DefaultPool()
 	wary.Mode, wary.OnFault, wary.Workers, wary.CPULimit = ModeInProcess, FaultIsolate, 2, 250
+	wary.Update.Verify = &Verify{"/", 200, 10 * time.Second}
 	wary.Sandbox, wary.Orphan.Action = &Sandbox{Connect: []uint16{5432}}, []string{"gcore"}
 	want := &Config{
 		File:    in("isapid.yaml"),

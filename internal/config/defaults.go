@@ -45,6 +45,7 @@ func DefaultPool() *Pool {
 		ReadAhead: 48 << 10,        // uploadReadAheadSize
 		Flush:     20 * time.Millisecond,
 		OnFault:   FaultKeep,
+		Update:    Update{Watch: true, Mode: UpdateOverlap, CanaryTime: 30 * time.Second, Window: time.Minute, Factor: 2, Backups: 3},
 
 		Isolation:       PerApplication,
 		Workers:         1,                // maxProcesses

@@ -28,6 +28,7 @@ func base() map[string]any {
 		"pools": map[string]any{"default": map[string]any{
 			"mode": "isolated", "rlimits": map[string]any{}, "sandbox": map[string]any{"read": []any{}, "write": []any{}},
 			"health": map[string]any{}, "recycle": map[string]any{}, "crashes": map[string]any{}, "orphan": map[string]any{},
+			"update": map[string]any{"verify": map[string]any{"path": "/health"}},
 		}},
 		"images": map[string]any{}, "limits": map[string]any{}, "log": map[string]any{}, "control": map[string]any{},
 	}
@@ -44,6 +45,8 @@ func baseFor(name string) map[string]any {
 		pools["default"] = map[string]any{"mode": "in-process"}
 	case "pools.<name>.idle_timeout":
 		pools["default"] = map[string]any{"mode": "isolated", "start": "on-demand"}
+	case "pools.<name>.update.canary_time":
+		pools["default"] = map[string]any{"update": map[string]any{"canary": "10%"}}
 	}
 	return root
 }

@@ -27,7 +27,7 @@ func (v value) pool(p *Pool) {
 		"flush":      func(v value) { v.duration(&p.Flush, day) },
 		"on_fault":   func(v value) { r.words(word(v, &p.OnFault, FaultKeep, FaultRefuse, FaultIsolate)) },
 		"start":      r.isolated(func(v value) { r.words(v.start(&p.OnDemand)) }),
-		"update":     later("updates of a loaded extension"),
+		"update":     func(v value) { v.update(&p.Update) },
 	}
 	for key, take := range workerFields(p) {
 		f[key] = r.isolated(take)
@@ -90,11 +90,4 @@ func (v value) stack(field *int) {
 	n := int64(*field)
 	v.sizeOrNone(&n, 64<<10, 1<<30)
 	*field = int(n)
-}
-
-// later refuses a key whose meaning comes with a later release: silence would look like obedience.
-func later(what string) func(value) {
-	return func(v value) {
-		v.fail(fmt.Sprintf("%q belongs to %s, which are not in this release", v.key, what), "remove the key")
-	}
 }
