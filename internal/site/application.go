@@ -128,7 +128,7 @@ func (s *Site) match(h *handler, app *application, p urlPath) (script int, ok bo
 }
 
 // findSegment looks below the application for the first segment that has the handler's extension and can be what it runs:
-// an image must be a file; a script may be missing, but a folder is none.
+// an image must be a file; a script may be missing, but a folder is none. What updates have left is neither.
 func (s *Site) findSegment(h *handler, from int, text string) (end int, ok bool) {
 	for end = from; end < len(text); {
 		next := strings.IndexByte(text[end+1:], '/')
@@ -138,7 +138,7 @@ func (s *Site) findSegment(h *handler, from int, text string) (end int, ok bool)
 			end += 1 + next
 		}
 		candidate := text[:end]
-		if !strings.EqualFold(path.Ext(candidate), h.suffix) {
+		if !strings.EqualFold(path.Ext(candidate), h.suffix) || belongsToUpdate(candidate) && s.isFile(candidate) {
 			continue
 		}
 		if h.kind == image && s.isFile(candidate) || h.kind == script && !s.isFolder(candidate) {

@@ -50,16 +50,36 @@ func (s *Site) isPrivate(path string, info fs.FileInfo) bool {
 	return false
 }
 
-// Images and what an update leaves beside them are run or refused, never sent.
+// Images are run or refused, never sent.
 var imageExtensions = map[string]bool{
 	".dll": true, ".so": true, ".dylib": true, ".exe": true, ".com": true, ".ocx": true, ".bpl": true,
-	".update": true, ".run": true, ".backup": true, ".failed": true,
 }
 
 // looksLikeImage also finds "libx.so.1".
 func looksLikeImage(name string) bool {
 	name = strings.ToLower(path.Base(name))
 	return imageExtensions[path.Ext(name)] || strings.Contains(name, ".so.")
+}
+
+// What lies beside an image because of its updates: other versions of it, and what is written about them.
+var updateExtensions = map[string]bool{
+	".update": true, ".run": true, ".backup": true, ".failed": true, ".journal": true, ".lock": true,
+}
+
+// belongsToUpdate says whether a file is neither sent nor run because an update may have left it: "shop.update", "shop.so.backup.12",
+// "shop.failed.txt". Nobody looks whether there is an image of that name; it may have been removed.
+func belongsToUpdate(name string) bool {
+	name = strings.ToLower(path.Base(name))
+	for ext := path.Ext(name); ext != ""; ext = path.Ext(name) {
+		if updateExtensions[ext] {
+			return true
+		}
+		if strings.Trim(ext[1:], "0123456789") != "" && ext != ".txt" && ext != ".tmp" {
+			return false
+		}
+		name = strings.TrimSuffix(name, ext)
+	}
+	return false
 }
 
 // mayLoad says whether the configuration allows an image that a URL names to be loaded. The file lies below a directory of

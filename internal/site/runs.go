@@ -12,7 +12,7 @@ func (s *Site) Runs(application, file string) bool {
 			continue
 		}
 		for _, h := range a.handlers {
-			if h.Extension == file || h.kind == image && strings.EqualFold(filepath.Ext(file), h.suffix) && s.holds(file) && s.mayLoad(file) {
+			if h.Extension == file || h.kind == image && !belongsToUpdate(file) && strings.EqualFold(filepath.Ext(file), h.suffix) && s.holds(file) && s.mayLoad(file) {
 				return true
 			}
 		}

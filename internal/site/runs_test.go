@@ -25,7 +25,7 @@ func TestRuns(t *testing.T) {
 	conf.VirtualDirectories = []config.VirtualDirectory{{Path: "/img", Directory: filepath.Join(dir, "img")}}
 	conf.Applications = append(conf.Applications, config.Application{Path: "/shop", Pool: config.DefaultPoolName})
 	conf.Applications[0].Handlers = []config.Handler{
-		{Path: "*.so", ISAPI: true}, {Path: "*", Extension: filepath.Join(dir, "fixed.so")},
+		{Path: "*.so", ISAPI: true}, {Path: "*.run", ISAPI: true}, {Path: "*", Extension: filepath.Join(dir, "fixed.so")},
 	}
 	runs := func(application, image string) bool {
 		t.Helper()
@@ -36,7 +36,7 @@ func TestRuns(t *testing.T) {
 		return s.Runs(application, filepath.Join(dir, image))
 	}
 	for image, want := range map[string]bool{
-		"root/a.so": true, "root/a.dll": false, "img/b.so": true, "other/c.so": false, "fixed.so": true, "root/missing.so": true,
+		"root/a.so": true, "root/a.dll": false, "img/b.so": true, "other/c.so": false, "fixed.so": true, "root/missing.so": true, "root/a.run": false,
 	} {
 		if got := runs("/", image); got != want {
 			t.Errorf("%s: %v, want %v", image, got, want)

@@ -53,7 +53,7 @@ func (x *host) serveFolder(w http.ResponseWriter, r *http.Request, p urlPath, do
 func (x *host) sendFile(w http.ResponseWriter, r *http.Request, name string) {
 	s := x.site
 	mime := s.mimeType(name)
-	if mime == "" || looksLikeImage(name) {
+	if mime == "" || looksLikeImage(name) || belongsToUpdate(name) {
 		x.Error(w, r, http.StatusNotFound, 3)
 		return
 	}
