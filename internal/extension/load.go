@@ -48,9 +48,9 @@ func (e *Extension) load(path string) (err error) {
 // inspect looks at the staged copy, which nobody can change any more. It answers the libraries beside the image that are to
 // be loaded before it, in that order.
 func (e *Extension) inspect() (beside []string, err error) {
-	info, err := image.Inspect(e.staged.Path)
+	info, err := e.staged.Inspect()
 	if err != nil {
-		return nil, fmt.Errorf("inspect its copy: %w", errors.Unwrap(err)) // without the path of the copy
+		return nil, err
 	}
 	if err := info.LoadableHere(); err != nil {
 		return nil, err

@@ -15,4 +15,5 @@
 //
 // [Stage] makes the private copy that is really loaded, because overwriting a mapped file kills the process that mapped
 // it, and because the dynamic loader takes a library it has already loaded under the same name for the new one.
+// [StageVersion] makes one of other bytes than those at the image's path.
 package image

@@ -34,6 +34,19 @@ func Inspect(path string) (*Info, error) {
 	return i, nil
 }
 
+// Inspect is [Inspect] for the copy, without reading all of it once more: what only reading all of a file tells (FreePascal, and Go
+// for images other than ELF) is not in the answer.
+func (s *Staged) Inspect() (*Info, error) {
+	f, _, err := openImage(s.Path)
+	if err != nil {
+		return nil, fmt.Errorf("inspect the copy of %q: %w", s.Source, err)
+	}
+	defer f.Close()
+	i := &Info{Path: s.Path, Kind: KindNone, Size: s.Size, SHA256: s.SHA256}
+	i.parse(f)
+	return i, nil
+}
+
 // openImage opens a directory or a regular file of bearable size; opening never waits for the other end of a pipe.
 func openImage(path string) (*os.File, os.FileInfo, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|openNonblock, 0)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -19,10 +20,10 @@ import (
 // configuration files beside the image are found as beside the source. What an image *creates* beside itself is removed
 // with the copy.
 type Staged struct {
-	Source  string // absolute path of what was copied
+	Source  string // absolute path of the image
 	Path    string // absolute path of the copy; its base name is the source's
-	SHA256  string // of both, hexadecimal
-	Size    int64  // of both, in bytes
+	SHA256  string // of the copy, hexadecimal
+	Size    int64  // of the copy, in bytes
 	BuildID string // GNU build id, hexadecimal, "" if it has none
 
 	folder string
@@ -36,25 +37,33 @@ type Staged struct {
 // The copies of one process lie in one folder of its own, which goes with the last of them. Folders that processes of the
 // same user left behind when they died are removed the first time dir is used.
 //
-// Stage copies whatever file it is given: ask [Inspect] whether the copy can be loaded. It is an error if source changes
+// Stage copies whatever file it is given: ask [Staged.Inspect] whether the copy can be loaded. It is an error if source changes
 // while it is copied; the copy is removed on any error.
-func Stage(source, dir string) (*Staged, error) {
-	s, err := stage(source, dir)
+func Stage(source, dir string) (*Staged, error) { return StageVersion(source, source, "", dir) }
+
+// StageVersion is Stage for another version of an image: it copies file, wherever that lies, as image, beside links to what lies
+// beside image. What is at the image's own path does not matter, not even whether anything is. The copy must have the hash
+// sum (SHA-256, hexadecimal) unless that is "".
+func StageVersion(image, file, sum, dir string) (*Staged, error) {
+	s, err := stage(image, file, sum, dir)
 	switch {
 	case err == nil:
 		return s, nil
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return nil, fmt.Errorf("stage %q: %w: make room, or set TMPDIR to a folder on another file system", source, err)
+		err = fmt.Errorf("%w: make room, or set TMPDIR to a folder on another file system", err)
 	}
-	return nil, fmt.Errorf("stage %q: %w", source, err)
+	if file != image {
+		return nil, fmt.Errorf("stage %q from %q: %w", image, file, err)
+	}
+	return nil, fmt.Errorf("stage %q: %w", image, err)
 }
 
-func stage(source, dir string) (_ *Staged, err error) {
-	source, err = filepath.Abs(source)
+func stage(image, file, sum, dir string) (_ *Staged, err error) {
+	image, err = filepath.Abs(image)
 	if err != nil {
 		return nil, err
 	}
-	src, st, err := openImage(source)
+	src, st, err := openImage(file)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +78,7 @@ func stage(source, dir string) (_ *Staged, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Staged{Source: source, home: home}
+	s := &Staged{Source: image, home: home}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Remove())
@@ -78,15 +87,16 @@ func stage(source, dir string) (_ *Staged, err error) {
 	if s.folder, err = os.MkdirTemp(home.path, "image-*"); err != nil {
 		return nil, err
 	}
-	s.Path = filepath.Join(s.folder, filepath.Base(source))
-	if err := s.copy(src, st); err != nil {
+	s.Path = filepath.Join(s.folder, filepath.Base(image))
+	if err := s.copy(src, st, sum); err != nil {
 		return nil, err
 	}
-	return s, linkSiblings(s.folder, source, st)
+	return s, linkSiblings(s.folder, image)
 }
 
-// copy makes the file and fills in what is known of it.
-func (s *Staged) copy(src *os.File, before os.FileInfo) error {
+// copy makes the file and fills in what is known of it. A source that must have the hash want need not be looked at again: it was
+// whole.
+func (s *Staged) copy(src *os.File, before os.FileInfo, want string) error {
 	mode := os.FileMode(0o400)
 	if before.Mode()&0o111 != 0 {
 		mode = 0o500
@@ -95,33 +105,39 @@ func (s *Staged) copy(src *os.File, before os.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	sum, n, err := copyHashing(dst, src)
-	if err == nil {
-		err = unchanged(src, before, sum, n)
+	s.SHA256, s.Size, err = copyHashing(dst, src)
+	switch {
+	case err != nil:
+	case want == "":
+		err = unchanged(src, before, dst, s.Size)
+	case !strings.EqualFold(want, s.SHA256):
+		err = fmt.Errorf("it is not the version that is wanted: its SHA-256 is %s, and should be %s", s.SHA256, want)
 	}
-	s.SHA256, s.Size = hex.EncodeToString(sum), n
-	i := &Info{Path: s.Path, Size: n}
-	v := &elfFile{view: &view{r: dst, size: uint64(n)}}
+	i := &Info{Path: s.Path, Size: s.Size}
+	v := &elfFile{view: &view{r: dst, size: uint64(s.Size)}}
 	if v.readHeader() == nil && v.readSegments() == nil && v.readNotes(i) == nil {
 		s.BuildID = i.BuildID
 	}
 	return errors.Join(err, dst.Close())
 }
 
-// copyHashing copies src and returns the hash and the number of the bytes copied.
-func copyHashing(dst io.Writer, src io.Reader) ([]byte, int64, error) {
+// copyPiece is how much is copied and compared at a time, in bytes.
+const copyPiece = 128 << 10
+
+// copyHashing copies src and returns the hash (hexadecimal) and the number of the bytes copied.
+func copyHashing(dst io.Writer, src io.Reader) (sum string, n int64, err error) {
 	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(dst, h), io.LimitReader(src, maxImage+1))
+	n, err = io.CopyBuffer(io.MultiWriter(dst, h), io.LimitReader(src, maxImage+1), make([]byte, copyPiece))
 	if err == nil && n > maxImage {
 		err = fmt.Errorf("it grew beyond the %d bytes an image may have", maxImage)
 	}
-	return h.Sum(nil), n, err
+	return hex.EncodeToString(h.Sum(nil)), n, err
 }
 
 var errChanged = errors.New("it changed while it was copied: wait until whoever writes it is done, and write to another name and rename it next time")
 
-// unchanged reads src again and compares it, and what its path names now, with what was copied.
-func unchanged(src *os.File, before os.FileInfo, sum []byte, n int64) error {
+// unchanged reads src again and compares it, and what its path names now, with the copy of n bytes.
+func unchanged(src *os.File, before os.FileInfo, dst io.ReaderAt, n int64) error {
 	after, err := os.Stat(src.Name())
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -129,14 +145,20 @@ func unchanged(src *os.File, before os.FileInfo, sum []byte, n int64) error {
 	if err != nil || !os.SameFile(before, after) || n != before.Size() || after.Size() != n || !after.ModTime().Equal(before.ModTime()) {
 		return errChanged
 	}
-	if _, err := src.Seek(0, io.SeekStart); err != nil {
-		return err
+	a, b := make([]byte, copyPiece), make([]byte, copyPiece)
+	for at := int64(0); at < n; at += copyPiece {
+		size := min(copyPiece, n-at)
+		if _, err := src.ReadAt(a[:size], at); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if _, err := dst.ReadAt(b[:size], at); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if !bytes.Equal(a[:size], b[:size]) {
+			return errChanged
+		}
 	}
-	again, _, err := copyHashing(io.Discard, src)
-	if err == nil && !bytes.Equal(again, sum) {
-		err = errChanged
-	}
-	return err
+	return nil
 }
 
 // Remove deletes the copy and its folder. It may be called more than once, and again after an error: Windows refuses to

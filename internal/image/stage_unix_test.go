@@ -4,7 +4,9 @@ package image
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,6 +103,76 @@ func TestStage(t *testing.T) {
 	}
 	if want := []string{"dangling", "shop.ini", "shop.so", "shop.so.1"}; !slices.Equal(names(t, from), want) {
 		t.Errorf("source folder: got %q, want %q", names(t, from), want)
+	}
+}
+
+// TestStageVersion stages bytes from elsewhere, whatever is at the image's own path.
+func TestStageVersion(t *testing.T) {
+	other := t.TempDir()
+	path := build(t, "gcc", other, "v2", extensionSource, "-shared", "-fPIC", "-Wl,--build-id=0xc0ffee")
+	write(t, other, "not-a-neighbour", "")
+	sum := inspect(t, path).SHA256
+	for _, test := range []struct {
+		name, sum string
+		lay       func(image string) error // what is at the image's path
+	}{
+		{"nothing there", sum, func(string) error { return nil }},
+		{"garbage there", strings.ToUpper(sum), func(image string) error { return os.WriteFile(image, []byte("no image"), 0o600) }},
+		{"a directory there", sum, func(image string) error { return os.Mkdir(image, 0o700) }},
+		{"any hash", "", func(image string) error { return os.WriteFile(image, []byte("no image"), 0o600) }},
+		{"no folder", sum, func(image string) error { return os.RemoveAll(filepath.Dir(image)) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			from, dir := t.TempDir(), t.TempDir()
+			image := filepath.Join(from, "shop.so")
+			write(t, from, "shop.ini", "colour=red")
+			os.Symlink("shop.so", filepath.Join(from, "shop.so.1"))
+			if err := test.lay(image); err != nil {
+				t.Fatal(err)
+			}
+			s, err := StageVersion(image, path, test.sum, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Source != image || filepath.Base(s.Path) != "shop.so" || s.SHA256 != sum || s.BuildID != "c0ffee" {
+				t.Errorf("got %+v", s)
+			}
+			if !bytes.Equal(read(t, s.Path), read(t, path)) {
+				t.Error("the copy has other bytes")
+			}
+			want := []string{"shop.ini", "shop.so", "shop.so.1"}
+			if test.name == "no folder" {
+				want = []string{"shop.so"}
+			}
+			if got := names(t, filepath.Dir(s.Path)); !slices.Equal(got, want) {
+				t.Errorf("beside the copy: %q, want %q", got, want)
+			}
+			if i, err := s.Inspect(); err != nil || i.Kind != KindExtension || i.SHA256 != sum || i.Size != s.Size {
+				t.Errorf("inspected: %+v, %v", i, err)
+			}
+			if err := s.Remove(); err != nil {
+				t.Error(err)
+			}
+			if left := names(t, dir); left != nil {
+				t.Errorf("left behind: %q", left)
+			}
+		})
+	}
+}
+
+// TestStageWrongVersion: bytes that do not have the hash are not staged.
+func TestStageWrongVersion(t *testing.T) {
+	from, dir := t.TempDir(), t.TempDir()
+	image, file := filepath.Join(from, "shop.so"), write(t, from, "v2", "x")
+	wrong := strings.Repeat("0", 64)
+	_, err := StageVersion(image, file, wrong, dir)
+	want := fmt.Sprintf("stage %q from %q: it is not the version that is wanted: its SHA-256 is %s, and should be %s",
+		image, file, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", wrong)
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if left := names(t, dir); left != nil {
+		t.Errorf("left behind: %q", left)
 	}
 }
 
@@ -226,14 +298,15 @@ func TestSourceChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer src.Close()
-		sum, n, err := copyHashing(&strings.Builder{}, src)
+		var dst bytes.Buffer
+		_, n, err := copyHashing(&dst, src)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := test.change(path); err != nil {
 			t.Fatal(err)
 		}
-		if err := unchanged(src, before, sum, n); !errors.Is(err, test.want) {
+		if err := unchanged(src, before, bytes.NewReader(dst.Bytes()), n); !errors.Is(err, test.want) {
 			t.Errorf("%s: got %v, want %v", test.name, err, test.want)
 		}
 	}

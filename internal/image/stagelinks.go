@@ -14,17 +14,19 @@ import (
 // lies in a system folder), libraries come first.
 const maxLinks = 1000
 
-// linkSiblings puts links to the entries beside source into folder, which has the copy of source already. Entries that are
-// source under another name become links to the copy, lest a second one be loaded.
-func linkSiblings(folder, source string, image os.FileInfo) error {
+// linkSiblings puts links to the entries beside source into folder, which has the copy already. Entries that are source under
+// another name become links to the copy, lest a second one be loaded.
+func linkSiblings(folder, source string) error {
 	from := filepath.Dir(source)
 	names, err := siblings(from, filepath.Base(source))
 	if err != nil {
 		return fmt.Errorf("read the folder of the image: %w", bare(err))
 	}
+	image, err := os.Stat(source)
+	there := err == nil
 	for _, name := range names {
 		target := filepath.Join(from, name)
-		if st, err := os.Stat(target); err == nil && os.SameFile(st, image) {
+		if st, err := os.Stat(target); there && err == nil && os.SameFile(st, image) {
 			target = filepath.Base(source)
 		}
 		if err := link(target, filepath.Join(folder, name)); err != nil {
@@ -35,10 +37,10 @@ func linkSiblings(folder, source string, image os.FileInfo) error {
 }
 
 // siblings lists at most maxLinks names of a folder without the image itself. A folder that may be entered but not listed
-// has none.
+// has none, and so has one that is gone.
 func siblings(dir, image string) ([]string, error) {
 	d, err := os.Open(dir)
-	if errors.Is(err, os.ErrPermission) {
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
