@@ -16,12 +16,17 @@ import (
 	"github.com/isapid/isapid/internal/admin"
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/pool"
+	"github.com/isapid/isapid/internal/swap"
 )
 
 // fakeServer answers with one status after another, the last one for ever, from when the first command came.
 type fakeServer struct {
 	err    error // of commands
 	reload admin.ReloadResult
+
+	images   []admin.Image
+	swap     func(file string, step func(swap.Step)) (swap.Receipt, error) // Deploy and Rollback, which has no file
+	receipts []swap.Receipt
 
 	mu      sync.Mutex // guards all below
 	asked   []string
@@ -64,6 +69,26 @@ func (f *fakeServer) Drain() error                { return f.ask("drain") }
 
 func (f *fakeServer) Reload(context.Context) (admin.ReloadResult, error) {
 	return f.reload, f.ask("reload")
+}
+
+func (f *fakeServer) Images() []admin.Image { return f.images }
+
+func (f *fakeServer) Deploy(_ context.Context, image, _ string, wait bool, file string, step func(swap.Step)) (swap.Receipt, error) {
+	if err := f.ask(fmt.Sprintf("deploy %s, wait %v", image, wait)); err != nil {
+		return swap.Receipt{}, err
+	}
+	return f.swap(file, step)
+}
+
+func (f *fakeServer) Rollback(_ context.Context, image, to, _ string, wait bool, step func(swap.Step)) (swap.Receipt, error) {
+	if err := f.ask(fmt.Sprintf("rollback %s to %q, wait %v", image, to, wait)); err != nil {
+		return swap.Receipt{}, err
+	}
+	return f.swap("", step)
+}
+
+func (f *fakeServer) History(image string) ([]swap.Receipt, error) {
+	return f.receipts, f.ask("history " + image)
 }
 
 // listen has f control itself through a socket until the test ends.
@@ -199,7 +224,7 @@ func TestDrainCommand(t *testing.T) {
 
 func TestStatusJSON(t *testing.T) {
 	want := inState(pool.StateRunning, 3)
-	want.Version, want.URLs, want.InProcess = "v1 <&>", []string{}, []admin.Extension{}
+	want.Version, want.URLs, want.InProcess, want.Images = "v1 <&>", []string{}, []admin.Extension{}, []swap.State{}
 	want.Pools[0].Deaths = nil
 	f := &fakeServer{states: []admin.Status{want}}
 	code, out, errOut := runMain("status", "--json", "--socket", f.listen(t))

@@ -4,19 +4,25 @@
 //	admin.go    what can be asked of a server
 //	status.go, message.go
 //	            what goes over the socket
+//	images.go   how an operator names an image, and a version of it
 //	handler.go  one request
+//	swaps.go, stream.go, receive.go
+//	            those that replace an image: what they do, how they tell it, where a new version arrives
 //	socket.go, peer.go
 //	            the socket: where it may lie, who is let in
-//	client.go   the other end
+//	client.go, clientswaps.go
+//	            the other end
 package admin
 
 import (
 	"context"
 	"errors"
+
+	"github.com/isapid/isapid/internal/swap"
 )
 
-// Server is what is controlled. All methods may be called at any time, from many goroutines. None but Reload may wait for
-// anything: they begin something, and Status shows how far it is. The name of a pool is one that [Status.Named] knows, or that of a
+// Server is what is controlled. All methods may be called at any time, from many goroutines. None but Reload, Deploy and
+// Rollback may wait for anything: they begin something, and Status shows how far it is. The name of a pool is one that [Status.Named] knows, or that of a
 // pool with workers that has loaded nothing yet.
 type Server interface {
 	Status() Status
@@ -32,12 +38,32 @@ type Server interface {
 	Reload(ctx context.Context) (ReloadResult, error)
 	// Drain begins the end of the server as SIGTERM does: no new connections, running requests finish, the process ends.
 	Drain() error
+
+	// Images are those that can be replaced, and who uses them. What follows takes an image by its path there.
+	Images() []Image
+
+	// Deploy replaces an image by the version that file has. It returns the receipt, whatever the outcome, when the new version
+	// serves or never will, or with wait when the swap has ended: the new version has come through its watch window and the old one is
+	// unloaded, or the other way round. An error means that no swap began. The file may be read until then, and not
+	// after. Who is for the receipt.
+	//
+	// Each step is told as it happens, the first as soon as the swap has begun; there is never more than one call of step
+	// at a time, and none after the end. When ctx ends, or the server, Deploy returns soon, with an error: who has called does not wait
+	// any more. It says nothing about the swap, which goes on.
+	Deploy(ctx context.Context, image, who string, wait bool, file string, step func(swap.Step)) (swap.Receipt, error)
+	// Rollback is Deploy of a version that is kept beside the image. Which, says to, in the words of [ParseVersion].
+	Rollback(ctx context.Context, image, to, who string, wait bool, step func(swap.Step)) (swap.Receipt, error)
+	// History has the receipts of an image that are kept, the newest first.
+	History(image string) ([]swap.Receipt, error)
 }
 
-// Errors a [Server] may return; wrapped ones count too. Any other error of Reload says what is wrong with the configuration,
-// any other of the rest is unexpected.
+// Errors a [Server] may return; wrapped ones count too, and ErrSwapping and ErrNoVersion are shown with what they are wrapped in.
+// Any other error of Reload says what is wrong with the configuration, any other of the rest is unexpected.
 var (
 	ErrNoPool    = errors.New("there is no such pool")
 	ErrInProcess = errors.New("the pool runs inside the server and has no workers")
 	ErrEnding    = errors.New("the server is ending")
+	ErrNoImage   = errors.New("there is no such image")
+	ErrSwapping  = errors.New("the image is being replaced already")
+	ErrNoVersion = errors.New("there is no such version to go back to")
 )

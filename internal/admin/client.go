@@ -29,7 +29,7 @@ type Client struct {
 // NewClient makes a client of the server at socket. The caller must call Close.
 func NewClient(socket string) *Client {
 	c := &Client{socket: socket}
-	c.http = &http.Client{Transport: &http.Transport{DialContext: c.dial}}
+	c.http = &http.Client{Transport: &http.Transport{DialContext: c.dial, ExpectContinueTimeout: askLimit}}
 	return c
 }
 
@@ -126,16 +126,25 @@ func ask[T any](ctx context.Context, c *Client, method, path string, in any, lim
 		return out, c.lost(err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		e := &Error{Code: resp.StatusCode}
-		if json.Unmarshal(data, e) != nil || e.Message == "" {
-			e.Message = "the server answered " + resp.Status
-		}
-		return out, e
+		return out, refusal(resp, data)
 	}
 	if err := json.Unmarshal(data, &out); err != nil {
-		return out, fmt.Errorf("the answer of the isapid at %s cannot be read: %w; are both of the same version?", c.socket, err)
+		return out, c.unreadable(err)
 	}
 	return out, nil
+}
+
+// refusal is the error of an answer other than 200 that has data for a body.
+func refusal(resp *http.Response, data []byte) error {
+	e := &Error{Code: resp.StatusCode}
+	if json.Unmarshal(data, e) != nil || e.Message == "" {
+		e.Message = "the server answered " + resp.Status
+	}
+	return e
+}
+
+func (c *Client) unreadable(err error) error {
+	return fmt.Errorf("the answer of the isapid at %s cannot be read: %w; are both of the same version?", c.socket, err)
 }
 
 // lost makes every failure to get an answer one kind of error, unless it is the caller who did not want to wait.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -23,7 +24,7 @@ func TestDocumentation(t *testing.T) {
 	text := string(data)
 
 	types := map[string][]string{}
-	for _, in := range []any{Error{}, PoolRequest{}, PoolResult{}, ReloadResult{}, DrainResult{}, Status{}} {
+	for _, in := range []any{Error{}, PoolRequest{}, PoolResult{}, ReloadResult{}, DrainResult{}, RollbackRequest{}, SwapLine{}, HistoryRequest{}, HistoryResult{}, Status{}} {
 		describe(types, reflect.TypeOf(in))
 	}
 	compare(t, "types", documentedTypes(text), types)
@@ -41,6 +42,7 @@ func TestDocumentation(t *testing.T) {
 	for _, limit := range []string{
 		fmt.Sprintf("%v s to be sent", readLimit.Seconds()), fmt.Sprintf("%d KiB of headers", maxHeader>>10), fmt.Sprintf("%d KiB of\nbody", maxRequest>>10),
 		fmt.Sprintf("%v min later", reloadLimit.Minutes()), fmt.Sprintf("up to %d bytes", maxReason),
+		fmt.Sprintf("up to %d GiB", maxFile>>30), fmt.Sprintf("stand still for %v s", stallLimit.Seconds()), fmt.Sprintf("for %v h", leftAfter.Hours()),
 	} {
 		if !strings.Contains(text, limit) {
 			t.Errorf("%s has no %q", documentation, limit)
@@ -65,7 +67,7 @@ func compare(t *testing.T, what string, doc, code map[string][]string) {
 // documentedTypes are the rows of the tables of fields: the name, with a star if it may be missing, and the type. The heading above a
 // table names the type.
 func documentedTypes(text string) map[string][]string {
-	row := regexp.MustCompile("^\\| `([a-z_]+)`(\\*?) \\| ([^|]+) \\|")
+	row := regexp.MustCompile("^\\| `([a-z0-9_]+)`(\\*?) \\| ([^|]+) \\|")
 	link := regexp.MustCompile("\\[`([A-Za-z]+)`\\]\\(#[a-z0-9-]+\\)")
 	all := map[string][]string{}
 	heading := ""
@@ -127,13 +129,23 @@ func TestDocumentedErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, err := os.ReadFile("handler.go")
+	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	var code []byte
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(name, "_test.go") {
+			code = append(code, text...)
+		}
+	}
 	numbers := map[string]string{
 		"BadRequest": "400", "Forbidden": "403", "NotFound": "404", "MethodNotAllowed": "405", "Conflict": "409", "RequestEntityTooLarge": "413",
-		"UnprocessableEntity": "422", "InternalServerError": "500",
+		"UnprocessableEntity": "422", "InternalServerError": "500", "InsufficientStorage": "507",
 	}
 	used, written := map[string]bool{}, map[string]bool{}
 	for _, m := range regexp.MustCompile(`http\.Status([A-Z]\w+)`).FindAllSubmatch(code, -1) {

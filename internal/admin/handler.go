@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/isapid/isapid/internal/swap"
 )
 
 const (
@@ -24,25 +26,53 @@ const (
 type handler struct {
 	server Server
 	log    *slog.Logger
+	life   context.Context // of the socket: what a request began may outlive the request
 }
 
-// route is what a path does. The answer becomes JSON; an error becomes an [Error].
+// route is what a path does. An error becomes an [Error].
 type route struct {
 	method string
+	limit  int64 // bytes of the body
+
+	// One of them: what has one answer, which becomes JSON, and what replaces an image and tells its steps.
 	answer func(*handler, *http.Request) (any, error)
+	swap   func(h *handler, w http.ResponseWriter, r *http.Request, step func(swap.Step)) (swap.Receipt, error)
 }
 
 var routes = map[string]route{
-	pathStatus:  {http.MethodGet, (*handler).status},
-	pathRecycle: {http.MethodPost, onPool(Server.Recycle)},
-	pathStop:    {http.MethodPost, onPool(func(s Server, pool, _ string) error { return s.StopPool(pool) })},
-	pathStart:   {http.MethodPost, onPool(func(s Server, pool, _ string) error { return s.StartPool(pool) })},
-	pathReload:  {http.MethodPost, (*handler).reload},
-	pathDrain:   {http.MethodPost, (*handler).drain},
+	pathStatus:   plain(http.MethodGet, (*handler).status),
+	pathRecycle:  plain(http.MethodPost, onPool(Server.Recycle)),
+	pathStop:     plain(http.MethodPost, onPool(func(s Server, pool, _ string) error { return s.StopPool(pool) })),
+	pathStart:    plain(http.MethodPost, onPool(func(s Server, pool, _ string) error { return s.StartPool(pool) })),
+	pathReload:   plain(http.MethodPost, (*handler).reload),
+	pathDrain:    plain(http.MethodPost, (*handler).drain),
+	pathHistory:  plain(http.MethodPost, (*handler).history),
+	pathDeploy:   {method: http.MethodPost, limit: maxFile, swap: (*handler).deploy},
+	pathRollback: {method: http.MethodPost, limit: maxRequest, swap: (*handler).rollback},
+}
+
+func plain(method string, answer func(*handler, *http.Request) (any, error)) route {
+	return route{method: method, limit: maxRequest, answer: answer}
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v, err := h.answer(w, r)
+	to, err := h.find(r)
+	if err != nil {
+		reply(w, nil, err)
+		return
+	}
+	limited := *r // net/http looks at the body of its own request when the handler has ended
+	limited.Body = http.MaxBytesReader(w, r.Body, to.limit)
+	if to.swap != nil {
+		h.stream(w, &limited, to)
+		return
+	}
+	v, err := to.answer(h, &limited)
+	reply(w, v, err)
+}
+
+// reply sends the one answer of a request.
+func reply(w http.ResponseWriter, v any, err error) {
 	code := http.StatusOK
 	if err != nil {
 		e := asError(err)
@@ -56,22 +86,21 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	enc.Encode(v) // an error means that the client is gone
 }
 
-func (h *handler) answer(w http.ResponseWriter, r *http.Request) (any, error) {
+// find is the route of a request, if who asks may take it.
+func (h *handler) find(r *http.Request) (to route, err error) {
 	who := peerOf(r)
 	if !who.allowed() {
 		h.log.Warn("control request refused", "path", r.URL.Path, "uid", who.uid, "pid", who.pid)
-		return nil, &Error{http.StatusForbidden, fmt.Sprintf("user %d may not control this server", who.uid), "ask as its user, or as root"}
+		return to, &Error{http.StatusForbidden, fmt.Sprintf("user %d may not control this server", who.uid), "ask as its user, or as root"}
 	}
 	to, ok := routes[r.URL.Path]
 	if !ok {
-		return nil, &Error{http.StatusNotFound, fmt.Sprintf("there is no %q", r.URL.Path), "there are: " + strings.Join(slices.Sorted(maps.Keys(routes)), ", ")}
+		return to, &Error{http.StatusNotFound, fmt.Sprintf("there is no %q", r.URL.Path), "there are: " + strings.Join(slices.Sorted(maps.Keys(routes)), ", ")}
 	}
 	if r.Method != to.method {
-		return nil, &Error{http.StatusMethodNotAllowed, fmt.Sprintf("%s is not for %s", r.URL.Path, r.Method), "use " + to.method}
+		return to, &Error{http.StatusMethodNotAllowed, fmt.Sprintf("%s is not for %s", r.URL.Path, r.Method), "use " + to.method}
 	}
-	limited := *r // net/http looks at the body of its own request when the handler has ended
-	limited.Body = http.MaxBytesReader(w, r.Body, maxRequest)
-	return to.answer(h, &limited)
+	return to, nil
 }
 
 func asError(err error) *Error {
@@ -87,6 +116,7 @@ func asError(err error) *Error {
 func (h *handler) status(*http.Request) (any, error) {
 	s := h.server.Status()
 	s.URLs, s.Pools, s.InProcess = listed(s.URLs), listed(s.Pools), listed(s.InProcess)
+	s.Images = listed(s.Images)
 	return s, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/pool"
+	"github.com/isapid/isapid/internal/swap"
 )
 
 // serve listens for f until the test ends and returns where, and what was logged by then.
@@ -65,6 +66,22 @@ func everything() Status {
 			}},
 		}}},
 		InProcess: []Extension{{Image: "/b.so", Pool: "fast", Description: "b"}},
+		Images: []swap.State{{
+			Image: "/a.so", Pools: []string{"legacy"}, Serving: swap.Build{SHA256: "ab", Size: 1, BuildID: "c", Description: "a"}, Since: at, Watched: true,
+			Doing: "waits", Last: receipt(), Trouble: "t",
+		}},
+	}
+}
+
+// receipt is one without an empty field.
+func receipt() *swap.Receipt {
+	at := time.Date(2026, 11, 21, 3, 0, 0, 123456789, time.UTC)
+	return &swap.Receipt{
+		ID: "1", Image: "/a.so", Who: "deploy by user 0", Mode: "overlap", Outcome: swap.TakenBack, Reason: "it crashed",
+		From: swap.Build{SHA256: "ab", Size: 1, BuildID: "c", Description: "a"}, To: swap.Build{SHA256: "cd", Size: 2, BuildID: "e", Description: "b"},
+		Generations: []swap.Generations{{Pool: "legacy", Old: 3, New: 4}},
+		Began:       at, Ready: &at, Verified: &at, Committed: &at, Watched: &at, Ended: &at,
+		InFlight: 5, Held: 6, LongestHold: swap.Seconds(1500 * time.Millisecond), Lost: 7, Backup: "/a.backup", Failed: "/a.failed",
 	}
 }
 
@@ -116,7 +133,7 @@ func emptyField(v reflect.Value, path string) string {
 func TestEmptyStatus(t *testing.T) {
 	socket, _ := serve(t, &fake{})
 	_, body := raw(t, socket, "GET", pathStatus, "")
-	for _, list := range []string{`"urls":[]`, `"pools":[]`, `"in_process":[]`} {
+	for _, list := range []string{`"urls":[]`, `"pools":[]`, `"in_process":[]`, `"images":[]`} {
 		if !strings.Contains(body, list) {
 			t.Errorf("no %s in %s", list, body)
 		}
@@ -226,7 +243,7 @@ func TestRefused(t *testing.T) {
 		code               int
 		message, hint      string // parts of them
 	}{
-		"unknown path":     {"GET", "/v1/pools", "", nil, 404, `there is no "/v1/pools"`, "/v1/drain, /v1/recycle, "},
+		"unknown path":     {"GET", "/v1/pools", "", nil, 404, `there is no "/v1/pools"`, "/v1/deploy, /v1/drain, "},
 		"other version":    {"GET", "/v2/status", "", nil, 404, `there is no "/v2/status"`, "/v1/status"},
 		"path with dots":   {"GET", "/v1/../v1/status", "", nil, 404, "there is no", ""},
 		"wrong method":     {"GET", pathDrain, "", nil, 405, "/v1/drain is not for GET", "use POST"},

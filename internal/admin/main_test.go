@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/isapid/isapid/internal/swap"
 )
 
 // patience ends what waits for something that never comes; no result depends on it.
@@ -67,6 +69,10 @@ type fake struct {
 	err    error // of everything but Status
 	reload func(context.Context) (ReloadResult, error)
 	asked  []string
+
+	images   []Image
+	swap     func(ctx context.Context, file string, step func(swap.Step)) (swap.Receipt, error) // Deploy and Rollback, which has no file
+	receipts []swap.Receipt
 }
 
 func (f *fake) Status() Status { return f.status }
@@ -86,4 +92,25 @@ func (f *fake) Reload(ctx context.Context) (ReloadResult, error) {
 		return f.reload(ctx)
 	}
 	return ReloadResult{}, f.ask("reload")
+}
+
+func (f *fake) Images() []Image { return f.images }
+
+func (f *fake) Deploy(ctx context.Context, image, who string, wait bool, file string, step func(swap.Step)) (swap.Receipt, error) {
+	return f.replace(ctx, fmt.Sprintf("%s: %s, wait %v", who, image, wait), file, step)
+}
+
+func (f *fake) Rollback(ctx context.Context, image, to, who string, wait bool, step func(swap.Step)) (swap.Receipt, error) {
+	return f.replace(ctx, fmt.Sprintf("%s: %s to %q, wait %v", who, image, to, wait), "", step)
+}
+
+func (f *fake) replace(ctx context.Context, what, file string, step func(swap.Step)) (swap.Receipt, error) {
+	if err := f.ask(what); err != nil || f.swap == nil {
+		return swap.Receipt{}, err
+	}
+	return f.swap(ctx, file, step)
+}
+
+func (f *fake) History(image string) ([]swap.Receipt, error) {
+	return f.receipts, f.ask("history " + image)
 }

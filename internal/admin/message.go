@@ -1,13 +1,19 @@
 package admin
 
-// The paths. All but status are asked with POST and a JSON object, which may be left out where no field is needed.
+import "github.com/isapid/isapid/internal/swap"
+
+// The paths. All but status are asked with POST and a JSON object, which may be left out where no field is needed; deploy has its
+// fields in the query and a file for a body.
 const (
-	pathStatus  = "/v1/status"
-	pathRecycle = "/v1/recycle"
-	pathStop    = "/v1/stop"
-	pathStart   = "/v1/start"
-	pathReload  = "/v1/reload"
-	pathDrain   = "/v1/drain"
+	pathStatus   = "/v1/status"
+	pathRecycle  = "/v1/recycle"
+	pathStop     = "/v1/stop"
+	pathStart    = "/v1/start"
+	pathReload   = "/v1/reload"
+	pathDrain    = "/v1/drain"
+	pathDeploy   = "/v1/deploy"
+	pathRollback = "/v1/rollback"
+	pathHistory  = "/v1/history"
 )
 
 // PoolRequest names a pool: what recycle, stop and start are asked with.
@@ -38,6 +44,33 @@ type Change struct {
 // DrainResult answers drain.
 type DrainResult struct {
 	Running int64 `json:"running"` // requests that the server waits for
+}
+
+// RollbackRequest asks for a version that is kept beside an image.
+type RollbackRequest struct {
+	Image string `json:"image"`          // as [FindImage] takes it
+	To    string `json:"to,omitempty"`   // as [ParseVersion] takes it
+	Wait  bool   `json:"wait,omitempty"` // until the swap has ended
+}
+
+// SwapLine is one line of the answer to deploy and rollback. It has either a step or, the last one, a receipt or an error.
+type SwapLine struct {
+	Step    *swap.Step    `json:"step,omitempty"`
+	Receipt *swap.Receipt `json:"receipt,omitempty"`
+	Error   *Error        `json:"error,omitempty"`
+	Status  int           `json:"status,omitempty"` // HTTP status the error would have had before the first line
+}
+
+// HistoryRequest asks for the receipts of an image.
+type HistoryRequest struct {
+	Image string `json:"image"`          // as [FindImage] takes it
+	Last  int    `json:"last,omitempty"` // at most so many; 0: all that are kept
+}
+
+// HistoryResult answers history.
+type HistoryResult struct {
+	Image    string         `json:"image"`    // path
+	Receipts []swap.Receipt `json:"receipts"` // the newest first
 }
 
 // Error is what the server answers instead of a result.

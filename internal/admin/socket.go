@@ -27,8 +27,9 @@ type Socket struct {
 	file   fs.FileInfo // of the socket, to know it again
 	http   *http.Server
 	log    *slog.Logger
-	served chan struct{}  // closed when no connection is accepted any more
-	conns  sync.WaitGroup // connections, with their requests
+	served chan struct{}      // closed when no connection is accepted any more
+	conns  sync.WaitGroup     // connections, with their requests
+	leave  context.CancelFunc // has requests return that wait for what goes on without them
 }
 
 // Listen makes the socket at path, an absolute one, and answers requests for s on it until [Socket.Close], which the caller must
@@ -42,9 +43,10 @@ func Listen(path string, s Server, log *slog.Logger) (*Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	c := &Socket{path: path, file: file, log: log, served: make(chan struct{})}
+	life, leave := context.WithCancel(context.Background())
+	c := &Socket{path: path, file: file, log: log, served: make(chan struct{}), leave: leave}
 	c.http = &http.Server{
-		Handler:        &handler{server: s, log: log},
+		Handler:        &handler{server: s, log: log, life: life},
 		ReadTimeout:    readLimit,
 		IdleTimeout:    idleLimit,
 		MaxHeaderBytes: maxHeader,
@@ -75,12 +77,14 @@ func (c *Socket) count(_ net.Conn, s http.ConnState) {
 }
 
 // Close removes the socket, waits for running requests until ctx ends, then closes their connections and waits for what still
-// runs: at most a Reload. An error says what was left behind.
+// runs: at most a Reload. Nobody waits for a swap any longer then. An error says what was left behind.
 func (c *Socket) Close(ctx context.Context) error {
 	err := c.remove() // first: as long as it is listened on, nobody else takes the place
 	if c.http.Shutdown(ctx) != nil {
+		c.leave()
 		c.http.Close()
 	}
+	defer c.leave()
 	<-c.served
 	c.conns.Wait()
 	return err

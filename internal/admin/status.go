@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/pool"
+	"github.com/isapid/isapid/internal/swap"
 )
 
 // State is what a server is doing, in one word.
@@ -29,6 +30,8 @@ type Status struct {
 	Requests  Requests    `json:"requests"`
 	Pools     []Pool      `json:"pools"`      // those with workers, in the order of their names
 	InProcess []Extension `json:"in_process"` // what is loaded into the server itself
+
+	Images []swap.State `json:"images"` // what can be replaced, in the order of the paths
 }
 
 // LastReload is how the last try to read the configuration again ended.
