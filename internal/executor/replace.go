@@ -72,6 +72,7 @@ type Progress struct {
 	OldInside int           // requests that are in the old version now
 	Held      int           // requests that have waited because the old version had to end first
 	Longest   time.Duration // the longest of those waits
+	Lost      int64         // requests of either version, since the replacement began, that got no answer of the extension, whatever the reason
 	Down      string        // why the new version cannot go on (its worker died while it loaded…); "": it can
 }
 

@@ -134,7 +134,8 @@ func copyHashing(dst io.Writer, src io.Reader) (sum string, n int64, err error) 
 	return hex.EncodeToString(h.Sum(nil)), n, err
 }
 
-var errChanged = errors.New("it changed while it was copied: wait until whoever writes it is done, and write to another name and rename it next time")
+// ErrChanged is why an image is not staged that somebody is writing to.
+var ErrChanged = errors.New("it changed while it was copied: wait until whoever writes it is done, and write to another name and rename it next time")
 
 // unchanged reads src again and compares it, and what its path names now, with the copy of n bytes.
 func unchanged(src *os.File, before os.FileInfo, dst io.ReaderAt, n int64) error {
@@ -143,7 +144,7 @@ func unchanged(src *os.File, before os.FileInfo, dst io.ReaderAt, n int64) error
 		return err
 	}
 	if err != nil || !os.SameFile(before, after) || n != before.Size() || after.Size() != n || !after.ModTime().Equal(before.ModTime()) {
-		return errChanged
+		return ErrChanged
 	}
 	a, b := make([]byte, copyPiece), make([]byte, copyPiece)
 	for at := int64(0); at < n; at += copyPiece {
@@ -155,7 +156,7 @@ func unchanged(src *os.File, before os.FileInfo, dst io.ReaderAt, n int64) error
 			return err
 		}
 		if !bytes.Equal(a[:size], b[:size]) {
-			return errChanged
+			return ErrChanged
 		}
 	}
 	return nil

@@ -280,16 +280,16 @@ func TestSourceChanges(t *testing.T) {
 		want   error
 	}{
 		{"not at all", func(string) error { return nil }, nil},
-		{"longer", func(p string) error { return appendTo(p, "y") }, errChanged},
-		{"shorter", func(p string) error { return os.Truncate(p, 1) }, errChanged},
+		{"longer", func(p string) error { return appendTo(p, "y") }, ErrChanged},
+		{"shorter", func(p string) error { return os.Truncate(p, 1) }, ErrChanged},
 		{"replaced by the same", func(p string) error {
 			return errors.Join(os.WriteFile(p+".new", []byte("old"), 0o600), os.Rename(p+".new", p))
-		}, errChanged},
-		{"removed", os.Remove, errChanged},
+		}, ErrChanged},
+		{"removed", os.Remove, ErrChanged},
 		{"same size and time", func(p string) error {
 			st, err := os.Stat(p)
 			return errors.Join(err, os.WriteFile(p, []byte("new"), 0), os.Chtimes(p, st.ModTime(), st.ModTime()))
-		}, errChanged},
+		}, ErrChanged},
 	}
 	for _, test := range tests {
 		path := write(t, t.TempDir(), "a.so", "old")
