@@ -35,6 +35,8 @@ type Extension struct {
 	lib     *native.Library
 	exports exports
 	desc    string
+	unique  []string // symbols it was the first to have
+	stuck   bool     // set before ended is closed
 	threads threads
 	gate    gate // counts requests; closed when the extension is
 
@@ -76,6 +78,22 @@ func Open(path string, o executor.Options) (*Extension, error) {
 
 // Description is the text the extension gave in HSE_VERSION_INFO.
 func (e *Extension) Description() string { return e.desc }
+
+// Version is what it runs. File is its private copy, which is there until it is unloaded.
+func (e *Extension) Version() executor.Version {
+	return executor.Version{File: e.staged.Path, SHA256: e.staged.SHA256, Size: e.staged.Size, BuildID: e.staged.BuildID}
+}
+
+// Stuck tells whether it was unloaded and stayed in memory all the same, as unique symbols, thread-local destructors, -z nodelete and
+// Go's runtime make it: false before Close has unloaded it.
+func (e *Extension) Stuck() bool {
+	select {
+	case <-e.ended:
+		return e.stuck
+	default:
+		return false
+	}
+}
 
 // Faults is the number of contained faults so far. After the first the image is suspect.
 func (e *Extension) Faults() int64 { return e.faults.Load() }
@@ -119,16 +137,10 @@ func (e *Extension) Close(ctx context.Context) error {
 
 // unload ends threads, code and copy, in the reverse order of load.
 func (e *Extension) unload() error {
-	errs := []error{e.threads.stop(e.terminate, e.detach)}
-	unloaded, err := e.lib.Close()
-	switch {
-	case err != nil:
-		errs = append(errs, err)
-	case !unloaded:
-		e.log.Warn("image stays in memory: it has unique symbols, thread-specific data, thread-local destructors, -z nodelete, or is built by Go")
-	}
+	errs := []error{e.threads.stop(e.terminate, e.detach), e.close()}
+	e.releaseUnique()
 	errs = append(errs, e.staged.Remove())
-	e.log.Info("extension unloaded", "left memory", unloaded)
+	e.log.Info("extension unloaded", "left memory", !e.stuck)
 	return errors.Join(errs...)
 }
 

@@ -1,6 +1,7 @@
 package extension
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,7 +20,8 @@ type exports struct {
 var ErrVersion = errors.New("GetExtensionVersion returned FALSE")
 
 func (e *Extension) load(path string) (err error) {
-	if e.staged, err = image.Stage(path, e.opt.Staging); err != nil {
+	v := e.opt.Version
+	if e.staged, err = image.StageVersion(path, cmp.Or(v.File, path), v.SHA256, e.opt.Staging); err != nil {
 		return err
 	}
 	undo := []func() error{e.staged.Remove}
@@ -28,14 +30,24 @@ func (e *Extension) load(path string) (err error) {
 			err = errors.Join(err, undo[i]())
 		}
 	}()
-	beside, err := e.inspect()
+	info, err := e.inspect()
 	if err != nil {
 		return err
+	}
+	if err = e.claimUnique(info.Unique); err != nil {
+		return err
+	}
+	undo = append(undo, func() error { e.releaseUnique(); return nil })
+	var beside []string // to be loaded before it, in that order
+	for _, lib := range slices.Backward(info.Needed) {
+		if lib.Beside {
+			beside = append(beside, lib.Path)
+		}
 	}
 	if e.lib, err = native.Open(e.staged.Path, beside...); err != nil {
 		return err
 	}
-	undo = append(undo, func() error { _, err := e.lib.Close(); return err })
+	undo = append(undo, e.close)
 	if err = e.resolve(); err != nil {
 		return err
 	}
@@ -45,33 +57,29 @@ func (e *Extension) load(path string) (err error) {
 	return nil
 }
 
-// inspect looks at the staged copy, which nobody can change any more. It answers the libraries beside the image that are to
-// be loaded before it, in that order.
-func (e *Extension) inspect() (beside []string, err error) {
+// inspect looks at the staged copy, which nobody can change any more.
+func (e *Extension) inspect() (*image.Info, error) {
 	info, err := e.staged.Inspect()
 	if err != nil {
 		return nil, err
 	}
-	if err := info.LoadableHere(); err != nil {
-		return nil, err
+	return info, info.LoadableHere()
+}
+
+// close unloads the code.
+func (e *Extension) close() error {
+	unloaded, err := e.lib.Close()
+	e.stuck = !unloaded
+	if !unloaded && err == nil {
+		e.log.Warn("image stays in memory: it has unique symbols, thread-specific data, thread-local destructors, -z nodelete, or is built by Go")
 	}
-	for _, lib := range slices.Backward(info.Needed) {
-		if lib.Beside {
-			beside = append(beside, lib.Path)
-		}
-	}
-	return beside, nil
+	return err
 }
 
 // resolve finds the exports, undecorated first, then as 32-bit Windows tools decorate them (_TerminateExtension@4).
 func (e *Extension) resolve() error {
 	find := func(name string, argBytes int) uintptr {
-		for _, n := range []string{name, fmt.Sprintf("_%s@%d", name, argBytes), fmt.Sprintf("%s@%d", name, argBytes), "_" + name} {
-			if a := e.lib.Lookup(n); a != 0 {
-				return a
-			}
-		}
-		return 0
+		return e.lib.Lookup(name, fmt.Sprintf("_%s@%d", name, argBytes), fmt.Sprintf("%s@%d", name, argBytes), "_"+name)
 	}
 	e.exports = exports{
 		version: find("GetExtensionVersion", 4), proc: find("HttpExtensionProc", 4),

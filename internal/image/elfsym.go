@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"regexp"
 )
 
 // Limits of what is believed of a symbol table. The largest real ones have some hundred thousand symbols.
@@ -12,6 +13,12 @@ const (
 	maxSymbols = 1 << 20
 	symbolStep = 4096 // symbols read at a time
 )
+
+// maxUnique is how many unique symbols are looked at. One is enough to be in the way of another version.
+const maxUnique = 1 << 12
+
+// ofLibrary are the mangled names of what namespaces std and __gnu_cxx have: many images have the same, which does no harm.
+var ofLibrary = regexp.MustCompile(`^_Z(GV)?Z*N?K?(S[tabsiod]|9__gnu_cxx)`)
 
 // readSymbols looks for entry points and for symbols that keep the library from being unloaded.
 func (f *elfFile) readSymbols(i *Info) error {
@@ -75,6 +82,9 @@ func (f *elfFile) symbol(i *Info, s elf.Sym64, names []byte, seen map[string]boo
 	}
 	if elf.ST_BIND(s.Info) == elf.STB_LOOS {
 		keep("it defines unique symbols (STB_GNU_UNIQUE, from inline C++ variables and templates)")
+		if name, ok := cstring(names[s.Name:], maxNameLen); ok && len(i.Unique) < maxUnique && !ofLibrary.MatchString(name) {
+			i.Unique = append(i.Unique, name)
+		}
 	}
 	callable := elf.ST_TYPE(s.Info) == elf.STT_FUNC || elf.ST_TYPE(s.Info) == elf.STT_NOTYPE || elf.ST_TYPE(s.Info) == elf.STT_GNU_IFUNC
 	visible := elf.ST_VISIBILITY(s.Other) == elf.STV_DEFAULT || elf.ST_VISIBILITY(s.Other) == elf.STV_PROTECTED

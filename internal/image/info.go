@@ -63,6 +63,10 @@ type Info struct {
 	FreePascal bool     `json:"free_pascal,omitempty"`
 	NoUnload   []string `json:"no_unload,omitempty"` // why the system will not unload it once loaded
 
+	// Unique are the names of its unique symbols (STB_GNU_UNIQUE) that are its own, not the C++ library's. A process has each of
+	// them once: another version that is loaded later uses the data of the first.
+	Unique []string `json:"-"`
+
 	Incomplete string `json:"incomplete,omitempty"` // what is missing at the end of the file
 	Damaged    string `json:"damaged,omitempty"`    // what contradicts itself in the file
 }

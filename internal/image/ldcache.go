@@ -12,9 +12,11 @@ const maxLdCache = 16 << 20
 
 const ldCacheMagic = "glibc-ld.so.cache1.1"
 
-// readLdCache returns the paths glibc's loader knows for each name, in its order of preference. A cache that is missing or
-// of another form gives none: then the loader has only its standard folders, too.
-func readLdCache(path string) map[string][]string {
+// ldCache is the content of the file in which glibc's loader looks libraries up, from its magic on; empty if there is none of a form
+// we know: then the loader has only its standard folders, too.
+type ldCache []byte
+
+func readLdCache(path string) ldCache {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil
@@ -27,30 +29,38 @@ func readLdCache(path string) map[string][]string {
 	return parseLdCache(b)
 }
 
-// parseLdCache reads the form of glibc 2.2 and later, which may stand behind one in the form before it. Its numbers are in
-// the byte order of this machine.
-func parseLdCache(b []byte) map[string][]string {
-	const header, entry = 48, 24
+// The form of glibc 2.2 and later, which may stand behind one in the form before it. Its numbers are in the byte order of this
+// machine.
+const ldCacheHeader, ldCacheEntry = 48, 24
+
+func parseLdCache(b []byte) ldCache {
 	start := bytes.Index(b, []byte(ldCacheMagic))
-	if start < 0 || len(b)-start < header {
+	if start < 0 || len(b)-start < ldCacheHeader {
 		return nil
 	}
-	b = b[start:]
-	text := func(at uint32) string {
-		if uint64(at) >= uint64(len(b)) {
-			return ""
-		}
-		s, _ := cstring(b[at:], maxNameLen)
-		return s
+	return b[start:]
+}
+
+// paths are those the loader knows for a name, in its order of preference.
+func (c ldCache) paths(name string) (list []string) {
+	if len(c) == 0 || name == "" {
+		return nil
 	}
-	known := map[string][]string{}
-	n := binary.NativeEndian.Uint32(b[len(ldCacheMagic):])
-	for rest := b[header:]; n > 0 && len(rest) >= entry; n-- {
-		name, path := text(binary.NativeEndian.Uint32(rest[4:])), text(binary.NativeEndian.Uint32(rest[8:]))
-		if name != "" && path != "" {
-			known[name] = append(known[name], path)
+	key := append([]byte(name), 0)
+	n := binary.NativeEndian.Uint32(c[len(ldCacheMagic):])
+	for rest := c[ldCacheHeader:]; n > 0 && len(rest) >= ldCacheEntry; n-- {
+		if bytes.HasPrefix(c.from(rest[4:]), key) {
+			if path, ok := cstring(c.from(rest[8:]), maxNameLen); ok && path != "" {
+				list = append(list, path)
+			}
 		}
-		rest = rest[entry:]
+		rest = rest[ldCacheEntry:]
 	}
-	return known
+	return list
+}
+
+// from is the text at the offset that b begins with, and what follows it.
+func (c ldCache) from(b []byte) []byte {
+	at := binary.NativeEndian.Uint32(b)
+	return c[min(uint64(at), uint64(len(c))):]
 }

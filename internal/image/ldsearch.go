@@ -28,7 +28,7 @@ type searcher struct {
 	image   *elfFile
 	own     string   // folder of the image
 	env     []string // LD_LIBRARY_PATH
-	cache   map[string][]string
+	cache   ldCache
 	dirs    []string // where the loader looks without being told
 	lookups int
 	loaded  map[string]bool // names and SONAMEs that are there
@@ -96,7 +96,7 @@ func (s *searcher) find(name string, from *object) *object {
 			return o
 		}
 	}
-	for _, path := range s.cache[name] {
+	for _, path := range s.cache.paths(name) {
 		if o := s.try(path, rpaths); o != nil {
 			return o
 		}

@@ -122,14 +122,38 @@ func (s *Staged) copy(src *os.File, before os.FileInfo, want string) error {
 }
 
 // copyPiece is how much is copied and compared at a time, in bytes.
-const copyPiece = 128 << 10
+const copyPiece = 64 << 10
 
-// copyHashing copies src and returns the hash (hexadecimal) and the number of the bytes copied.
+// copyHashing copies src and returns the hash (hexadecimal) and the number of the bytes copied. Each piece is hashed while the
+// next one is copied: hashing takes most of the time.
 func copyHashing(dst io.Writer, src io.Reader) (sum string, n int64, err error) {
+	free, full, hashed := make(chan []byte, 2), make(chan []byte, 2), make(chan struct{})
+	free <- make([]byte, copyPiece)
+	free <- make([]byte, copyPiece)
 	h := sha256.New()
-	n, err = io.CopyBuffer(io.MultiWriter(dst, h), io.LimitReader(src, maxImage+1), make([]byte, copyPiece))
-	if err == nil && n > maxImage {
-		err = fmt.Errorf("it grew beyond the %d bytes an image may have", maxImage)
+	go func() {
+		defer close(hashed)
+		for piece := range full {
+			h.Write(piece)
+			free <- piece[:copyPiece]
+		}
+	}()
+	for err == nil {
+		piece := <-free
+		var size int
+		size, err = src.Read(piece)
+		if _, failed := dst.Write(piece[:size]); failed != nil {
+			err = failed
+		}
+		full <- piece[:size]
+		if n += int64(size); n > maxImage {
+			err = fmt.Errorf("it grew beyond the %d bytes an image may have", maxImage)
+		}
+	}
+	close(full)
+	<-hashed
+	if errors.Is(err, io.EOF) {
+		err = nil
 	}
 	return hex.EncodeToString(h.Sum(nil)), n, err
 }

@@ -126,9 +126,11 @@ func sweep(parent string) {
 	defer d.Close()
 	names, _ := d.Readdirnames(maxFolder)
 	for _, name := range names {
+		if !strings.HasPrefix(name, homePrefix()) {
+			continue
+		}
 		path := filepath.Join(parent, name)
-		st, err := os.Lstat(path)
-		if strings.HasPrefix(name, homePrefix()) && err == nil && st.IsDir() && ownedByMe(st) {
+		if st, err := os.Lstat(path); err == nil && st.IsDir() && ownedByMe(st) {
 			sweepHome(path, st)
 		}
 	}

@@ -29,8 +29,8 @@ type Library struct {
 // overwritten mapping kills the process. The loader runs the image's constructors, under the guard; the error is then a
 // *Fault.
 //
-// The loader finds an already loaded library by name before it looks at the file; Open checks that the code it got came
-// from path.
+// The loader finds an already loaded library by name before it looks at the file; Open checks that there was none of this path, and
+// that the code it got came from it. Other images of the same SONAME do not matter to it.
 //
 // The libraries before are loaded first, in that order, so that the image finds them by their names wherever they lie. It is
 // an error if another library of such a name is loaded already: the image would get that one.
@@ -124,6 +124,9 @@ func loaded(name string) uintptr {
 }
 
 func (l *Library) open() error {
+	if loaded(l.path) != 0 { // an image that could not be unloaded may have had the same path, or file
+		return fmt.Errorf("%q is loaded already: its new code would not run", l.path)
+	}
 	r, err := dlopen(l.path)
 	if err != nil {
 		return err
@@ -136,11 +139,18 @@ func (l *Library) open() error {
 	return nil
 }
 
-// Lookup returns the address of an exported symbol, or 0.
-func (l *Library) Lookup(name string) (addr uintptr) {
-	cname := C.CString(name)
-	defer C.free(unsafe.Pointer(cname))
-	loader.do(func() { addr = uintptr(C.dlsym(ptr(l.handle), cname)) })
+// Lookup returns the address of the first of these symbols that is exported, or 0.
+func (l *Library) Lookup(names ...string) (addr uintptr) {
+	loader.do(func() {
+		for _, name := range names {
+			cname := C.CString(name)
+			addr = uintptr(C.dlsym(ptr(l.handle), cname))
+			C.free(unsafe.Pointer(cname))
+			if addr != 0 {
+				return
+			}
+		}
+	})
 	return addr
 }
 

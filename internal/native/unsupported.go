@@ -27,7 +27,7 @@ func GuardLost() []string { return nil }
 func EndAtLibcAbort() {}
 
 // Lookup finds nothing.
-func (*Library) Lookup(string) uintptr { return 0 }
+func (*Library) Lookup(...string) uintptr { return 0 }
 
 // Close has nothing to do.
 func (*Library) Close() (unloaded bool, err error) { return true, nil }

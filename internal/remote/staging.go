@@ -61,9 +61,12 @@ func sweepStaging(parent string) {
 	defer d.Close()
 	names, _ := d.Readdirnames(100_000)
 	for _, name := range names {
+		if !strings.HasPrefix(name, stagingPrefix) {
+			continue
+		}
 		path := filepath.Join(parent, name)
 		st, err := os.Lstat(path)
-		if !strings.HasPrefix(name, stagingPrefix) || err != nil || !st.IsDir() || !ownedByMe(st) {
+		if err != nil || !st.IsDir() || !ownedByMe(st) {
 			continue
 		}
 		if lock, err := lockFolder(path); err == nil && lock != nil {

@@ -20,10 +20,11 @@ import (
 )
 
 // compile answers the library of a source in C, C++ or Pascal, from the cache if it can.
-func compile(t testing.TB, source string) string {
+func compile(t testing.TB, source string, flags ...string) string {
 	t.Helper()
+	options := toolchain.Options{Flags: flags}
 	key := sha256.New()
-	command, err := toolchain.Command(t.Context(), source, toolchain.Options{})
+	command, err := toolchain.Command(t.Context(), source, options)
 	var gone *toolchain.MissingError
 	if errors.As(err, &gone) {
 		missing(t, err)
@@ -35,7 +36,7 @@ func compile(t testing.TB, source string) string {
 
 	name := strings.TrimSuffix(filepath.Base(source), filepath.Ext(source)) + ".so"
 	return cached(t, key, name, func(dir string) error {
-		_, err := toolchain.Compile(t.Context(), source, dir, toolchain.Options{})
+		_, err := toolchain.Compile(t.Context(), source, dir, options)
 		return err
 	})
 }

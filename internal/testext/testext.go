@@ -16,10 +16,11 @@ import (
 	"github.com/isapid/isapid/internal/toolchain"
 )
 
-// Fixture compiles testdata/ext/<name>.c, .cpp or .pas, and answers the path of the library.
-func Fixture(t testing.TB, name string) string {
+// Fixture compiles testdata/ext/<name>.c, .cpp or .pas, and answers the path of the library. Flags, such as "-DVERSION=2", make
+// another library of the same source.
+func Fixture(t testing.TB, name string, flags ...string) string {
 	t.Helper()
-	return compile(t, source(t, filepath.Join(Root(t), "testdata", "ext"), name+".*"))
+	return compile(t, source(t, filepath.Join(Root(t), "testdata", "ext"), name+".*"), flags...)
 }
 
 // Example compiles examples/<name>: its one source in C, C++ or Pascal, or else its Go package.

@@ -1,0 +1,60 @@
+/* One version of an extension: VERSION is its number. It answers with that, and the query string chooses how:
+ *   wait     when the file "go" beside the image has something in it
+ *   sleep=N  after N milliseconds
+ *   crash=N  but version N crashes
+ *   fail=N   but version N answers 500
+ * It writes "loaded N" and "unloaded N" to the file "life" beside the image, if that is there. For versions that are wrong in some way the
+ * compiler is told REFUSE (GetExtensionVersion answers FALSE), CRASH (it crashes), HANG (it never returns), NOPROC (there is no
+ * HttpExtensionProc), and for large ones BALLAST, a number of bytes. */
+#include "beside.h"
+
+#ifdef BALLAST
+__attribute__((used)) static const unsigned char ballast[BALLAST] = {1};
+#endif
+
+static void tell(const char *what) {
+    char text[64];
+    snprintf(text, sizeof text, "%s %d", what, VERSION);
+    event(text);
+}
+
+BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {
+#ifdef REFUSE
+    return FALSE;
+#endif
+#ifdef CRASH
+    *(volatile int *)16 = 1;
+#endif
+#ifdef HANG
+    for (;;) pause();
+#endif
+    v->dwExtensionVersion = HSE_VERSION;
+    snprintf(v->lpszExtensionDesc, sizeof v->lpszExtensionDesc, "version %d", VERSION);
+    tell("loaded");
+    return TRUE;
+}
+
+BOOL WINAPI TerminateExtension(DWORD flags) {
+    (void)flags;
+    tell("unloaded");
+    return TRUE;
+}
+
+static void wait_for_go(void) {
+    FILE *go;
+    while ((go = beside("go", "r")) == NULL || fgetc(go) == EOF) {
+        if (go) fclose(go);
+        usleep(1000);
+    }
+    fclose(go);
+}
+
+#ifndef NOPROC
+DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
+    if (asked(e, "wait")) wait_for_go();
+    usleep((unsigned)number(e, "sleep", 0) * 1000);
+    if (number(e, "crash", 0) == VERSION) *(volatile int *)16 = 1;
+    if (number(e, "fail", 0) == VERSION) return HSE_STATUS_ERROR;
+    return sayf(e, "%d", VERSION) ? HSE_STATUS_SUCCESS : HSE_STATUS_ERROR;
+}
+#endif
