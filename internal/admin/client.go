@@ -152,6 +152,9 @@ func (c *Client) lost(err error) error {
 	if none, ok := errors.AsType[*NoServerError](err); ok {
 		return none
 	}
+	if file, ok := errors.AsType[*FileError](err); ok {
+		return file
+	}
 	if errors.Is(err, context.Canceled) {
 		return err
 	}

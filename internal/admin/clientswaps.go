@@ -46,7 +46,7 @@ func (c *Client) follow(ctx context.Context, path string, body io.Reader, size i
 	defer cancel(nil)
 	stuck := time.AfterFunc(stuckLimit, func() { cancel(context.DeadlineExceeded) })
 	defer stuck.Stop()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://isapid"+path, &watched{body, stuck})
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://isapid"+path, &watched{body, size, stuck})
 	if err != nil {
 		return swap.Receipt{}, err
 	}
@@ -97,13 +97,28 @@ func (c *Client) steps(from io.Reader, step func(swap.Step)) (swap.Receipt, erro
 	}
 }
 
-// watched puts off the end of a request while its body is taken.
+// FileError says why a file could not be sent.
+type FileError struct{ Err error }
+
+func (e *FileError) Unwrap() error { return e.Err }
+func (e *FileError) Error() string { return "the file cannot be sent: " + e.Err.Error() }
+
+// watched puts off the end of a request while its body is taken, and knows the body's own errors again.
 type watched struct {
 	io.Reader
+	left  int64 // bytes it must still have
 	stuck *time.Timer
 }
 
 func (w *watched) Read(b []byte) (int, error) {
 	w.stuck.Reset(stuckLimit)
-	return w.Reader.Read(b)
+	n, err := w.Reader.Read(b)
+	w.left -= int64(n)
+	switch {
+	case err == io.EOF && w.left > 0:
+		err = &FileError{errors.New("it became shorter meanwhile")}
+	case err != nil && err != io.EOF:
+		err = &FileError{err}
+	}
+	return n, err
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,26 +23,30 @@ const (
 // remove it. No more than a piece of it is in memory at a time.
 func receive(w http.ResponseWriter, r *http.Request) (path string, err error) {
 	sweepReceived()
-	f, err := os.CreateTemp("", receivedPrefix()+"*")
-	if err != nil {
-		return "", storeError(err)
-	}
 	body := &patient{body: r.Body, conn: http.NewResponseController(w)}
-	n, err := io.Copy(f, body)
-	if err = errors.Join(err, f.Close()); err == nil && n == 0 {
-		err = errors.New("there is no body")
+	path, n, err := store(body)
+	if body.err == nil && err == nil && n > 0 {
+		return path, nil
 	}
-	if err == nil {
-		return f.Name(), nil
-	}
-	os.Remove(f.Name())
-	if tooLong, ok := errors.AsType[*http.MaxBytesError](err); ok {
+	os.Remove(path) // there may be none
+	if tooLong, ok := errors.AsType[*http.MaxBytesError](body.err); ok {
 		return "", tooLarge(tooLong.Limit)
 	}
-	if n == 0 || body.err != nil {
-		return "", &Error{http.StatusBadRequest, "the new version did not arrive: " + err.Error(), "send the file as the body of the request"}
+	if body.err == nil && err != nil {
+		io.Copy(io.Discard, body) // who cannot send a file to its end may not see the answer
+		return "", storeError(err)
 	}
-	return "", storeError(err)
+	return "", &Error{http.StatusBadRequest, "the new version did not arrive: " + cmp.Or(body.err, errors.New("there is no body")).Error(), "send the file as the body of the request"}
+}
+
+// store writes a body to a new file, which it leaves there also after an error.
+func store(body io.Reader) (path string, n int64, err error) {
+	f, err := os.CreateTemp("", receivedPrefix()+"*")
+	if err != nil {
+		return "", 0, err
+	}
+	n, err = io.Copy(f, body)
+	return f.Name(), n, errors.Join(err, f.Close())
 }
 
 func tooLarge(limit int64) error {
@@ -67,7 +72,7 @@ type patient struct {
 func (p *patient) Read(b []byte) (int, error) {
 	p.conn.SetReadDeadline(time.Now().Add(stallLimit)) // fails on a connection that is gone
 	n, err := p.body.Read(b)
-	if err != nil && err != io.EOF { //nolint:errorlint // a reader ends with io.EOF itself
+	if err != nil && err != io.EOF {
 		p.err = err
 	}
 	return n, err

@@ -292,9 +292,12 @@ func TestCutOff(t *testing.T) {
 	half := func() io.Reader {
 		return io.MultiReader(strings.NewReader("half"), iotest.ErrReader(errors.New("the disk here is broken")))
 	}
-	_, err := client(t, socket).Deploy(t.Context(), "a", false, half(), 8, nil)
-	if err == nil || !strings.Contains(err.Error(), "the disk here is broken") {
-		t.Errorf("the client got %v", err)
+	c := client(t, socket)
+	for want, file := range map[string]io.Reader{"the disk here is broken": half(), "it became shorter meanwhile": strings.NewReader("half")} {
+		_, err := c.Deploy(t.Context(), "a", false, file, 8, nil)
+		if _, ok := errors.AsType[*FileError](err); !ok || err.Error() != "the file cannot be sent: "+want {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 	if resp, err := (&http.Client{Transport: transport(socket)}).Post("http://isapid"+pathDeploy+"?image=a", "", half()); err == nil { // in chunks
 		resp.Body.Close()
