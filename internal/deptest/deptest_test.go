@@ -21,6 +21,8 @@ var layers = map[string][]string{
 	"sdk/...":      {}, // each travels alone
 	"examples/...": {".", "sdk/go"},
 	"bench/...":    {".", "executor"}, // load generators and the servers compared with
+	"e2e":          {},                // tests of whole servers; they may import what they like
+	"e2e/mix":      {},                // clients: know nothing of the server
 
 	"front":     {"admin", "config", "executor", "extension", "image", "inprocess", "pool", "proc", "remote", "server", "site", "swap", "wire"}, // the front process, wired together
 	"server":    {"conn"},                                                                                                                       // HTTP; knows sites as handlers only, and no processes

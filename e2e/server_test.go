@@ -1,0 +1,145 @@
+package e2e
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/isapid/isapid/e2e/mix"
+	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/front"
+	"github.com/isapid/isapid/internal/testext"
+)
+
+// builds are the versions of the extension: builds[0] is in force at the start.
+func builds(t *testing.T) (files [2]string) {
+	t.Helper()
+	return [2]string{testext.Fixture(t, "swapver", "-DVERSION=1"), testext.Fixture(t, "swapver", "-DVERSION=2")}
+}
+
+// server is a front with a plain site and one with TLS, both of which have the same image: a copy of the first build.
+type server struct {
+	*front.Front
+	image string
+	cfg   *config.Config
+	roots *x509.CertPool
+}
+
+// start serves until the test ends. change may change the pool.
+func start(t *testing.T, change func(*config.Pool)) *server {
+	t.Helper()
+	dir := t.TempDir()
+	s := &server{image: filepath.Join(dir, "proposal.so")}
+	install(t, builds(t)[0], s.image)
+	s.cfg = config.Default()
+	for i, name := range []string{"plain", "secure"} {
+		site := config.DefaultSite(name, dir)
+		site.ID = i + 1
+		site.Bindings = []config.Binding{{Address: fmt.Sprintf("127.0.0.%d", i+1), TLS: name == "secure"}}
+		site.Applications[0].Handlers = []config.Handler{{Path: "*", Extension: s.image}}
+		s.cfg.Sites = append(s.cfg.Sites, site)
+	}
+	secure := &s.cfg.Sites[1]
+	secure.Certificate, secure.Key, s.roots = certificate(t)
+	change(s.cfg.Pools[config.DefaultPoolName])
+	f, err := front.New(s.cfg, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.Front = f
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- f.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		limit, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := f.Drain(limit); err != nil {
+			t.Errorf("Drain: %v", err)
+		}
+	})
+	return s
+}
+
+// crowd is a mix for the server.
+func (s *server) crowd(t *testing.T) mix.Config {
+	t.Helper()
+	cfg := mix.Config{Roots: s.roots, Version: 1}
+	for _, u := range s.URLs() {
+		if strings.HasPrefix(u, "https:") {
+			cfg.TLS = u
+		} else {
+			cfg.Plain = u
+		}
+	}
+	return cfg
+}
+
+// install puts a copy of a file under another name in one step.
+func install(t *testing.T, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to+".part", data, 0o755)
+	}
+	if err == nil {
+		err = os.Rename(to+".part", to)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// certificate makes one for the address of the secure site, in files.
+func certificate(t *testing.T) (cert, key string, roots *x509.CertPool) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 2)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, kind string, der []byte) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	roots = x509.NewCertPool()
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots.AddCert(parsed)
+	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", secret), roots
+}
