@@ -144,11 +144,9 @@ func (f *Files) LockFile() string { return f.path(".lock") }
 func (f *Files) path(suffix string) string { return filepath.Join(f.folder, f.name+suffix) }
 
 // Temporary names are the same for every process: only one has the lock.
-func (f *Files) claimed() string { return f.temporary("claimed") } // the candidate, on its way
-func (f *Files) copied() string  { return f.temporary("copy") }    // a copy that is being made
-func (f *Files) gone() string    { return f.temporary("gone") }    // a second name of the run file, which is to become NAME.failed
-func (f *Files) written() string { return f.temporary("text") }    // a text that is being written
-
-func (f *Files) temporary(what string) string {
-	return filepath.Join(f.folder, "."+f.name+".isapid-"+what)
-}
+func (f *Files) claimed() string   { return f.Update() + ".tmp" }      // the candidate, on its way
+func (f *Files) copied() string    { return f.path(".run.tmp") }       // what is to be the run file
+func (f *Files) keeping() string   { return f.Backup(1) + ".tmp" }     // what is to be the newest backup
+func (f *Files) gone() string      { return f.Failed() + ".tmp" }      // what was the run file, and is to be NAME.failed
+func (f *Files) written() string   { return f.FailedText() + ".tmp" }  // a text that is being written
+func (f *Files) shortened() string { return f.JournalFile() + ".tmp" } // a journal that is being written anew
