@@ -26,7 +26,7 @@ func newCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Say what a configuration file would serve",
 		Long: `Check a configuration file and say what it would serve: a line per handler, in the order they are tried, then every image that
-the file names and whether it can be loaded here. Nothing is loaded and no port is opened.`,
+the file names, whether it is watched for updates and whether it can be loaded here. Nothing is loaded and no port is opened.`,
 		Example: "  isapid check -c isapid.yaml",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,9 +46,10 @@ type checkReport struct {
 }
 
 type checkImage struct {
-	Image string `json:"image"`
-	Kind  string `json:"kind,omitempty"`
-	Error string `json:"error,omitempty"`
+	Image   string `json:"image"`
+	Kind    string `json:"kind,omitempty"`
+	Error   string `json:"error,omitempty"`
+	Watched bool   `json:"watched"` // a pool that runs it is updated when its files change
 }
 
 func runCheck(o checkOptions, out io.Writer) error {
@@ -84,19 +85,21 @@ func (r checkReport) err() error {
 
 // inspectAll looks at every image that the file names. Images that URLs name are not known before a request comes.
 func inspectAll(cfg *config.Config) []checkImage {
-	named := map[string]bool{}
+	watched := map[string]bool{}
 	for _, s := range cfg.Sites {
 		for _, a := range s.Applications {
 			for _, h := range a.Handlers {
 				if h.Extension != "" {
-					named[h.Extension] = true
+					watched[h.Extension] = watched[h.Extension] || cfg.Pools[a.Pool].Update.Watch
 				}
 			}
 		}
 	}
 	list := []checkImage{}
-	for _, path := range slices.Sorted(maps.Keys(named)) {
-		list = append(list, inspect(path))
+	for _, path := range slices.Sorted(maps.Keys(watched)) {
+		found := inspect(path)
+		found.Watched = watched[path]
+		list = append(list, found)
 	}
 	return list
 }
@@ -126,9 +129,9 @@ func (r checkReport) print(out io.Writer) {
 	if len(r.Images) == 0 {
 		return
 	}
-	fmt.Fprintln(t, "\nIMAGE\tRESULT")
+	fmt.Fprintln(t, "\nIMAGE\tWATCHED\tRESULT")
 	for _, i := range r.Images {
-		fmt.Fprintf(t, "%s\t%s\n", i.Image, orDefault(i.Error, i.Kind))
+		fmt.Fprintf(t, "%s\t%s\t%s\n", i.Image, map[bool]string{true: "yes", false: "no"}[i.Watched], orDefault(i.Error, i.Kind))
 	}
 	t.Flush()
 }
