@@ -519,14 +519,14 @@ func TestChangesNameKeys(t *testing.T) {
 		DefaultDocuments: []string{"x"}, MIME: map[string]string{}, ErrorPages: map[string]config.ErrorPage{},
 		VirtualDirectories: []config.VirtualDirectory{{}}, Applications: []config.Application{{}}, Static: b,
 		Images: config.Images{Allow: []string{"x"}}, Limits: config.Limits{Body: 1}}))
-	add(differing(config.Pool{}, config.Pool{Mode: "x", Threads: 1, Stack: 1, Queue: 1, QueueWait: 1, ReadAhead: 1, Pending: 1, Flush: 1, OnFault: "x",
+	add(differing(config.Pool{}, config.Pool{Mode: "x", Threads: 1, Stack: 1, Queue: 1, QueueWait: 1, ReadAhead: 1, Pending: 1, Flush: 1, OnFault: "x", Update: config.Update{Watch: b},
 		Isolation: "x", Workers: 1, OnDemand: b, StartupLimit: 1, ShutdownLimit: 1, IdleTimeout: 1, RequestTimeout: 1,
 		Environment: map[string]string{}, Directory: "x", User: "x", Group: "x", Nice: 1, RLimits: config.RLimits{Files: &n}, MemoryLimit: 1, CPULimit: 1,
 		NoNewPrivileges: b, Sandbox: &config.Sandbox{}, Health: config.Health{Ping: 1}, Recycle: config.Recycle{Requests: 1},
 		Crashes: config.Crashes{Max: 1}, Orphan: config.Orphan{Max: 1}, Idempotent: []string{"x"}}))
 	add(differing(config.Log{}, config.Log{File: "x", AccessFile: "x", Level: "x"}))
 	add(differing(config.Control{}, config.Control{Socket: "x"}))
-	if want := 14 + 31 + 3 + 1; len(keys) != want {
+	if want := 14 + 32 + 3 + 1; len(keys) != want {
 		t.Errorf("%d keys, want %d: name new fields in this test", len(keys), want)
 	}
 	for _, k := range keys {
