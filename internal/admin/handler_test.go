@@ -54,12 +54,12 @@ func everything() Status {
 		Requests: Requests{Served: 1, Running: 2, Broken: 3, Faults: 4},
 		Pools: []Pool{{Of: "legacy", Status: pool.Status{
 			Name: "legacy", State: pool.StateRunning, Reason: "why", Generation: 3, Because: "age",
-			Rollout: &pool.Rollout{Generation: 4, Reason: "asked", Failures: 1, NextTry: &at},
+			Rollout: &pool.Rollout{Generation: 4, Reason: "asked", Image: "/a.so", Version: "1f2e", Stage: "ready", Canary: 10, Failures: 1, NextTry: &at},
 			Workers: []pool.WorkerStatus{{
 				Worker: 7, Name: "legacy/7", Generation: 3, Pid: 99, State: "ready", Reason: "r", Age: pool.Seconds(1500 * time.Millisecond), Served: 5, InFlight: 1,
 				Resident: 1 << 20, Private: 1 << 19, LastPing: &at, Oldest: "GET /", OldestAge: pool.Seconds(2 * time.Second),
 			}},
-			Images:  []pool.ImageStatus{{Path: "/a.so", Description: "a", Error: "e"}},
+			Images:  []pool.ImageStatus{{Path: "/a.so", Description: "a", SHA256: "0123", Size: 8, BuildID: "4567", Error: "e"}},
 			Waiting: 1, Crashes: 2, NextRetry: &at, NextStart: &at, Totals: pool.Totals{Starts: 1, Crashes: 2, Faults: 3, Recycles: 4},
 			Deaths: []pool.Death{{
 				Worker: 6, Generation: 2, Pid: 98, At: at, Age: pool.Seconds(time.Hour), How: "signal 11", Reason: "r", Served: 4, Lost: 1, Output: "o", Expected: true,

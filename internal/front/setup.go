@@ -140,7 +140,7 @@ func (f *Front) isolate(ctx context.Context, s *setup, k key) (executor.Executor
 	if err != nil {
 		return nil, err
 	}
-	return workers.Open(ctx, k.image)
+	return workers.Open(ctx, k.image, executor.Version{})
 }
 
 // group is what shares worker processes: a pool of the configuration, or the part of it that is one application's or one image's.

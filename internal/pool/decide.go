@@ -17,6 +17,10 @@ const (
 	doRoll    deed = "roll"    // begin a new generation
 	doPromote deed = "promote" // the new generation serves from now on
 	doAbandon deed = "abandon" // the new generation cannot replace the one that serves
+	doReplace deed = "replace" // it is the turn of a replacement of a version
+	doProve   deed = "prove"   // the old version has ended: the new one may start
+	doProven  deed = "proven"  // the new version could serve
+	doReject  deed = "reject"  // the new version could not
 	doRest    deed = "rest"    // stop the workers until there is a request
 	doRecover deed = "recover" // the pool is not degraded any more
 	doPing    deed = "ping"
@@ -67,11 +71,14 @@ func decide(s *state, now time.Time) (actions []action, wake time.Time) {
 		d.retireAll(s.reason)
 	case len(s.images) == 0:
 		d.retireAll("the pool has no image")
-	case s.set.OnDemand && !s.awake:
+	case s.set.OnDemand && !s.awake && !s.swapping():
 		d.retireAll("idle")
 	default:
+		if d.replace(); d.turned() || s.swap != nil && s.swap.stage == emptying {
+			break
+		}
 		d.bad()
-		if d.rollout(); d.s.next == nil {
+		if d.rollout(); s.next == nil && !s.swapping() {
 			d.recycle()
 		}
 		if d.turned() {
@@ -109,7 +116,12 @@ func (d *decider) due(t time.Time) bool {
 // turned says whether the generations change, or a crash is counted.
 func (d *decider) turned() bool {
 	return slices.ContainsFunc(d.actions, func(a action) bool {
-		return a.do == doRoll || a.do == doPromote || a.do == doAbandon || a.do == doFail
+		switch a.do {
+		case doRoll, doPromote, doAbandon, doFail, doReplace, doProve, doProven, doReject:
+			return true
+		default:
+			return false
+		}
 	})
 }
 
@@ -194,20 +206,27 @@ func (d *decider) stale() {
 	s := d.s
 	for i := range s.workers {
 		w := &s.workers[i]
-		current := w.gen == s.gen.number || s.next != nil && w.gen == s.next.number
-		if !current && (w.phase == ready || w.phase == starting) {
+		if !s.current(w.gen) && (w.phase == ready || w.phase == starting) {
 			d.add(action{do: doRetire, worker: w.id, reason: "replaced by generation " + fmt.Sprint(s.gen.number)})
 		}
 	}
 }
 
+// current says whether a generation serves, shall, or is kept warm.
+func (s *state) current(gen int) bool {
+	return gen == s.gen.number || s.next != nil && gen == s.next.number || s.swap != nil && (gen == s.swap.new || gen == s.swap.old.number)
+}
+
 // staff starts the workers that are missing from the generation that serves.
 func (d *decider) staff() {
 	s := d.s
+	if s.holding() || s.set.OnDemand && !s.awake {
+		return
+	}
 	missing := s.set.Workers - s.sound(s.gen.number, ready) - s.sound(s.gen.number, starting)
 	switch {
 	case missing <= 0:
-	case s.set.Recycle.NoOverlap && d.older():
+	case s.gen.alone && d.others():
 	case s.degraded:
 		if !d.trying() && d.due(s.retryAt) {
 			d.start(s.gen.number, 1, true)
@@ -217,10 +236,10 @@ func (d *decider) staff() {
 	}
 }
 
-// older says whether a worker of an earlier generation is not gone yet.
-func (d *decider) older() bool {
+// others says whether a worker is not gone yet whose generation neither serves nor shall.
+func (d *decider) others() bool {
 	for i := range d.s.workers {
-		if w := &d.s.workers[i]; w.gen < d.s.gen.number && !w.orphan {
+		if w := &d.s.workers[i]; !d.s.current(w.gen) && !w.orphan {
 			return true
 		}
 	}
@@ -262,7 +281,7 @@ func (d *decider) recover() {
 // rest stops the workers of an on-demand pool that has had no request for a while.
 func (d *decider) rest() {
 	s := d.s
-	if !s.set.OnDemand || s.set.Idle <= 0 || s.waiting > 0 {
+	if !s.set.OnDemand || s.set.Idle <= 0 || s.waiting > 0 || s.swapping() {
 		return
 	}
 	since := s.lastUse
@@ -302,7 +321,7 @@ func (d *decider) load() {
 		}
 		for j := range s.images {
 			m := &s.images[j]
-			if w.has(m.path) || m.opening && (tried[m.path] || s.loading(m.path)) || !d.due(w.retry[m.path]) {
+			if w.has(m.path) || m.opening && (w.gen != s.gen.number || tried[m.path] || s.loading(m.path)) || !d.due(w.retry[m.path]) {
 				continue
 			}
 			tried[m.path] = true
@@ -341,7 +360,7 @@ func (s *state) begin(a action, now time.Time, roll float64) (id int) {
 		s.failed(w, errors.New(a.reason), now, roll)
 	case doRoll:
 		s.last = a.gen
-		next := generation{number: a.gen, reason: a.reason}
+		next := generation{number: a.gen, reason: a.reason, alone: s.set.Recycle.NoOverlap}
 		if s.set.Recycle.NoOverlap {
 			s.promote(next, now, roll)
 		} else {
@@ -353,6 +372,14 @@ func (s *state) begin(a action, now time.Time, roll float64) (id int) {
 		s.next = nil
 		s.rolls++
 		s.rollAfter = now.Add(jitter(doubled(s.set.Crashes.Retry, s.set.Crashes.RetryMax, s.rolls-1), roll))
+	case doReplace:
+		s.beginSwap(a.gen)
+	case doProve:
+		s.swap.stage = proving
+	case doProven:
+		s.swap.stage = proven
+	case doReject:
+		s.withdraw(s.swap, s.swap.failed)
 	case doRest:
 		s.awake = false
 		s.asked = ""
@@ -379,7 +406,7 @@ func (s *state) beginStart(a action, now time.Time) int {
 	s.number++
 	s.totals.starts++
 	w := worker{id: s.number, gen: a.gen, since: now, trial: a.trial}
-	risk := s.count(s.gen.number, ready) == 0
+	risk := s.count(s.gen.number, ready) == 0 && !s.candidate(a.gen)
 	for _, m := range s.images {
 		if m.opening {
 			if !risk || s.loading(m.path) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/isapid/isapid/internal/executor"
 )
 
 // t0 is the time at which the tests decide.
@@ -48,12 +50,7 @@ var errTest = errors.New("signal 11")
 
 func TestDecide(t *testing.T) {
 	minute := time.Minute
-	for name, c := range map[string]struct {
-		state *state
-		after time.Duration // since t0
-		want  []string
-		wake  time.Duration // since t0; 0: never
-	}{
+	decided(t, map[string]decision{
 		"a pool starts its worker":             {state: stateOf(Settings{}), want: []string{"start gen 1"}},
 		"a garden starts all":                  {state: stateOf(Settings{Workers: 3}), want: []string{"start gen 1", "start gen 1", "start gen 1"}},
 		"a garden starts what is missing":      {state: grown(Settings{Workers: 2}), want: []string{"start gen 1"}},
@@ -172,7 +169,19 @@ func TestDecide(t *testing.T) {
 		"load: the only one killed it":     {state: stateOf(Settings{}).change(func(s *state) { s.images = nil }).change(open("b")).change(begin(doStart)).change(gone(1))},
 		"load: the only one was refused":   {state: stateOf(Settings{}).change(func(s *state) { s.images = nil }).change(open("b")).change(begin(doStart)).change(func(s *state) { s.ready(1, nil, map[string]error{"b": errTest}, t0, half) }), want: []string{"retire 1: the pool has no image"}},
 		"load: the next, while one starts": {state: stateOf(Settings{}).change(begin(doStart)).change(open("b"))},
-	} {
+	})
+}
+
+// decision is what is to be decided in a state.
+type decision struct {
+	state *state
+	after time.Duration // since t0
+	want  []string
+	wake  time.Duration // since t0; 0: never
+}
+
+func decided(t *testing.T, table map[string]decision) {
+	for name, c := range table {
 		t.Run(name, func(t *testing.T) {
 			actions, wake := decide(c.state, t0.Add(c.after))
 			var got []string
@@ -197,7 +206,7 @@ func answered(id int) func(*state) { return func(s *state) { s.worker(id).answer
 func gone(id int) func(*state)     { return func(s *state) { s.gone(id, errTest, t0, half) } }
 func fault(id int) func(*state)    { return func(s *state) { s.fault(id, "a", "fault", t0, half) } }
 func open(image string) func(*state) {
-	return func(s *state) { s.addImage(image) }
+	return func(s *state) { s.addImage(image, executor.Version{}) }
 }
 
 func retire(id int) func(*state) {
@@ -245,7 +254,7 @@ func grows(n int) func(*state) {
 func TestDecideOnce(t *testing.T) {
 	s := stateOf(Settings{Workers: 2, Ping: time.Minute, Recycle: Recycle{Memory: 1, Requests: 1}}).grow(2)
 	s.worker(1).count = 1
-	s.addImage("b")
+	s.addImage("b", executor.Version{})
 	now := t0.Add(time.Minute)
 	for round := range 10 {
 		actions, _ := decide(s, now)
@@ -261,24 +270,24 @@ func TestDecideOnce(t *testing.T) {
 }
 
 func TestAnswers(t *testing.T) {
-	image := func(s *state) { s.images = nil; s.addImage("b") }
+	image := func(s *state) { s.images = nil; s.addImage("b", executor.Version{}) }
 	for name, c := range map[string]struct {
 		state *state
 		want  []answer
 		left  int // images
 	}{
-		"loaded at the start":      {stateOf(Settings{}).change(image).change(begin(doStart)).change(func(s *state) { s.ready(1, []string{"b"}, nil, t0, half) }), []answer{{"b", nil}}, 1},
-		"refused at the start":     {stateOf(Settings{}).change(image).change(begin(doStart)).change(func(s *state) { s.ready(1, nil, map[string]error{"b": errTest}, t0, half) }), []answer{{"b", errTest}}, 0},
-		"killed the start":         {stateOf(Settings{}).change(image).change(begin(doStart)).change(gone(1)), []answer{{"b", errTest}}, 0},
-		"no start":                 {stateOf(Settings{}).change(image).change(begin(doStart)).change(func(s *state) { s.startFailed(1, errTest, t0, half) }), []answer{{"b", errTest}}, 0},
-		"loaded":                   {grown(Settings{}).change(open("b")).change(begin(doLoad)).change(func(s *state) { s.imageLoaded(1, "b", nil, t0) }), []answer{{"b", nil}}, 2},
-		"refused":                  {grown(Settings{}).change(open("b")).change(begin(doLoad)).change(func(s *state) { s.imageLoaded(1, "b", errTest, t0) }), []answer{{"b", errTest}}, 1},
-		"killed a worker":          {grown(Settings{}).change(open("b")).change(begin(doLoad)).change(gone(1)), []answer{{"b", errTest}}, 1},
+		"loaded at the start":      {stateOf(Settings{}).change(image).change(begin(doStart)).change(func(s *state) { s.ready(1, []string{"b"}, nil, t0, half) }), []answer{{"b", executor.Version{}, nil}}, 1},
+		"refused at the start":     {stateOf(Settings{}).change(image).change(begin(doStart)).change(func(s *state) { s.ready(1, nil, map[string]error{"b": errTest}, t0, half) }), []answer{{"b", executor.Version{}, errTest}}, 0},
+		"killed the start":         {stateOf(Settings{}).change(image).change(begin(doStart)).change(gone(1)), []answer{{"b", executor.Version{}, errTest}}, 0},
+		"no start":                 {stateOf(Settings{}).change(image).change(begin(doStart)).change(func(s *state) { s.startFailed(1, errTest, t0, half) }), []answer{{"b", executor.Version{}, errTest}}, 0},
+		"loaded":                   {grown(Settings{}).change(open("b")).change(begin(doLoad)).change(func(s *state) { s.imageLoaded(1, "b", nil, t0) }), []answer{{"b", executor.Version{}, nil}}, 2},
+		"refused":                  {grown(Settings{}).change(open("b")).change(begin(doLoad)).change(func(s *state) { s.imageLoaded(1, "b", errTest, t0) }), []answer{{"b", executor.Version{}, errTest}}, 1},
+		"killed a worker":          {grown(Settings{}).change(open("b")).change(begin(doLoad)).change(gone(1)), []answer{{"b", executor.Version{}, errTest}}, 1},
 		"the old one: no answer":   {grown(Settings{}).change(gone(1)), nil, 1},
 		"asleep: taken as it is":   {stateOf(Settings{OnDemand: true}).change(open("b")), nil, 2},
-		"asleep again":             {stateOf(Settings{OnDemand: true}).change(awake).change(open("b")).change(func(s *state) { s.begin(action{do: doRest}, t0, half) }), []answer{{"b", nil}}, 2},
-		"of two, one is tried":     {stateOf(Settings{}).change(image).change(open("c")).change(begin(doStart)).change(gone(1)), []answer{{"b", errTest}}, 1},
-		"late, the worker is gone": {grown(Settings{}).change(open("b")).change(begin(doLoad)).change(gone(1)).change(func(s *state) { s.imageLoaded(1, "b", nil, t0) }), []answer{{"b", errTest}}, 1},
+		"asleep again":             {stateOf(Settings{OnDemand: true}).change(awake).change(open("b")).change(func(s *state) { s.begin(action{do: doRest}, t0, half) }), []answer{{"b", executor.Version{}, nil}}, 2},
+		"of two, one is tried":     {stateOf(Settings{}).change(image).change(open("c")).change(begin(doStart)).change(gone(1)), []answer{{"b", executor.Version{}, errTest}}, 1},
+		"late, the worker is gone": {grown(Settings{}).change(open("b")).change(begin(doLoad)).change(gone(1)).change(func(s *state) { s.imageLoaded(1, "b", nil, t0) }), []answer{{"b", executor.Version{}, errTest}}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !slices.Equal(c.state.answers, c.want) {

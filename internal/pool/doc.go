@@ -3,13 +3,18 @@
 //
 //	settings.go          the policy
 //	state.go, decide.go  what is known, and the one function that decides what to do about it
+//	swap.go              the same, of a version that replaces another
 //	crash.go, recycle.go the arithmetic of crashes and of limits
 //	pool.go, loop.go     the loop of a pool, which carries decisions out
 //	slot.go, start.go, drain.go, health.go, orphan.go
 //	                     one worker: its life, from the start to its end
 //	route.go, execute.go one request: which worker runs it, and what happens when that worker is lost
+//	replace.go           what whoever replaces a version has in hand
+//	count.go             what requests show of a version
 //	status.go            what the operator sees
 //
 // A generation is one rollout of a pool, numbered, never reused. A new one is brought up beside the one that serves and takes
-// its place when it is ready; the old one finishes what it has. When the new one does not come up, the old one stays.
+// its place when it is ready; the old one finishes what it has. When the new one does not come up, the old one stays. The
+// workers of a generation load each image in the version of that generation; a generation with another version takes its place when
+// somebody says so, and the old one is kept until somebody lets it go.
 package pool

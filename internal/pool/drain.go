@@ -18,6 +18,7 @@ func (p *Pool) await(sl *slot, w process) {
 	crash, next := false, time.Duration(0)
 	p.event(func(s *state, now time.Time) {
 		p.record(sl, o, now)
+		p.countDeath(s.worker(sl.id), o)
 		crash = s.gone(sl.id, o, now, roll())
 		next = max(0, s.startAfter.Sub(now))
 		delete(p.slots, sl.id)
@@ -104,12 +105,18 @@ func (p *Pool) overrun(sl *slot, why error) {
 	<-sl.process.Gone()
 }
 
-// note keeps what did not end by itself, for whoever closes the pool or its last image.
+// note keeps what did not end by itself, for whoever closes the pool or its last image, or replaced a version.
 func (p *Pool) note(sl *slot, what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	what = fmt.Sprintf("worker %s: %s", sl.name, what)
 	if p.state.want == wantEnd || len(p.state.images) == 0 {
-		p.blocked = append(p.blocked, fmt.Sprintf("worker %s: %s", sl.name, what))
+		p.blocked = append(p.blocked, what)
+	}
+	for _, r := range p.swaps {
+		if r.sw.old.number == sl.gen {
+			r.blocked = append(r.blocked, what)
+		}
 	}
 }
 

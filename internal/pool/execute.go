@@ -58,7 +58,8 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 		if refused != nil {
 			return refuse(w, r, t, refused)
 		}
-		res, err := m.run(rt, w, r, t)
+		begun := time.Now()
+		res, err := m.run(rt, begun, w, r, t)
 		if err == nil {
 			return res
 		}
@@ -66,25 +67,31 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 		final := suspect || runs == mostRuns || lost.Began || !lost.Held
 		mayRepeat := lost.Unsent || m.pool.policy.Load().again(r.Method)
 		if final || !mayRepeat || r.Context().Err() != nil {
-			return m.lost(w, r, t, res, lost)
+			res = m.lost(w, r, t, res, lost)
+			rt.countLost(&res, lost, time.Since(begun))
+			return res
 		}
 		if lost.Request != nil {
 			r = lost.Request // with the body that was read
 		}
-		suspect = !lost.Unsent && !fromOutside(lost)
+		suspect = !lost.Unsent && !outside(lost)
 		m.pool.log.Info("request is run again: its worker was lost", "worker", rt.slot.name, "image", filepath.Base(m.path), "method", r.Method, "url", r.URL.RequestURI())
 	}
 }
 
-// run runs a request in a worker, and leaves that.
-func (m *member) run(rt route, w http.ResponseWriter, r *http.Request, t *executor.Target) (executor.Result, error) {
+// run runs a request in a worker, counts it if it has ended, and leaves the worker.
+func (m *member) run(rt route, begun time.Time, w http.ResponseWriter, r *http.Request, t *executor.Target) (executor.Result, error) {
 	p, sl := m.pool, rt.slot
 	defer sl.leave()
 	set := p.policy.Load()
 	n := sl.count.Add(1)
 	res, err := rt.image.Execute(w, r, t)
+	ended := time.Now()
+	if err == nil {
+		rt.counter.Done(&res, ended.Sub(begun))
+	}
 	if set.OnDemand {
-		p.lastUse.Store(time.Now().UnixNano())
+		p.lastUse.Store(ended.UnixNano())
 	}
 	switch {
 	case err != nil:
@@ -101,10 +108,10 @@ func (m *member) run(rt route, w http.ResponseWriter, r *http.Request, t *execut
 	return res, err
 }
 
-// fromOutside says whether somebody else killed the worker of a request.
-func fromOutside(lost *remote.Lost) bool {
-	o := lost.Obit
-	return o != nil && o.Exit.Signal == syscall.SIGKILL && !o.Exit.OOM && o.Reason == ""
+// outside says whether somebody else killed the worker that err is due to.
+func outside(err error) bool {
+	var o *remote.Obituary
+	return errors.As(err, &o) && o.Exit.Signal == syscall.SIGKILL && !o.Exit.OOM && o.Reason == ""
 }
 
 func asLost(err error) *remote.Lost {

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/pool"
 	"github.com/isapid/isapid/internal/testext"
 )
@@ -27,7 +28,7 @@ const frontImage = "ISAPID_TEST_FRONT_IMAGE"
 // beFront opens a pool of two workers, writes a line with their process numbers, and stays.
 func beFront() int {
 	p := pool.New(pool.Settings{Name: "front", Workers: 2, Log: slog.New(slog.DiscardHandler)})
-	if _, err := p.Open(context.Background(), os.Getenv(frontImage)); err != nil {
+	if _, err := p.Open(context.Background(), os.Getenv(frontImage), executor.Version{}); err != nil {
 		fmt.Println(err)
 		return 1
 	}

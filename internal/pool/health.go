@@ -81,6 +81,9 @@ func (p *Pool) notice(sl *slot, e remote.Event) {
 func (p *Pool) faulted(sl *slot, image, reason string) {
 	p.event(func(s *state, now time.Time) {
 		news := s.fault(sl.id, image, fmt.Sprintf("fault in %s: %s", filepath.Base(image), reason), now, roll())
+		if news {
+			p.counter(sl.gen, image).Crashed()
+		}
 		if news && !s.set.FaultedServes {
 			sl.close()
 		}

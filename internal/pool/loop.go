@@ -64,6 +64,8 @@ func (p *Pool) step() (actions []action, wake time.Time, lines []func()) {
 	}
 	p.answer()
 	p.publish()
+	p.tell()
+	p.prune()
 	if len(p.state.workers) == 0 {
 		for _, c := range p.emptied {
 			close(c)
@@ -110,14 +112,22 @@ func (p *Pool) carryOut(a action, now time.Time) (line func()) {
 	switch a.do {
 	case doStart:
 		sl := p.newSlot(w)
-		set, images := s.set, w.assigned
+		set, images := s.set, p.builds(w)
 		p.wg.Go(func() { p.bringUp(sl, set, images) })
 		return func() { p.log.Info("worker is started", "worker", sl.name, "generation", a.gen, "trial", a.trial) }
 	case doRetire:
 		sl.close()
 		sl.cancel(fmt.Errorf("the worker is not wanted any more: %s", a.reason))
 		if sl.process != nil && sl.images != nil {
-			p.wg.Go(func() { p.drain(sl, a.hung, a.reason) })
+			p.drains[sl.gen]++
+			p.wg.Go(func() {
+				p.drain(sl, a.hung, a.reason)
+				p.event(func(*state, time.Time) {
+					if p.drains[sl.gen]--; p.drains[sl.gen] == 0 {
+						delete(p.drains, sl.gen)
+					}
+				})
+			})
 		}
 		return func() { p.log.Info("worker retires", "worker", sl.name, "reason", a.reason) }
 	case doFail:
@@ -131,6 +141,8 @@ func (p *Pool) carryOut(a action, now time.Time) (line func()) {
 		return func() {
 			p.log.Error("new generation did not come up: the old one serves on", "generation", a.gen, "error", a.reason, "next try in", next.Round(time.Millisecond))
 		}
+	case doReplace, doProve, doProven, doReject:
+		return p.swapLine(a)
 	case doRest:
 		return func() { p.log.Info("pool goes to sleep", "reason", a.reason) }
 	case doRecover:
@@ -140,8 +152,8 @@ func (p *Pool) carryOut(a action, now time.Time) (line func()) {
 	case doSample:
 		p.wg.Go(func() { p.sample(sl) })
 	case doLoad:
-		set := s.set
-		p.wg.Go(func() { p.load(sl, set, a.image) })
+		set, b := s.set, build{a.image, s.version(w.gen, a.image)}
+		p.wg.Go(func() { p.load(sl, set, b) })
 	case doEnd:
 		return func() { p.log.Info("pool is closed") }
 	}
@@ -175,7 +187,8 @@ func (p *Pool) answer() {
 	for _, a := range p.state.answers {
 		var died *remote.Obituary
 		if errors.As(a.err, &died) {
-			p.killers[a.image] = killer{stamp: stampOf(a.image), until: time.Now().Add(p.state.set.Crashes.Window), err: a.err}
+			b := build{a.image, a.version}
+			p.killers[b] = killer{stamp: stampOf(b.file()), until: time.Now().Add(p.state.set.Crashes.Window), err: a.err}
 		}
 		for _, c := range p.openings[a.image] {
 			c <- a.err

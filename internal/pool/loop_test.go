@@ -208,7 +208,7 @@ func play(t *testing.T, set Settings, f *factory, test func(t *testing.T, p *Poo
 
 func mustOpen(t *testing.T, p *Pool, path string) executor.Executor {
 	t.Helper()
-	e, err := p.Open(t.Context(), path)
+	e, err := p.Open(t.Context(), path, executor.Version{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -686,13 +686,13 @@ func TestLoopOpen(t *testing.T) {
 		return nil
 	}}
 	play(t, Settings{Workers: 2}, f, func(t *testing.T, p *Pool) {
-		if _, err := p.Open(t.Context(), "bad.so"); !errors.Is(err, bad) {
+		if _, err := p.Open(t.Context(), "bad.so", executor.Version{}); !errors.Is(err, bad) {
 			t.Errorf("bad, alone: %v", err)
 		}
 		p.is(t, StateEmpty, 0)
 		a := mustOpen(t, p, "a.so")
 		b := mustOpen(t, p, "b.so")
-		if _, err := p.Open(t.Context(), "bad2.so"); !errors.Is(err, bad) {
+		if _, err := p.Open(t.Context(), "bad2.so", executor.Version{}); !errors.Is(err, bad) {
 			t.Errorf("bad, with others: %v", err)
 		}
 		p.is(t, StateRunning, 2)
@@ -727,7 +727,7 @@ func TestLoopKiller(t *testing.T) {
 			}
 		})
 		for range 3 {
-			if _, err := p.Open(t.Context(), "killer.so"); err == nil || !strings.Contains(err.Error(), "shop/1") {
+			if _, err := p.Open(t.Context(), "killer.so", executor.Version{}); err == nil || !strings.Contains(err.Error(), "shop/1") {
 				t.Errorf("killer: %v", err)
 			}
 		}
@@ -743,7 +743,7 @@ func TestLoopKiller(t *testing.T) {
 func TestLoopNoStart(t *testing.T) {
 	f := &factory{refuse: errors.New("no process")}
 	play(t, Settings{}, f, func(t *testing.T, p *Pool) {
-		if _, err := p.Open(t.Context(), "a.so"); !errors.Is(err, f.refuse) {
+		if _, err := p.Open(t.Context(), "a.so", executor.Version{}); !errors.Is(err, f.refuse) {
 			t.Errorf("%v", err)
 		}
 		p.is(t, StateEmpty, 0)
@@ -791,7 +791,7 @@ func TestLoopCloseBlocked(t *testing.T) {
 func TestLoopStartupLimit(t *testing.T) {
 	f := &factory{onStart: func(p *puppet) { p.stuck = true }}
 	play(t, Settings{Startup: time.Minute}, f, func(t *testing.T, p *Pool) {
-		if _, err := p.Open(t.Context(), "a.so"); err == nil || !strings.Contains(err.Error(), "1m0s") {
+		if _, err := p.Open(t.Context(), "a.so", executor.Version{}); err == nil || !strings.Contains(err.Error(), "1m0s") {
 			t.Errorf("%v", err)
 		}
 	})

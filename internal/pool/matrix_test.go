@@ -117,7 +117,7 @@ func testAtLoad(t *testing.T, b *executortest.Behaviour) {
 	v := harm(t, set, image)
 	old := v.must("pid")
 	bad := b.Image(t)
-	_, err := v.pool.Open(t.Context(), bad)
+	_, err := v.pool.Open(t.Context(), bad, executor.Version{})
 	switch late := b.As == "constructor-thread"; {
 	case late && err == nil:
 		v.says(b.Isolated.Log)
@@ -205,7 +205,7 @@ func harm(t *testing.T, set pool.Settings, image string) victim {
 	})
 	mux := http.NewServeMux()
 	for path, image := range map[string]string{"/process.so": testext.Fixture(t, "process"), "/image.so": image} {
-		e, err := v.pool.Open(t.Context(), image)
+		e, err := v.pool.Open(t.Context(), image, executor.Version{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/remote"
+	"github.com/isapid/isapid/internal/tally"
 )
 
 // Pool is a set of workers with one policy. Make it with [New]; it is safe for concurrent use.
@@ -29,11 +30,16 @@ type Pool struct {
 	slots    map[int]*slot
 	members  map[string]*member
 	openings map[string][]chan error // those who wait for an image to be loaded
-	killers  map[string]killer       // images that killed a worker while it loaded them
+	killers  map[build]killer        // versions that killed a worker while it loaded them
+	counters map[counted]*tally.Counter
 	deaths   []Death
 	told     time.Time       // the next try of a degraded pool that the log knows
 	emptied  []chan struct{} // closed when there is no worker
 	blocked  []string        // what did not end by itself, and nobody was told
+	waiters  []*waiter       // those who wait for a fact
+	swaps    []*replacement  // that may still have an old version
+	drains   map[int]int     // how many workers of a generation are being drained
+	held     *holding        // who waits because a version must end first; nil: nobody
 
 	kick   chan struct{} // has an element when there may be something to decide
 	done   chan struct{} // closed when the loop has ended
@@ -50,7 +56,7 @@ func newPool(set Settings, start func(context.Context, remote.Settings) (process
 	p := &Pool{
 		name: set.Name, log: set.Log.With("pool", set.Name), start: start,
 		state: newState(&set, time.Now()), slots: map[int]*slot{}, members: map[string]*member{},
-		openings: map[string][]chan error{}, killers: map[string]killer{},
+		openings: map[string][]chan error{}, killers: map[build]killer{}, counters: map[counted]*tally.Counter{}, drains: map[int]int{},
 		kick: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	p.policy.Store(&set)
@@ -68,6 +74,14 @@ func (p *Pool) event(f func(s *state, now time.Time)) {
 	p.wake()
 }
 
+// reroute is an event after which requests are routed as it says when it returns.
+func (p *Pool) reroute(f func(s *state, now time.Time)) {
+	p.event(func(s *state, now time.Time) {
+		f(s, now)
+		p.publish()
+	})
+}
+
 func (p *Pool) wake() {
 	select {
 	case p.kick <- struct{}{}:
@@ -78,12 +92,12 @@ func (p *Pool) wake() {
 // roll is the chance in what is decided.
 func roll() float64 { return rand.Float64() }
 
-// Open has every worker of the pool load an image, those of later generations too, and returns when the first one has. An error
-// is what the load said, or how the worker died of it; the pool goes on with the other images. A pool that is stopped, or
-// sleeps until there is a request, takes the image unseen. The caller must close the executor; who opens an image again gets the same
-// one.
-func (p *Pool) Open(ctx context.Context, path string) (executor.Executor, error) {
-	m, answer, err := p.open(path)
+// Open has every worker of the pool load a version of an image, those of later generations too, and returns when the first one has.
+// An error is what the load said, or how the worker died of it; the pool goes on with the other images. A pool that is stopped,
+// or sleeps until there is a request, takes the image unseen. The caller must close the executor, an [executor.Replaceable]; who
+// opens an image again gets the same one, in the version it has now.
+func (p *Pool) Open(ctx context.Context, path string, v executor.Version) (executor.Executor, error) {
+	m, answer, err := p.open(path, v)
 	if err != nil {
 		return nil, fmt.Errorf("pool %q: image %q: %w", p.name, path, err)
 	}
@@ -105,7 +119,7 @@ func (p *Pool) Open(ctx context.Context, path string) (executor.Executor, error)
 }
 
 // open makes or finds the executor of an image. With a channel the caller must wait for its answer.
-func (p *Pool) open(path string) (m *member, answer chan error, err error) {
+func (p *Pool) open(path string, v executor.Version) (m *member, answer chan error, err error) {
 	defer p.wake()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,7 +127,7 @@ func (p *Pool) open(path string) (m *member, answer chan error, err error) {
 	if s.want == wantEnd {
 		return nil, nil, executor.ErrClosed
 	}
-	if err := p.killed(path); err != nil {
+	if err := p.killed(build{path, v}); err != nil {
 		return nil, nil, err
 	}
 	if s.degraded && s.awakened() && s.count(s.gen.number, ready) == 0 && s.image(path) == nil {
@@ -125,7 +139,7 @@ func (p *Pool) open(path string) (m *member, answer chan error, err error) {
 		p.members[path] = m
 	}
 	m.users++
-	if s.addImage(path) {
+	if s.addImage(path, v) {
 		answer = make(chan error, 1)
 		p.openings[path] = append(p.openings[path], answer)
 	}
@@ -143,17 +157,20 @@ func (p *Pool) forsake(m *member) {
 	})
 }
 
-// Recycle replaces the workers by new ones, and has a degraded pool try at once.
+// Recycle replaces the workers by new ones, and has a degraded pool try at once. While a version of an image is being replaced, the
+// workers that serve at the end of that are, afterwards.
 func (p *Pool) Recycle(reason string) {
 	p.event(func(s *state, _ time.Time) { s.recycle(reason) })
 }
 
-// Stop ends the workers once they have finished their requests; further ones are answered 503. It does not wait.
+// Stop ends the workers once they have finished their requests; further ones are answered 503. It does not wait. A version that is
+// being loaded to replace another is given up.
 func (p *Pool) Stop() {
 	p.event(func(s *state, _ time.Time) {
 		if s.want == wantRun {
 			s.want, s.reason = wantStop, "the pool is stopped"
 			s.takeUnseen()
+			s.stopSwaps(errors.New(s.reason))
 		}
 	})
 	p.log.Info("pool is stopped")
@@ -193,6 +210,7 @@ const patience = 10 * time.Second
 func (p *Pool) Close(ctx context.Context) error {
 	p.event(func(s *state, _ time.Time) {
 		s.want, s.reason = wantEnd, "the pool is closed"
+		s.stopSwaps(executor.ErrClosed)
 		for i := range s.workers {
 			if w := &s.workers[i]; w.orphan {
 				p.slots[w.id].process.Kill("the pool is closed")

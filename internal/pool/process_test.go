@@ -42,7 +42,7 @@ func start(t testing.TB, set pool.Settings) *rig {
 	set.Name, set.Log = "shop", slog.New(r.log)
 	set.Worker.Spec.Env = append(os.Environ(), "PROCESS_SICK="+r.file("sick"), "PROCESS_ENDED="+r.file("ended"))
 	r.pool = pool.New(set)
-	e, err := r.pool.Open(t.Context(), testext.Fixture(t, "process"))
+	e, err := r.pool.Open(t.Context(), testext.Fixture(t, "process"), executor.Version{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -515,7 +515,7 @@ func TestOpenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{text, r.file("missing.so")} {
-		if _, err := r.pool.Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := r.pool.Open(t.Context(), path, executor.Version{}); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -536,7 +536,7 @@ func TestOpenHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := r.must("pid")
-	if _, err := r.pool.Open(t.Context(), hang); err == nil || !strings.Contains(err.Error(), hang) {
+	if _, err := r.pool.Open(t.Context(), hang, executor.Version{}); err == nil || !strings.Contains(err.Error(), hang) {
 		t.Errorf("%v", err)
 	}
 	st := r.until("recycled", func(st pool.Status) bool { return st.Generation == 2 && settled(1)(st) })

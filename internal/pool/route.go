@@ -5,20 +5,28 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 	"time"
+
+	"github.com/isapid/isapid/internal/tally"
 )
 
 // table says where the requests of an image go. It is never changed: when something else holds, the image gets another.
 type table struct {
 	routes  []route
+	shared  []route       // to a new version, which gets a part of the requests; usually none
+	share   float64       // that part, from 0 to 1
+	held    *holding      // they wait because a version must end first; nil: for another reason
 	refusal *refusal      // the answer while there is no route; nil: wait for one
 	changed chan struct{} // closed when there is another table
 }
 
 // route is a worker that has loaded the image.
 type route struct {
-	slot  *slot
-	image image
+	slot    *slot
+	image   image
+	counter *tally.Counter // of the image in this generation
 }
 
 // refusal is an answer without a worker.
@@ -37,9 +45,16 @@ func (r *refusal) equal(o *refusal) bool {
 
 // publish gives every image its table. The lock is held.
 func (p *Pool) publish() {
+	s := p.state
+	if !s.holding() && s.count(s.gen.number, ready) > 0 {
+		p.held = nil
+	}
 	for path, m := range p.members {
 		old := m.table.Load()
-		t := &table{routes: p.routes(path), changed: old.changed}
+		t := &table{routes: p.routes(s.gen.number, path), held: p.held, changed: old.changed}
+		if sw := s.swap; sw != nil && sw.image == path && sw.share > 0 {
+			t.shared, t.share = p.routes(sw.new, path), sw.share
+		}
 		if len(t.routes) == 0 {
 			t.refusal = p.refusal(path)
 		} else if d := t.routes[0].image.Description(); d != "" {
@@ -55,28 +70,28 @@ func (p *Pool) publish() {
 }
 
 func (t *table) equal(o *table) bool {
-	if len(t.routes) != len(o.routes) || !t.refusal.equal(o.refusal) {
-		return false
-	}
-	for i, r := range t.routes {
-		if o.routes[i].slot != r.slot {
-			return false
-		}
-	}
-	return true
+	same := func(a, b route) bool { return a.slot == b.slot }
+	return slices.EqualFunc(t.routes, o.routes, same) && slices.EqualFunc(t.shared, o.shared, same) &&
+		t.share == o.share && t.held == o.held && t.refusal.equal(o.refusal)
 }
 
-// routes are the workers of the generation that serves that have loaded the image and take requests.
-func (p *Pool) routes(path string) (list []route) {
+// has says whether requests may still go to a worker.
+func (t *table) has(sl *slot) bool {
+	to := func(r route) bool { return r.slot == sl }
+	return slices.ContainsFunc(t.routes, to) || slices.ContainsFunc(t.shared, to)
+}
+
+// routes are the workers of a generation that have loaded the image and take requests.
+func (p *Pool) routes(gen int, path string) (list []route) {
 	s := p.state
 	for i := range s.workers {
 		w := &s.workers[i]
 		sl := p.slots[w.id]
-		if w.gen != s.gen.number || w.phase != ready || sl.closed.Load() {
+		if w.gen != gen || w.phase != ready || sl.closed.Load() {
 			continue
 		}
 		if i := sl.images[path]; i != nil {
-			list = append(list, route{sl, i})
+			list = append(list, route{sl, i, p.counter(gen, path)})
 		}
 	}
 	return list
@@ -89,6 +104,8 @@ func (p *Pool) refusal(path string) *refusal {
 	switch m := s.image(path); {
 	case s.want != wantRun:
 		return &refusal{status: http.StatusServiceUnavailable, why: s.reason}
+	case s.holding():
+		return nil
 	case up > 0 && m != nil && m.err != nil:
 		return &refusal{status: http.StatusInternalServerError, why: "image cannot be loaded: " + m.err.Error()}
 	case up == 0 && s.degraded && s.count(s.gen.number, ready) == 0:
@@ -97,17 +114,27 @@ func (p *Pool) refusal(path string) *refusal {
 	return nil
 }
 
-// pick enters the worker with the fewest requests inside; false: there is none that takes one.
+// pick enters a worker for a request; false: there is none that takes one.
 func (t *table) pick() (route, bool) {
-	for range len(t.routes) + 1 { // a worker may close while it is picked
+	if t.share > 0 && rand.Float64() < t.share {
+		if r, ok := pick(t.shared); ok {
+			return r, true
+		}
+	}
+	return pick(t.routes)
+}
+
+// pick enters the worker with the fewest requests inside; false: there is none that takes one.
+func pick(routes []route) (route, bool) {
+	for range len(routes) + 1 { // a worker may close while it is picked
 		best, least := -1, int64(0)
 		first := 0
-		if len(t.routes) > 1 {
-			first = rand.IntN(len(t.routes)) // so that equal ones take turns
+		if len(routes) > 1 {
+			first = rand.IntN(len(routes)) // so that equal ones take turns
 		}
-		for n := range t.routes {
-			at := (first + n) % len(t.routes)
-			sl := t.routes[at].slot
+		for n := range routes {
+			at := (first + n) % len(routes)
+			sl := routes[at].slot
 			if sl.closed.Load() {
 				continue
 			}
@@ -118,8 +145,8 @@ func (t *table) pick() (route, bool) {
 		if best < 0 {
 			return route{}, false
 		}
-		if t.routes[best].slot.enter() {
-			return t.routes[best], true
+		if routes[best].slot.enter() {
+			return routes[best], true
 		}
 	}
 	return route{}, false
@@ -128,22 +155,37 @@ func (t *table) pick() (route, bool) {
 // route finds a worker for a request, or waits in the queue of the pool until there is one. The caller must leave its slot.
 // A request that had a worker already, and lost it, is not turned away because the queue is full.
 func (m *member) route(ctx context.Context, again bool) (route, *refusal) {
-	t := m.table.Load()
-	if r, ok := t.pick(); ok {
+	t, r, ok := m.pick()
+	switch {
+	case ok:
 		return r, nil
-	}
-	if t.refusal != nil {
+	case t.refusal != nil:
 		return route{}, t.refusal
 	}
 	return m.queue(ctx, t, again)
+}
+
+// pick enters a worker by the table that holds when the request is in it: what is routed away before that gets no request.
+func (m *member) pick() (*table, route, bool) {
+	for t := m.table.Load(); ; {
+		r, ok := t.pick()
+		now := m.table.Load()
+		if !ok || now == t || now.has(r.slot) {
+			return t, r, ok
+		}
+		r.slot.leave()
+		t = now
+	}
 }
 
 func (m *member) queue(ctx context.Context, t *table, again bool) (route, *refusal) {
 	p := m.pool
 	set := p.policy.Load()
 	defer p.waiting.Add(-1)
+	begun, held := time.Now(), t.held.enter()
+	defer func() { held.leave(time.Since(begun)) }()
 	if n := p.waiting.Add(1); n > int64(set.Executor.Queue) && !again {
-		return route{}, p.turnAway(m, "the queue of the pool is full")
+		return route{}, p.turnAway(m, held, "the queue of the pool is full")
 	}
 	p.wake() // it may be asleep
 	var late <-chan time.Time
@@ -156,21 +198,51 @@ func (m *member) queue(ctx context.Context, t *table, again bool) (route, *refus
 		select {
 		case <-t.changed:
 		case <-late:
-			return route{}, p.turnAway(m, "no worker was ready in time")
+			return route{}, p.turnAway(m, held, "no worker was ready in time")
 		case <-ctx.Done():
 			return route{}, &refusal{status: http.StatusServiceUnavailable, why: "the client left while the request waited for a worker"}
 		}
-		t = m.table.Load()
-		if r, ok := t.pick(); ok {
+		var r route
+		var ok bool
+		switch t, r, ok = m.pick(); {
+		case ok:
 			return r, nil
-		}
-		if t.refusal != nil {
+		case t.refusal != nil:
 			return route{}, t.refusal
+		case held == nil:
+			held = t.held.enter()
 		}
 	}
 }
 
-func (p *Pool) turnAway(m *member, why string) *refusal {
+// holding counts the requests that wait because a version must end first.
+type holding struct {
+	count   atomic.Int64
+	longest atomic.Int64 // nanoseconds
+	refused atomic.Int64 // of them, without an answer of either version
+}
+
+// enter counts a request, also for nobody.
+func (h *holding) enter() *holding {
+	if h != nil {
+		h.count.Add(1)
+	}
+	return h
+}
+
+func (h *holding) leave(after time.Duration) {
+	for h != nil {
+		longest := h.longest.Load()
+		if int64(after) <= longest || h.longest.CompareAndSwap(longest, int64(after)) {
+			return
+		}
+	}
+}
+
+func (p *Pool) turnAway(m *member, held *holding, why string) *refusal {
+	if held != nil {
+		held.refused.Add(1)
+	}
 	p.log.Warn("request refused", "reason", why, "image", filepath.Base(m.path))
 	return &refusal{status: http.StatusServiceUnavailable, why: why}
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 )
 
 // bringUp starts the process of a worker, has it load its images and answer a ping for each.
-func (p *Pool) bringUp(sl *slot, set *Settings, paths []string) {
+func (p *Pool) bringUp(sl *slot, set *Settings, builds []build) {
 	ctx, cancel := context.WithTimeoutCause(sl.ctx, set.Startup, fmt.Errorf("the worker was not ready within %v", set.Startup))
 	defer cancel()
 	begun := time.Now()
@@ -27,7 +28,7 @@ func (p *Pool) bringUp(sl *slot, set *Settings, paths []string) {
 	p.mu.Unlock()
 	p.wg.Go(func() { p.await(sl, w) })
 
-	loaded, failures, err := p.loadAll(ctx, w, set, paths)
+	loaded, failures, err := p.loadAll(ctx, w, set, builds)
 	if err != nil {
 		p.giveUp(sl, w, err)
 		return
@@ -56,17 +57,17 @@ func cause(ctx context.Context, err error) error {
 
 // loadAll loads the images one after the other and pings them. An error means that the worker is lost, or that its time is
 // over.
-func (p *Pool) loadAll(ctx context.Context, w process, set *Settings, paths []string) (loaded map[string]image, failures map[string]error, err error) {
+func (p *Pool) loadAll(ctx context.Context, w process, set *Settings, builds []build) (loaded map[string]image, failures map[string]error, err error) {
 	loaded, failures = map[string]image{}, map[string]error{}
-	for _, path := range paths {
-		i, err := w.Load(ctx, path, optionsFor(set, path))
+	for _, b := range builds {
+		i, err := w.Load(ctx, b.path, optionsFor(set, b))
 		switch {
 		case err == nil:
-			loaded[path] = i
+			loaded[b.path] = i
 		case ctx.Err() != nil || dead(w, err):
-			return nil, nil, fmt.Errorf("load %q: %w", path, cause(ctx, err))
+			return nil, nil, fmt.Errorf("load %q: %w", b.path, cause(ctx, err))
 		default:
-			failures[path] = err
+			failures[b.path] = err
 		}
 	}
 	for path, i := range loaded {
@@ -77,11 +78,29 @@ func (p *Pool) loadAll(ctx context.Context, w process, set *Settings, paths []st
 	return loaded, failures, nil
 }
 
+// build is an image in one version.
+type build struct {
+	path    string
+	version executor.Version
+}
+
+// file is where the bytes are.
+func (b build) file() string { return cmp.Or(b.version.File, b.path) }
+
+// builds are what a worker that starts loads. The lock is held.
+func (p *Pool) builds(w *worker) (list []build) {
+	for _, path := range w.assigned {
+		list = append(list, build{path, p.state.version(w.gen, path)})
+	}
+	return list
+}
+
 // optionsFor are those of an image in a worker.
-func optionsFor(set *Settings, path string) executor.Options {
+func optionsFor(set *Settings, b build) executor.Options {
 	o := set.Executor
+	o.Version = b.version
 	if o.Name == "" {
-		o.Name = filepath.Base(path)
+		o.Name = filepath.Base(b.path)
 	}
 	o.Limit = set.RequestTimeout
 	return o
@@ -150,10 +169,11 @@ func (p *Pool) isReady(sl *slot, w process, loaded map[string]image, failures ma
 }
 
 // load has a worker that serves load one more image.
-func (p *Pool) load(sl *slot, set *Settings, path string) {
+func (p *Pool) load(sl *slot, set *Settings, b build) {
+	path := b.path
 	ctx, cancel := context.WithTimeout(p.ctx, set.Startup)
 	defer cancel()
-	i, err := sl.process.Load(ctx, path, optionsFor(set, path))
+	i, err := sl.process.Load(ctx, path, optionsFor(set, b))
 	if err == nil {
 		err = i.Ping(ctx)
 	}
@@ -174,21 +194,21 @@ func (p *Pool) load(sl *slot, set *Settings, path string) {
 	})
 }
 
-// killer is an image that killed a worker while it was loaded. It is not tried again for a while unless it changes: others
-// serve in the same worker.
+// killer is a version of an image that killed a worker while it was loaded. It is not tried again for a while unless its file
+// changes: others serve in the same worker.
 type killer struct {
 	stamp stamp
 	until time.Time
 	err   error
 }
 
-// killed is why an image is not tried now.
-func (p *Pool) killed(path string) error {
-	k, ok := p.killers[path]
-	if ok && time.Now().Before(k.until) && stampOf(path) == k.stamp {
+// killed is why a version is not tried now.
+func (p *Pool) killed(b build) error {
+	k, ok := p.killers[b]
+	if ok && time.Now().Before(k.until) && stampOf(b.file()) == k.stamp {
 		return fmt.Errorf("not tried again before %s, unless the file changes: %w", k.until.Format(time.TimeOnly), k.err)
 	}
-	delete(p.killers, path)
+	delete(p.killers, b)
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/isapid/isapid/internal/executor"
 )
 
 // state is all that decisions are made of: plain data, owned by the loop. Its methods are the events; each takes the time it
@@ -23,7 +25,9 @@ type state struct {
 
 	last    int         // the highest number a generation has had
 	gen     generation  // the one that serves, or shall
-	next    *generation // the one that is being started to replace it
+	next    *generation // the one that is being started to replace it, with the same versions of the images
+	swap    *swap       // the replacement of a version that is under way
+	asks    []*swap     // those that wait for their turn
 	workers []worker    // whose process is not gone, in the order they were started
 	number  int         // the highest a worker has had
 
@@ -38,6 +42,7 @@ type state struct {
 	degraded   bool
 	retries    int // half-open tries so far
 	retryAt    time.Time
+	trouble    error // the last crash
 
 	totals  totals
 	answers []answer // to those who opened images
@@ -45,8 +50,9 @@ type state struct {
 
 // answer ends one Open: the image was loaded, or err says why it was dropped.
 type answer struct {
-	image string
-	err   error
+	image   string
+	version executor.Version
+	err     error
 }
 
 // totals only grow.
@@ -66,14 +72,16 @@ type generation struct {
 	number int
 	reason string    // why it was made
 	due    time.Time // it is too old then; zero: never
+	alone  bool      // its workers are started when those of all others have ended
 	failed string    // why it cannot replace the one that serves
 }
 
 // imageState is an image of the pool.
 type imageState struct {
 	path    string
-	opening bool  // no worker has loaded it yet and somebody waits for the answer
-	err     error // of the last load, nil if that was good or there was none
+	version executor.Version // that the generation which serves loads
+	opening bool             // no worker has loaded it yet and somebody waits for the answer
+	err     error            // of the last load, nil if that was good or there was none
 }
 
 type phase int
@@ -166,8 +174,15 @@ func (s *state) ready(id int, loaded []string, failures map[string]error, now ti
 	for image, err := range failures {
 		s.notLoaded(w, image, err, now)
 	}
+	trying := s.candidate(w.gen)
 	for _, image := range loaded {
-		s.proven(image)
+		if !trying || image != s.swap.image {
+			s.proven(image)
+		}
+	}
+	if trying && failures[s.swap.image] != nil {
+		s.startFailed(id, failures[s.swap.image], now, roll)
+		return false
 	}
 	if len(loaded) == 0 && len(failures) > 0 && len(s.images) > 0 {
 		s.startFailed(id, join(failures), now, roll)
@@ -178,6 +193,10 @@ func (s *state) ready(id int, loaded []string, failures map[string]error, now ti
 	w.pingAt = now.Add(s.set.Ping)
 	w.sampleAt = now.Add(sampleEvery)
 	switch {
+	case trying:
+		if image, err := s.lost(failures); err != nil {
+			s.swap.fail(fmt.Errorf("image %s cannot be loaded: %w", image, err))
+		}
 	case s.next != nil && w.gen == s.next.number:
 		if image, err := s.lost(failures); err != nil {
 			s.next.failed = fmt.Sprintf("image %s cannot be loaded: %v", image, err)
@@ -211,13 +230,19 @@ func join(failures map[string]error) error {
 // begun: the generation that serves has its first worker, and nothing older does. Its age counts from here.
 func (s *state) begun(now time.Time, roll float64) {
 	s.asked = ""
-	s.gen.due = time.Time{}
-	if d := s.set.Recycle.After; d > 0 {
-		s.gen.due = now.Add(d - d/10 + time.Duration(roll*float64(d/5)))
-	}
+	s.gen.due = s.tooOld(now, roll)
 	if !s.clock.After(now) {
 		s.clock = nextClock(s.set.Recycle.At, now)
 	}
+}
+
+// tooOld is when a generation that serves from now on is; zero: never.
+func (s *state) tooOld(now time.Time, roll float64) time.Time {
+	d := s.set.Recycle.After
+	if d <= 0 {
+		return time.Time{}
+	}
+	return now.Add(d - d/10 + time.Duration(roll*float64(d/5)))
 }
 
 // startFailed: a worker did not become ready; its process is gone or is being killed.
@@ -243,8 +268,8 @@ func (s *state) gone(id int, err error, now time.Time, roll float64) bool {
 	return true
 }
 
-// failed is a crash: of an image that is being opened and would have been the only one, of the generation that is being
-// started, whose failure hurts nobody yet, or of the pool.
+// failed is a crash: of an image that is being opened and would have been the only one, of a generation that does not serve yet,
+// whose failure hurts nobody, or of the pool.
 func (s *state) failed(w *worker, err error, now time.Time, roll float64) {
 	s.totals.crashes++
 	for _, image := range slices.Concat(w.assigned, []string{w.loading}) {
@@ -253,9 +278,12 @@ func (s *state) failed(w *worker, err error, now time.Time, roll float64) {
 		}
 	}
 	switch {
+	case s.candidate(w.gen):
+		s.swap.lost(w, err)
 	case s.next != nil && w.gen == s.next.number:
 		s.next.failed = err.Error()
 	case w.gen == s.gen.number && len(s.images) > 0:
+		s.trouble = err
 		s.crash(w, now, roll)
 	}
 }
@@ -270,6 +298,10 @@ func (s *state) fault(id int, image, reason string, now time.Time, roll float64)
 	w.suspect = reason
 	s.totals.faults++
 	switch {
+	case s.candidate(w.gen):
+		if s.swap.stage == proving {
+			s.swap.fail(errors.New(reason))
+		}
 	case s.next != nil && w.gen == s.next.number:
 		s.next.failed = reason
 	case w.gen == s.gen.number && !w.answered:
@@ -319,7 +351,8 @@ func (s *state) unhealthy(id int, reason string) {
 	}
 }
 
-// recycle: the operator wants a new generation, or the settings changed. All that delays a start is forgotten.
+// recycle: the operator wants a new generation, or the settings changed. All that delays a start is forgotten. While a version is
+// being replaced the new generation waits for the end of that.
 func (s *state) recycle(reason string) {
 	s.forget()
 	s.rolls, s.rollAfter = 0, time.Time{}
@@ -339,7 +372,8 @@ func (s *state) awakened() bool {
 	return s.want == wantRun && len(s.images) > 0 && (s.awake || !s.set.OnDemand)
 }
 
-// configured: other settings hold from now on. A generation that is being started with the old ones is given up.
+// configured: other settings hold from now on. A generation that is being started with the old ones is given up, unless it is that
+// of another version.
 func (s *state) configured(set *Settings, now time.Time) {
 	s.set, s.next = set, nil
 	if !s.awakened() {
@@ -353,10 +387,10 @@ func (s *state) configured(set *Settings, now time.Time) {
 
 // addImage adds an image, if there is none with the path. Where workers are wanted, the answer comes when one has loaded it;
 // else it is taken as it is, and false is returned.
-func (s *state) addImage(path string) (waits bool) {
+func (s *state) addImage(path string, v executor.Version) (waits bool) {
 	m := s.image(path)
 	if m == nil {
-		s.images = append(s.images, imageState{path: path, opening: s.want == wantRun && (s.awake || !s.set.OnDemand)})
+		s.images = append(s.images, imageState{path: path, version: v, opening: s.want == wantRun && (s.awake || !s.set.OnDemand)})
 		m = &s.images[len(s.images)-1]
 	}
 	return m.opening
@@ -367,7 +401,7 @@ func (s *state) takeUnseen() {
 	for i := range s.images {
 		if m := &s.images[i]; m.opening {
 			m.opening = false
-			s.answers = append(s.answers, answer{m.path, nil})
+			s.answers = append(s.answers, answer{m.path, m.version, nil})
 		}
 	}
 }
@@ -381,8 +415,9 @@ func (s *state) image(path string) *imageState {
 	return nil
 }
 
-// dropImage has workers not load the image any more; those that have it keep it.
+// dropImage has workers not load the image any more; those that have it keep it. Its replacement is over.
 func (s *state) dropImage(path string) {
+	s.dropSwaps(path)
 	s.images = slices.DeleteFunc(s.images, func(m imageState) bool { return m.path == path })
 }
 
@@ -410,7 +445,7 @@ func (s *state) proven(path string) {
 		return
 	}
 	if m.opening {
-		s.answers = append(s.answers, answer{path, nil})
+		s.answers = append(s.answers, answer{path, m.version, nil})
 	}
 	m.opening, m.err = false, nil
 }
@@ -422,11 +457,12 @@ func (s *state) notLoaded(w *worker, path string, err error, now time.Time) {
 	case m == nil:
 		return
 	case m.opening:
-		s.answers = append(s.answers, answer{path, err})
+		s.answers = append(s.answers, answer{path, m.version, err})
 		s.dropImage(path)
 		return
+	case !s.candidate(w.gen):
+		m.err = err
 	}
-	m.err = err
 	if w.retry == nil {
 		w.retry = map[string]time.Time{}
 	}

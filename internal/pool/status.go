@@ -2,6 +2,7 @@ package pool
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 )
 
@@ -32,7 +33,7 @@ type Status struct {
 	Reason     string         `json:"reason,omitempty"` // of the state
 	Generation int            `json:"generation"`
 	Because    string         `json:"because"`           // why there is this generation
-	Rollout    *Rollout       `json:"rollout,omitempty"` // the generation that is being started
+	Rollout    *Rollout       `json:"rollout,omitempty"` // the generation that is to serve
 	Workers    []WorkerStatus `json:"workers"`
 	Images     []ImageStatus  `json:"images"`
 	Waiting    int            `json:"waiting"` // requests without a worker
@@ -43,10 +44,15 @@ type Status struct {
 	Deaths     []Death        `json:"deaths"` // the last ones, oldest first
 }
 
-// Rollout is a generation that is being started, or whose start has failed and will be tried again.
+// Rollout is a generation that is being started, or whose start has failed and will be tried again. One that brings another version
+// of an image does not serve all requests before somebody says so, and is not tried again.
 type Rollout struct {
 	Generation int        `json:"generation,omitempty"`
 	Reason     string     `json:"reason,omitempty"`
+	Image      string     `json:"image,omitempty"`    // of which it has another version
+	Version    string     `json:"version,omitempty"`  // the first digits of its SHA-256
+	Stage      string     `json:"stage,omitempty"`    // with another version: waiting, emptying, starting, ready
+	Canary     int        `json:"canary,omitempty"`   // per cent of the requests that it gets
 	Failures   int        `json:"failures,omitempty"` // in a row
 	NextTry    *time.Time `json:"next_try,omitempty"`
 }
@@ -65,7 +71,7 @@ type WorkerStatus struct {
 	Name       string     `json:"name"`
 	Generation int        `json:"generation"`
 	Pid        int        `json:"pid,omitempty"`
-	State      string     `json:"state"` // starting, ready, retiring, failed, orphan
+	State      string     `json:"state"` // starting, ready, warm, retiring, failed, orphan
 	Reason     string     `json:"reason,omitempty"`
 	Age        Seconds    `json:"age_seconds"`
 	Served     int64      `json:"requests"` // it got, those inside included
@@ -81,6 +87,9 @@ type WorkerStatus struct {
 type ImageStatus struct {
 	Path        string `json:"path"`
 	Description string `json:"description,omitempty"`
+	SHA256      string `json:"sha256,omitempty"` // of the version that serves
+	Size        int64  `json:"size,omitempty"`   // likewise, in bytes
+	BuildID     string `json:"build_id,omitempty"`
 	Error       string `json:"error,omitempty"` // of the last load
 }
 
@@ -139,6 +148,8 @@ func (p *Pool) snapshot() (st Status, running []process) {
 		st.NextStart = &start
 	}
 	switch {
+	case s.swapping():
+		st.Rollout = s.swapStatus()
 	case s.next != nil:
 		st.Rollout = &Rollout{Generation: s.next.number, Reason: s.next.reason, Failures: s.rolls}
 	case s.rolls > 0:
@@ -147,7 +158,7 @@ func (p *Pool) snapshot() (st Status, running []process) {
 	}
 	for i := range s.images {
 		m := &s.images[i]
-		is := ImageStatus{Path: m.path}
+		is := ImageStatus{Path: m.path, SHA256: m.version.SHA256, Size: m.version.Size, BuildID: m.version.BuildID}
 		if m.err != nil {
 			is.Error = m.err.Error()
 		}
@@ -169,14 +180,31 @@ func (p *Pool) workerStatus(w *worker) WorkerStatus {
 		Worker: w.id, Name: sl.name, Generation: w.gen, State: w.phase.String(), Reason: w.reason,
 		Served: sl.count.Load(), InFlight: sl.inside.Load(),
 	}
-	if w.orphan {
+	switch sw := p.state.swap; {
+	case w.orphan:
 		ws.State = "orphan"
+	case w.phase == ready && sw != nil && sw.stage == serving && w.gen == sw.old.number:
+		ws.State = "warm"
 	}
 	if !w.pinged.IsZero() {
 		at := w.pinged
 		ws.LastPing = &at
 	}
 	return ws
+}
+
+// swapStatus is the rollout of another version; nil once that serves.
+func (s *state) swapStatus() *Rollout {
+	sw := s.swap
+	if sw == nil {
+		sw = s.asks[0]
+	}
+	if sw.stage == serving {
+		return nil
+	}
+	return &Rollout{
+		Generation: sw.new, Reason: sw.reason, Image: sw.image, Version: label(sw.to), Stage: sw.stage.String(), Canary: int(math.Ceil(sw.share * 100)),
+	}
 }
 
 // now is the state of the pool, with the reason.
