@@ -29,8 +29,9 @@ type Image struct {
 	told   bool
 }
 
-// Load has the worker stage and load an image and call its GetExtensionVersion. An error is what it says in-process, or that
-// the worker died of it: then it wraps the [*Obituary].
+// Load has the worker stage and load an image and call its GetExtensionVersion. The file of a version is copied first to where the worker
+// can read it, whatever its user and its sandbox. An error is what it says in-process, or that the worker died of it: then
+// it wraps the [*Obituary].
 func (w *Worker) Load(ctx context.Context, path string, o executor.Options) (*Image, error) {
 	if o.Name == "" {
 		o.Name = filepath.Base(path)
@@ -44,10 +45,20 @@ func (w *Worker) Load(ctx context.Context, path string, o executor.Options) (*Im
 	w.mu.Lock()
 	w.nextID++
 	i.id = w.nextID
-	w.images[i.id] = i
 	w.mu.Unlock()
 	options := wire.OptionsOf(o)
 	options.Staging = w.staging.path
+	if o.Version.File != "" {
+		copied, remove, err := w.staging.put(o.Version.File, i.id)
+		if err != nil {
+			return nil, fmt.Errorf("load extension %q: copy its version for worker %s: %w", path, w.s.Name, err)
+		}
+		defer remove()
+		options.Version.File = copied
+	}
+	w.mu.Lock()
+	w.images[i.id] = i
+	w.mu.Unlock()
 	answer, err := w.ask(ctx, wire.AskLoad, wire.Image{ID: i.id, Path: abs, Level: logLevel(o.Logger), Options: options})
 	if err != nil {
 		w.mu.Lock()

@@ -1,7 +1,9 @@
 package remote
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +14,8 @@ import (
 // it may clean up after a process that was killed.
 type staging struct {
 	path string
-	lock *os.File // the folder itself; nil where folders cannot be locked
+	root *os.Root // the folder itself, also if its worker, who owns it, puts something else in its place
+	lock *os.File // likewise; nil where folders cannot be locked
 }
 
 const stagingPrefix = "isapid-worker-"
@@ -35,7 +38,11 @@ func newStaging() (*staging, error) {
 		path = filepath.Clean(path)
 		lock, err := lockFolder(path)
 		if err == nil {
-			return &staging{path, lock}, nil
+			root, err := os.OpenRoot(path)
+			if err == nil {
+				return &staging{path, root, lock}, nil
+			}
+			lock.Close()
 		}
 		last = err // somebody who cleans up took it for one that was left: make another
 		os.RemoveAll(path)
@@ -43,8 +50,31 @@ func newStaging() (*staging, error) {
 	return nil, fmt.Errorf("every folder made in %q was taken: %w", parent, last)
 }
 
+// put copies the file of a version into the folder, where its worker may read it, and answers the path of the copy. The caller must
+// call remove when the worker does not need it any more.
+func (s *staging) put(file string, image uint64) (path string, remove func(), err error) {
+	src, err := os.Open(file)
+	if err != nil {
+		return "", nil, err
+	}
+	defer src.Close()
+	name := fmt.Sprintf("version-%d", image)
+	dst, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { _ = s.root.Remove(name) } // what is left goes with the folder
+	_, err = io.Copy(dst, src)
+	if err = errors.Join(err, dst.Chmod(0o444), dst.Close()); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return filepath.Join(s.path, name), remove, nil
+}
+
 // remove deletes the folder.
 func (s *staging) remove() error {
+	s.root.Close()
 	err := os.RemoveAll(s.path)
 	if s.lock != nil {
 		s.lock.Close()

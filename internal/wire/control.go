@@ -34,7 +34,7 @@ type WorkerHello struct {
 
 // Questions of the front that concern no request. The payload is an [Image] in JSON.
 const (
-	AskLoad   = "load"   // answer: the description; "no": why
+	AskLoad   = "load"   // answer: the description; "no": why. The file of Options.Version is removed when this is answered
 	AskUnload = "unload" // answered when the image is unloaded, however long its requests take
 	AskPing   = "ping"   // answered by a thread of the image
 	AskStop   = "stop"
@@ -68,18 +68,19 @@ type Options struct {
 	Flush     time.Duration
 	OnFault   executor.FaultPolicy
 	Staging   string
+	Version   executor.Version
 }
 
 // OptionsOf takes what can travel.
 func OptionsOf(o executor.Options) Options {
-	return Options{o.Name, o.Threads, o.Stack, o.Queue, o.QueueWait, o.ReadAhead, o.Pending, o.Flush, o.OnFault, o.Staging}
+	return Options{o.Name, o.Threads, o.Stack, o.Queue, o.QueueWait, o.ReadAhead, o.Pending, o.Flush, o.OnFault, o.Staging, o.Version}
 }
 
 // Executor is the other end of [OptionsOf].
 func (o Options) Executor() executor.Options {
 	return executor.Options{
 		Name: o.Name, Threads: o.Threads, Stack: o.Stack, Queue: o.Queue, QueueWait: o.QueueWait, ReadAhead: o.ReadAhead,
-		Pending: o.Pending, Flush: o.Flush, OnFault: o.OnFault, Staging: o.Staging,
+		Pending: o.Pending, Flush: o.Flush, OnFault: o.OnFault, Staging: o.Staging, Version: o.Version,
 	}
 }
 
