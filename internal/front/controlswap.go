@@ -4,14 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/isapid/isapid/internal/admin"
 	"github.com/isapid/isapid/internal/swap"
 )
-
-var errNoSwaps = errors.New("this build of isapid does not replace images under load")
 
 // Images implements [admin.Server].
 func (c *Control) Images() []admin.Image {
@@ -34,14 +33,49 @@ func (c *Control) Images() []admin.Image {
 }
 
 // Deploy implements [admin.Server].
-func (c *Control) Deploy(context.Context, string, string, bool, string, func(swap.Step)) (swap.Receipt, error) {
-	return swap.Receipt{}, errNoSwaps
+func (c *Control) Deploy(ctx context.Context, image, who string, wait bool, file string, step func(swap.Step)) (swap.Receipt, error) {
+	i, err := c.front.images.Find(image)
+	if err != nil {
+		return swap.Receipt{}, swapError(image, err)
+	}
+	r, err := i.Deploy(ctx, file, who, wait, step)
+	return r, swapError(image, err)
 }
 
 // Rollback implements [admin.Server].
-func (c *Control) Rollback(context.Context, string, string, string, bool, func(swap.Step)) (swap.Receipt, error) {
-	return swap.Receipt{}, errNoSwaps
+func (c *Control) Rollback(ctx context.Context, image, to, who string, wait bool, step func(swap.Step)) (swap.Receipt, error) {
+	number, hash, err := admin.ParseVersion(to)
+	if err != nil {
+		return swap.Receipt{}, err
+	}
+	i, err := c.front.images.Find(image)
+	if err != nil {
+		return swap.Receipt{}, swapError(image, err)
+	}
+	r, err := i.Rollback(ctx, swap.Which{Number: number, Hash: hash}, who, wait, step)
+	return r, swapError(image, err)
 }
 
 // History implements [admin.Server].
-func (c *Control) History(string) ([]swap.Receipt, error) { return nil, nil }
+func (c *Control) History(image string) ([]swap.Receipt, error) {
+	i, err := c.front.images.Find(image)
+	if err != nil {
+		return nil, swapError(image, err)
+	}
+	return i.History()
+}
+
+// swapError says an error of package swap in the words of package admin.
+func swapError(image string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, swap.ErrNoImage):
+		return fmt.Errorf("%s is not loaded: %w", image, admin.ErrNoImage)
+	case errors.Is(err, swap.ErrNoVersion):
+		return fmt.Errorf("%w: %w", admin.ErrNoVersion, err)
+	case errors.Is(err, swap.ErrClosed):
+		return admin.ErrEnding
+	}
+	return err
+}

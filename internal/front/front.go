@@ -17,6 +17,7 @@ import (
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/server"
+	"github.com/isapid/isapid/internal/swap"
 )
 
 // Front is a server with its extensions. Make it with [New].
@@ -25,6 +26,7 @@ type Front struct {
 	observer observer
 	cache    *cache
 	pools    *pools
+	images   *swap.Images
 	server   *server.Server
 	setup    atomic.Pointer[setup] // the one in force
 
@@ -61,7 +63,7 @@ func New(cfg *config.Config, log *slog.Logger) (f *Front, err error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	f = &Front{log: log, pools: newPools(log), cache: newCache(), reloading: make(chan struct{}, 1)}
+	f = &Front{log: log, pools: newPools(log), images: swap.New(log, 0), cache: newCache(), reloading: make(chan struct{}, 1)}
 	f.ending, f.end = context.WithCancel(context.Background())
 	f.hurry, f.hurryUp = context.WithCancelCause(context.Background())
 	s, err := f.newSetup(cfg, nil)
@@ -131,6 +133,7 @@ func (f *Front) Drain(ctx context.Context) error {
 	f.end()
 	f.inForce.Unlock()
 	defer context.AfterFunc(ctx, func() { f.hurryUp(context.Cause(ctx)) })()
+	f.images.Close()
 	err := errors.Join(f.server.Shutdown(ctx), f.cache.close(ctx), f.pools.close(ctx))
 	f.cleaning.Wait()
 	f.hurryUp(nil)

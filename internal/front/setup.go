@@ -140,7 +140,7 @@ func (f *Front) isolate(ctx context.Context, s *setup, k key) (executor.Executor
 	if err != nil {
 		return nil, err
 	}
-	return workers.Open(ctx, k.image, executor.Version{})
+	return f.openImage(k, func(v executor.Version) (executor.Replaceable, error) { return workers.Open(ctx, k.image, v) })
 }
 
 // group is what shares worker processes: a pool of the configuration, or the part of it that is one application's or one image's.

@@ -1,0 +1,31 @@
+package front
+
+import (
+	"context"
+
+	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/swap"
+)
+
+// openImage opens an image in the version in force and has the executor take part in its swaps. load loads a version.
+func (f *Front) openImage(k key, load func(v executor.Version) (executor.Replaceable, error)) (executor.Executor, error) {
+	return f.images.Open(k.image, swap.Target{
+		Pool:   k.group.name,
+		Policy: func() swap.Policy { return policyOf(f.setup.Load().cfg.Pools[k.group.pool], k.inside.here) },
+		Load:   load,
+		Probe:  func(ctx context.Context, r executor.Replacement) error { return f.probe(ctx, k, r) },
+	})
+}
+
+// policyOf says in the words of a swap what the configuration says of a pool. One that is not configured any more replaces nothing.
+func policyOf(p *config.Pool, here bool) swap.Policy {
+	if p == nil {
+		return swap.Policy{Factor: 1, InProcess: here}
+	}
+	u := p.Update
+	return swap.Policy{
+		Watch: u.Watch, Hold: u.Mode == config.UpdateHold, Canary: float64(u.Canary) / 100, CanaryTime: u.CanaryTime, Window: u.Window,
+		Factor: u.Factor, Backups: u.Backups, Patience: p.ShutdownLimit, InProcess: here,
+	}
+}
