@@ -39,7 +39,8 @@ Results go to the standard output, everything else to the standard error.`,
   isapid inspect shop.dll              say what a file is and whether it can run here
   isapid check -c isapid.yaml          say what a configuration would serve
   isapid serve -c isapid.yaml          serve it
-  isapid status                        say what a running server does`,
+  isapid status                        say what a running server does
+  isapid deploy shop shop-2.so         replace an image of it, without losing a request`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -56,6 +57,9 @@ Results go to the standard output, everything else to the standard error.`,
 		newStartCommand(),
 		newReloadCommand(),
 		newDrainCommand(),
+		newDeployCommand(),
+		newRollbackCommand(),
+		newHistoryCommand(),
 		newCheckCommand(),
 		newInspectCommand(),
 		newDescribeCommand(),

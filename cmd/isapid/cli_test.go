@@ -68,7 +68,10 @@ func TestExitCodes(t *testing.T) {
 		{compileError{oops}, 5},
 		{listenError{oops}, 6},
 		{&admin.NoServerError{Socket: "/s", Err: oops}, 7},
+		{rejectedError{oops}, 8},
+		{takenBackError{oops}, 9},
 		{errInterrupted, 130},
+		{leftError{oops}, 130},
 		{fmt.Errorf("while: %w", imageError{oops}), 4},
 		{errors.Join(listenError{oops}, errInterrupted), 130},
 		{startError(errors.Join(&front.ListenError{Err: oops}, &front.LoadError{Err: oops})), 4},
@@ -86,7 +89,7 @@ func TestExitCodes(t *testing.T) {
 	}
 	inHelp := table(exitCodeHelp, regexp.MustCompile(`(?m)^ +(\d+)  (.+)$`))
 	inDoc := table(string(doc), regexp.MustCompile(`(?m)^\| (\d+) \| (.+) \|$`))
-	if len(inHelp) != 9 || fmt.Sprint(inHelp) != fmt.Sprint(inDoc) {
+	if len(inHelp) != 11 || fmt.Sprint(inHelp) != fmt.Sprint(inDoc) {
 		t.Errorf("exit codes in the help:\n%v\nin docs/operations.md:\n%v", inHelp, inDoc)
 	}
 }

@@ -16,6 +16,8 @@ const (
 	exitCompile     = 5
 	exitListen      = 6
 	exitNoServer    = 7
+	exitRejected    = 8
+	exitTakenBack   = 9
 	exitInterrupted = 130
 )
 
@@ -28,7 +30,9 @@ const exitCodeHelp = `Exit codes:
     5  the source does not compile
     6  cannot listen: address in use, not allowed or not there
     7  no server answers on the control socket
-  130  ended at once by a second signal, or drained too long`
+    8  the new version of an image was rejected: the old one serves on
+    9  the new version of an image was taken back: the old one serves again
+  130  ended at once by a second signal, or drained too long; a swap was not waited for`
 
 // One type per exit code; a command wraps what it got in the one that fits.
 type (
@@ -37,6 +41,10 @@ type (
 	imageError   struct{ error }
 	compileError struct{ error }
 	listenError  struct{ error }
+
+	rejectedError  struct{ error }
+	takenBackError struct{ error }
+	leftError      struct{ error } // the user did not want to wait for the end of a swap
 )
 
 func (e usageError) Unwrap() error   { return e.error }
@@ -53,7 +61,7 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errInterrupted):
+	case errors.Is(err, errInterrupted), isA[leftError](err):
 		return exitInterrupted
 	case isA[usageError](err):
 		return exitUsage
@@ -67,6 +75,10 @@ func exitCode(err error) int {
 		return exitListen
 	case isA[*admin.NoServerError](err):
 		return exitNoServer
+	case isA[rejectedError](err):
+		return exitRejected
+	case isA[takenBackError](err):
+		return exitTakenBack
 	}
 	return exitFailure
 }

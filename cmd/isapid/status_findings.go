@@ -8,6 +8,7 @@ import (
 
 	"github.com/isapid/isapid/internal/admin"
 	"github.com/isapid/isapid/internal/pool"
+	"github.com/isapid/isapid/internal/swap"
 )
 
 // finding is one thing that is wrong, and what to do about it.
@@ -53,7 +54,25 @@ func findings(s *admin.Status, now time.Time) (all []finding) {
 			all = append(all, f)
 		}
 	}
+	for i := range s.Images {
+		all = append(all, imageFindings(&s.Images[i], now)...)
+	}
 	return all
+}
+
+func imageFindings(i *swap.State, now time.Time) (all []finding) {
+	if i.Trouble != "" {
+		all = append(all, finding{fmt.Sprintf("image %s cannot be replaced as it should:\n%s", i.Image, i.Trouble), "repair that; the version that serves goes on"})
+	}
+	r := i.Last
+	if r == nil || now.Sub(r.Began) >= longAgo || r.Outcome != swap.Rejected && r.Outcome != swap.TakenBack {
+		return all
+	}
+	do := fmt.Sprintf("version %s serves on; isapid history %s", shortHash(i.Serving), i.Image)
+	if r.Failed != "" {
+		do += "; isapid inspect " + r.Failed
+	}
+	return append(all, finding{fmt.Sprintf("image %s: version %s was %s %s ago:\n%s", i.Image, shortHash(r.To), r.Outcome, span(now.Sub(r.Began)), r.Reason), do})
 }
 
 func poolFindings(p *admin.Pool, now time.Time) (all []finding) {

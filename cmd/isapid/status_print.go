@@ -9,6 +9,7 @@ import (
 
 	"github.com/isapid/isapid/internal/admin"
 	"github.com/isapid/isapid/internal/pool"
+	"github.com/isapid/isapid/internal/swap"
 )
 
 // printStatus prints s for people. What extensions, clients and files say goes through harmless.
@@ -28,6 +29,23 @@ func printStatus(out io.Writer, s *admin.Status, now time.Time) {
 	for i := range s.Pools {
 		fmt.Fprintln(out)
 		printPool(out, &s.Pools[i], now)
+	}
+	for i := range s.Images {
+		if i == 0 {
+			fmt.Fprintln(out)
+		}
+		printImage(out, &s.Images[i], now)
+	}
+}
+
+// printImage prints which version of an image serves, and what was done about it last.
+func printImage(out io.Writer, i *swap.State, now time.Time) {
+	fmt.Fprintf(out, "image %s is %s, for %s\n", harmless(i.Image), buildText(i.Serving), span(now.Sub(i.Since)))
+	if i.Doing != "" {
+		fmt.Fprintf(out, "  now   %s\n", harmless(i.Doing))
+	}
+	if r := i.Last; r != nil {
+		fmt.Fprintf(out, "  last  %s ago, %s: %s -> %s %s\n", span(now.Sub(r.Began)), harmless(r.Who), shortHash(r.From), shortHash(r.To), harmless(string(r.Outcome)))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/isapid/isapid/internal/admin"
 	"github.com/isapid/isapid/internal/pool"
+	"github.com/isapid/isapid/internal/swap"
 )
 
 var at = time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
@@ -35,6 +36,13 @@ func TestPrintStatus(t *testing.T) {
 				{Worker: 5, Pid: 1101, At: *ago(5 * time.Minute), Age: pool.Seconds(49 * time.Hour), How: "signal 11 (SIGSEGV)", Served: 2011, Lost: 1, Output: "one\n\ntwo\a\n"},
 			},
 		}}, {Of: "b", Status: pool.Status{Name: "b", State: pool.StateEmpty, Generation: 1, Because: "start"}}},
+		Images: []swap.State{
+			{Image: "/srv/fast.so", Serving: swap.Build{SHA256: "ab12"}, Since: *ago(76 * time.Hour)},
+			{
+				Image: "/srv/shop/proposal.so", Serving: swap.Build{SHA256: "9b1c0d2e4f5a9b1c", Description: "Proposal\a 2.1"}, Since: *ago(2 * time.Hour), Doing: "loading version 3f2a91c04b1e",
+				Last: &swap.Receipt{Who: "proposal.update", Outcome: swap.Committed, From: swap.Build{SHA256: "77aa0d2e4f5a9b1c"}, To: swap.Build{SHA256: "9b1c0d2e4f5a9b1c"}, Began: *ago(2 * time.Hour)},
+			},
+		},
 	}
 	want := `isapid v1.0.0 is serving, for 3 d 4 h (pid 812)
   configuration  /etc/isapid/isapid.yaml
@@ -57,6 +65,11 @@ pool legacy is running: generation 4 (age)
 
 pool b is empty, it has loaded nothing yet: generation 1 (start)
   so far  0 starts, 0 crashes, 0 faults, 0 recycled
+
+image /srv/fast.so is version ab12, for 3 d 4 h
+image /srv/shop/proposal.so is version 9b1c0d2e4f5a, "Proposal\a 2.1", for 2 h
+  now   loading version 3f2a91c04b1e
+  last  2 h ago, proposal.update: 77aa0d2e4f5a -> 9b1c0d2e4f5a committed
 
 what is wrong, and what to do
   pool legacy: worker legacy/6 waits for its last request: /report, inside for 1 min 1 s
@@ -88,6 +101,15 @@ func TestFindings(t *testing.T) {
 		"reload was good": {admin.Status{Reload: &admin.LastReload{At: at}}, nil, nil},
 		"reload was bad": {admin.Status{Config: "/c.yaml", Reload: &admin.LastReload{At: *ago(time.Minute), Error: "c.yaml:1:1: no"}}, nil,
 			[]string{"the configuration was read again 1 min ago and not taken:\nc.yaml:1:1: no|repair it; isapid check -c /c.yaml; isapid reload"}},
+
+		"image is fine": {admin.Status{Images: []swap.State{{Image: "/a.so", Last: &swap.Receipt{Outcome: swap.Committed, Began: at}}, {Image: "/b.so", Last: &swap.Receipt{Outcome: swap.Rejected, Began: *ago(2 * time.Hour)}}}}, nil, nil},
+		"image in trouble": {admin.Status{Images: []swap.State{{Image: "/a.so", Trouble: "no room"}}}, nil,
+			[]string{"image /a.so cannot be replaced as it should:\nno room|repair that; the version that serves goes on"}},
+		"version rejected": {admin.Status{Images: []swap.State{{Image: "/a.so", Serving: swap.Build{SHA256: "ab"},
+			Last: &swap.Receipt{Outcome: swap.Rejected, Reason: "no ELF", To: swap.Build{SHA256: "cd"}, Failed: "/a.failed", Began: *ago(time.Minute)}}}}, nil,
+			[]string{"image /a.so: version cd was rejected 1 min ago:\nno ELF|version ab serves on; isapid history /a.so; isapid inspect /a.failed"}},
+		"version taken back": {admin.Status{Images: []swap.State{{Image: "/a.so", Serving: swap.Build{SHA256: "ab"}, Last: &swap.Receipt{Outcome: swap.TakenBack, Reason: "worse", Began: *ago(time.Minute)}}}}, nil,
+			[]string{"image /a.so: version unknown was taken back 1 min ago:\nworse|version ab serves on; isapid history /a.so"}},
 
 		"empty":    {pool: &pool.Status{State: pool.StateEmpty}},
 		"asleep":   {pool: &pool.Status{State: pool.StateIdle}},

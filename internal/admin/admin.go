@@ -47,9 +47,9 @@ type Server interface {
 	// unloaded, or the other way round. An error means that no swap began. The file may be read until then, and not
 	// after. Who is for the receipt.
 	//
-	// Each step is told as it happens, the first as soon as the swap has begun; there is never more than one call of step
-	// at a time, and none after the end. When ctx ends, or the server, Deploy returns soon, with an error: who has called does not wait
-	// any more. It says nothing about the swap, which goes on.
+	// While another swap of the image is under way, Deploy waits for its turn. Each step is told as it happens; there is never more
+	// than one call of step at a time, and none after the end. When ctx ends, or the server, Deploy returns soon, with an error:
+	// who has called does not wait any more. It says nothing about the swap, which goes on if it has begun.
 	Deploy(ctx context.Context, image, who string, wait bool, file string, step func(swap.Step)) (swap.Receipt, error)
 	// Rollback is Deploy of a version that is kept beside the image. Which, says to, in the words of [ParseVersion].
 	Rollback(ctx context.Context, image, to, who string, wait bool, step func(swap.Step)) (swap.Receipt, error)
@@ -57,13 +57,12 @@ type Server interface {
 	History(image string) ([]swap.Receipt, error)
 }
 
-// Errors a [Server] may return; wrapped ones count too, and ErrSwapping and ErrNoVersion are shown with what they are wrapped in.
-// Any other error of Reload says what is wrong with the configuration, any other of the rest is unexpected.
+// Errors a [Server] may return; wrapped ones count too, and ErrNoImage and ErrNoVersion are shown with what they are wrapped in. Any
+// other error of Reload says what is wrong with the configuration, any other of the rest is unexpected.
 var (
 	ErrNoPool    = errors.New("there is no such pool")
 	ErrInProcess = errors.New("the pool runs inside the server and has no workers")
 	ErrEnding    = errors.New("the server is ending")
 	ErrNoImage   = errors.New("there is no such image")
-	ErrSwapping  = errors.New("the image is being replaced already")
 	ErrNoVersion = errors.New("there is no such version to go back to")
 )

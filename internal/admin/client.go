@@ -24,11 +24,13 @@ const (
 type Client struct {
 	socket string
 	http   *http.Client
+
+	stuckLimit time.Duration
 }
 
 // NewClient makes a client of the server at socket. The caller must call Close.
 func NewClient(socket string) *Client {
-	c := &Client{socket: socket}
+	c := &Client{socket: socket, stuckLimit: stuckLimit}
 	c.http = &http.Client{Transport: &http.Transport{DialContext: c.dial, ExpectContinueTimeout: askLimit}}
 	return c
 }

@@ -15,9 +15,8 @@ import (
 	"github.com/isapid/isapid/internal/swap"
 )
 
-// stuckLimit is how long nothing may happen before a swap has begun: no piece of the file is taken, no step is told. From then on
-// the steps decide how long it takes.
-const stuckLimit = 2 * time.Minute
+// stuckLimit is how long the server may give no sign of life: takes no piece of a file and sends no line.
+const stuckLimit = 6 * aliveEvery
 
 // Deploy sends a file of size bytes and has an image replaced by it; step is called for each step as it happens. When ctx ends the swap
 // goes on, if it has begun.
@@ -44,9 +43,10 @@ func (c *Client) History(ctx context.Context, image string, last int) (HistoryRe
 func (c *Client) follow(ctx context.Context, path string, body io.Reader, size int64, step func(swap.Step)) (swap.Receipt, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stuck := time.AfterFunc(stuckLimit, func() { cancel(context.DeadlineExceeded) })
+	stuck := time.AfterFunc(c.stuckLimit, func() { cancel(context.DeadlineExceeded) })
 	defer stuck.Stop()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://isapid"+path, &watched{body, size, stuck})
+	alive := func() { stuck.Reset(c.stuckLimit) }
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://isapid"+path, &watched{body, size, alive})
 	if err != nil {
 		return swap.Receipt{}, err
 	}
@@ -54,32 +54,24 @@ func (c *Client) follow(ctx context.Context, path string, body io.Reader, size i
 	r.Header.Set("Expect", "100-continue") // an error comes before the file is sent for nothing
 	resp, err := c.http.Do(r)
 	if err != nil {
-		if context.Cause(ctx) == context.DeadlineExceeded {
-			err = context.DeadlineExceeded
-		}
-		return swap.Receipt{}, c.lost(err)
+		return swap.Receipt{}, c.lostIn(ctx, err)
 	}
 	defer resp.Body.Close()
-	stuck.Stop()
 	if resp.StatusCode != http.StatusOK {
 		data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 		if err != nil {
-			return swap.Receipt{}, c.lost(err)
+			return swap.Receipt{}, c.lostIn(ctx, err)
 		}
 		return swap.Receipt{}, refusal(resp, data)
 	}
-	return c.steps(resp.Body, step)
-}
-
-// steps reads lines until the last.
-func (c *Client) steps(from io.Reader, step func(swap.Step)) (swap.Receipt, error) {
-	for in := bufio.NewReader(from); ; {
+	for in := bufio.NewReader(resp.Body); ; {
+		alive()
 		text, err := in.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF // there was no last line
 		}
 		if err != nil {
-			return swap.Receipt{}, c.lost(err)
+			return swap.Receipt{}, c.lostIn(ctx, err)
 		}
 		var line SwapLine
 		if err := json.Unmarshal(text, &line); err != nil {
@@ -93,8 +85,16 @@ func (c *Client) steps(from io.Reader, step func(swap.Step)) (swap.Receipt, erro
 			return swap.Receipt{}, line.Error
 		case line.Receipt != nil:
 			return *line.Receipt, nil
-		} // else it says something that this version does not know
+		} // else it only says that the server lives
 	}
+}
+
+// lostIn is lost for a request that was ended when its server gave no sign of life.
+func (c *Client) lostIn(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		err = context.DeadlineExceeded
+	}
+	return c.lost(err)
 }
 
 // FileError says why a file could not be sent.
@@ -107,11 +107,11 @@ func (e *FileError) Error() string { return "the file cannot be sent: " + e.Err.
 type watched struct {
 	io.Reader
 	left  int64 // bytes it must still have
-	stuck *time.Timer
+	alive func()
 }
 
 func (w *watched) Read(b []byte) (int, error) {
-	w.stuck.Reset(stuckLimit)
+	w.alive()
 	n, err := w.Reader.Read(b)
 	w.left -= int64(n)
 	switch {

@@ -36,7 +36,7 @@ type route struct {
 
 	// One of them: what has one answer, which becomes JSON, and what replaces an image and tells its steps.
 	answer func(*handler, *http.Request) (any, error)
-	swap   func(h *handler, w http.ResponseWriter, r *http.Request, step func(swap.Step)) (swap.Receipt, error)
+	swap   func(h *handler, r *http.Request, out *lines) (swap.Receipt, error)
 }
 
 var routes = map[string]route{

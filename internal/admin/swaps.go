@@ -7,12 +7,13 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/isapid/isapid/internal/swap"
 )
 
 // deploy takes a new version and has the server replace an image by it. What has begun goes on when the client has gone.
-func (h *handler) deploy(w http.ResponseWriter, r *http.Request, step func(swap.Step)) (swap.Receipt, error) {
+func (h *handler) deploy(r *http.Request, out *lines) (swap.Receipt, error) {
 	name, wait, err := deployQuery(r.URL)
 	if err != nil {
 		return swap.Receipt{}, err
@@ -24,13 +25,14 @@ func (h *handler) deploy(w http.ResponseWriter, r *http.Request, step func(swap.
 	if r.ContentLength > maxFile {
 		return swap.Receipt{}, tooLarge(maxFile)
 	}
-	file, err := receive(w, r)
+	file, err := receive(out.w, r)
 	if err != nil {
 		return swap.Receipt{}, err
 	}
 	defer os.Remove(file) // the server may have moved it
 	h.tell(r, "image", image.Path)
-	receipt, err := h.server.Deploy(h.life, image.Path, peerOf(r).did("deploy"), wait, file, step)
+	defer h.busy(image, out)()
+	receipt, err := h.server.Deploy(h.life, image.Path, peerOf(r).did("deploy"), wait, file, out.step)
 	return receipt, h.swapError(err, image)
 }
 
@@ -57,7 +59,7 @@ func deployQuery(u *url.URL) (image string, wait bool, err error) {
 }
 
 // rollback has the server put back a version that is kept beside the image.
-func (h *handler) rollback(_ http.ResponseWriter, r *http.Request, step func(swap.Step)) (swap.Receipt, error) {
+func (h *handler) rollback(r *http.Request, out *lines) (swap.Receipt, error) {
 	var in RollbackRequest
 	if err := read(r, &in); err != nil {
 		return swap.Receipt{}, err
@@ -70,7 +72,8 @@ func (h *handler) rollback(_ http.ResponseWriter, r *http.Request, step func(swa
 		return swap.Receipt{}, &Error{http.StatusBadRequest, fmt.Sprintf("%q is no version", in.To), err.Error()}
 	}
 	h.tell(r, "image", image.Path, "to", in.To)
-	receipt, err := h.server.Rollback(h.life, image.Path, in.To, peerOf(r).did("rollback"), in.Wait, step)
+	defer h.busy(image, out)()
+	receipt, err := h.server.Rollback(h.life, image.Path, in.To, peerOf(r).did("rollback"), in.Wait, out.step)
 	return receipt, h.swapError(err, image)
 }
 
@@ -101,21 +104,19 @@ func (h *handler) history(r *http.Request) (any, error) {
 func (h *handler) swapError(err error, image Image) error {
 	switch {
 	case errors.Is(err, ErrNoImage): // it was there a moment ago
-		return &Error{http.StatusNotFound, fmt.Sprintf("there is no image %q", image.Path), described(h.server.Images())}
+		return &Error{http.StatusNotFound, err.Error(), described(h.server.Images())}
 	case errors.Is(err, ErrNoVersion):
 		return &Error{http.StatusNotFound, err.Error(), "isapid history " + image.Path + " lists what there was"}
-	case errors.Is(err, ErrSwapping):
-		return &Error{http.StatusConflict, err.Error(), h.doing(image)}
 	}
 	return err
 }
 
-// doing says how far the swap is that is in the way of another.
-func (h *handler) doing(image Image) string {
+// busy tells who asks for a swap why it may have to wait, and that the server lives until stop is called.
+func (h *handler) busy(image Image, out *lines) (stop func()) {
 	for _, s := range h.server.Status().Images {
 		if s.Image == image.Path && s.Doing != "" {
-			return "now: " + s.Doing
+			out.step(swap.Step{At: time.Now(), Text: "waiting for its turn; now: " + s.Doing})
 		}
 	}
-	return "try again when it has ended"
+	return out.alive(aliveEvery)
 }

@@ -140,9 +140,7 @@ func TestSwapRefused(t *testing.T) {
 		"deploy: two names":     {pathDeploy + "?image=a&image=b", file, nil, 400, "the query cannot be read: image=", "send ?"},
 		"deploy: bad query":     {pathDeploy + "?image=%zz", file, nil, 400, "the query cannot be read: ", "send ?"},
 		"deploy: no file":       {pathDeploy + "?image=a", "", nil, 400, "the new version did not arrive: there is no body", "send the file"},
-		"deploy: no such now":   {pathDeploy + "?image=a", file, ErrNoImage, 404, `there is no image "/srv/a.so"`, "there are: /srv/a.so"},
-		"deploy: busy":          {pathDeploy + "?image=a", file, fmt.Errorf("%w (by user 7)", ErrSwapping), 409, "the image is being replaced already (by user 7)", "now: it waits"},
-		"deploy: busy, no step": {pathDeploy + "?image=b", file, ErrSwapping, 409, "the image is being replaced already", "try again when it has ended"},
+		"deploy: no such now":   {pathDeploy + "?image=a", file, fmt.Errorf("/srv/a.so was unloaded: %w", ErrNoImage), 404, `/srv/a.so was unloaded: there is no such image`, "there are: /srv/a.so"},
 		"deploy: ending":        {pathDeploy + "?image=a", file, ErrEnding, 409, "the server is ending", ""},
 		"deploy: unexpected":    {pathDeploy + "?image=a", file, errors.New("disk on fire"), 500, "disk on fire", ""},
 
@@ -156,12 +154,12 @@ func TestSwapRefused(t *testing.T) {
 		"history: no image":   {pathHistory, "", nil, 400, "no image is named", ""},
 		"history: two images": {pathHistory, `{"image":"shop/both"}`, nil, 409, "may be 2 images", ""},
 		"history: less":       {pathHistory, `{"image":"a","last":-1}`, nil, 400, "last is -1", "0 is all"},
-		"history: no such":    {pathHistory, `{"image":"a"}`, ErrNoImage, 404, `there is no image "/srv/a.so"`, ""},
+		"history: no such":    {pathHistory, `{"image":"a"}`, ErrNoImage, 404, "there is no such image", "there are: /srv/a.so"},
 		"history: unexpected": {pathHistory, `{"image":"a"}`, errors.New("disk on fire"), 500, "disk on fire", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			emptyTemp(t)
-			f := &fake{images: twoImages, err: c.err, status: Status{Images: []swap.State{{Image: "/srv/a.so", Doing: "it waits"}, {Image: "/srv/b.so"}}}}
+			f := &fake{images: twoImages, err: c.err}
 			socket, _ := serve(t, f)
 			code, body := raw(t, socket, "POST", c.path, c.body)
 			var e Error
@@ -199,6 +197,80 @@ func TestErrorBehindSteps(t *testing.T) {
 	if err != nil || resp.StatusCode != 200 || string(body) != want || resp.Header.Get("Content-Type") != "application/jsonl" {
 		t.Errorf("%s %v, %v: got\n%s\nwant\n%s", resp.Status, resp.Header, err, body, want)
 	}
+}
+
+// TestTurn: who has to wait for another swap is told so.
+func TestTurn(t *testing.T) {
+	emptyTemp(t)
+	f := &fake{images: twoImages, status: Status{Images: []swap.State{{Image: "/srv/a.so", Doing: "loading"}, {Image: "/srv/b.so"}}}}
+	f.swap = func(context.Context, string, func(swap.Step)) (swap.Receipt, error) { return *receipt(), nil }
+	socket, _ := serve(t, f)
+	for image, want := range map[string][]string{"a": {"waiting for its turn; now: loading"}, "b": nil} {
+		var told []string
+		tell := func(s swap.Step) { told = append(told, s.Text) }
+		if _, err := client(t, socket).Deploy(t.Context(), image, true, strings.NewReader("x"), 1, tell); err != nil || !slices.Equal(told, want) {
+			t.Errorf("deploy %s: told %q, %v", image, told, err)
+		}
+		told = nil
+		if _, err := client(t, socket).Rollback(t.Context(), image, "", true, tell); err != nil || !slices.Equal(told, want) {
+			t.Errorf("rollback %s: told %q, %v", image, told, err)
+		}
+	}
+}
+
+// TestSignsOfLife: a server that only hangs is known by its silence, one that waits is not.
+func TestSignsOfLife(t *testing.T) {
+	for name, silent := range map[string]bool{"waits": false, "hangs": true} {
+		t.Run(name, func(t *testing.T) {
+			heard, ended := make(chan struct{}), make(chan struct{})
+			socket := fakeHTTP(t, func(w http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				out := &lines{w: w}
+				out.step(begins)
+				if !silent {
+					defer out.alive(time.Millisecond)()
+				}
+				<-heard
+				if silent {
+					<-ended
+				}
+				out.send(SwapLine{Receipt: receipt()})
+			})
+			c := client(t, socket)
+			if c.stuckLimit != time.Minute {
+				t.Errorf("limit %v", c.stuckLimit)
+			}
+			c.stuckLimit = 2 * time.Second
+			if silent {
+				c.stuckLimit = 50 * time.Millisecond
+			}
+			got, err := c.Rollback(t.Context(), "a", "", true, func(swap.Step) {
+				time.AfterFunc(10*time.Millisecond, func() { close(heard) }) // there are lines in between
+			})
+			close(ended)
+			switch {
+			case !silent && (err != nil || got.ID != receipt().ID):
+				t.Errorf("got %+v, %v", got, err)
+			case silent && (err == nil || err.Error() != "the isapid at "+socket+" does not answer: it hangs, or the machine is very busy"):
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// fakeHTTP serves f on a socket until the test ends.
+func fakeHTTP(t *testing.T, f http.HandlerFunc) (socket string) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "control.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: f}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	t.Cleanup(func() { s.Shutdown(context.Background()); <-done })
+	return socket
 }
 
 // send posts a body as it is.
@@ -467,19 +539,11 @@ func TestStrangeAnswers(t *testing.T) {
 		"error in lines": {200, step + `{"error":{"error":"e","hint":"h"},"status":500}` + "\n", "e\nh", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			socket := filepath.Join(t.TempDir(), "control.sock")
-			l, err := net.Listen("unix", socket)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			socket := fakeHTTP(t, func(w http.ResponseWriter, r *http.Request) {
 				io.Copy(io.Discard, r.Body)
 				w.WriteHeader(c.status)
 				io.WriteString(w, c.lines)
-			})}
-			done := make(chan error, 1)
-			go func() { done <- s.Serve(l) }()
-			defer func() { s.Close(); <-done }()
+			})
 			steps := 0
 			got, err := client(t, socket).Rollback(t.Context(), "a", "", true, func(swap.Step) { steps++ })
 			if want := strings.ReplaceAll(c.want, "SOCKET", socket); want != "" && (err == nil || err.Error() != want) || want == "" && (err != nil || got.ID != "9") {
