@@ -155,7 +155,7 @@ func TestSwapCommands(t *testing.T) {
 		"rolled back, trial": {"rollback proposal.so", onTrial(), nil, 0, "", steps + reported(onTrial()), ""},
 		"rolled back, worse": {"rollback proposal.so --wait", takenBack(), nil, 9, "", "*", "*"},
 		"rolled back, bad":   {"rollback proposal.so --to 9b1c", rejected("it is no library"), nil, 8, "", "*", "*"},
-		"rollback: none":     {"rollback proposal.so --to 3", swap.Receipt{}, fmt.Errorf("%w: there are 2 backups", admin.ErrNoVersion), 1, "", "", "isapid: there is no such version to go back to: there are 2 backups\nisapid: isapid history /srv/shop/proposal.so lists what there was\n"},
+		"rollback: none":     {"rollback proposal.so --to 3", swap.Receipt{}, fmt.Errorf("%w: there are 2 backups", swap.ErrNoVersion), 1, "", "", "isapid: there is no such version to go back to: there are 2 backups\nisapid: isapid history /srv/shop/proposal.so lists what there was\n"},
 		"rollback: no word":  {"rollback proposal.so --to latest", swap.Receipt{}, nil, 2, "-", "", "isapid: a version is the number of a backup, the newest is 1, or at least 4 digits its SHA-256 begins with\nisapid: see \"isapid rollback --help\"\n"},
 		"rollback: no image": {"rollback", swap.Receipt{}, nil, 2, "-", "", "*"},
 	} {

@@ -51,18 +51,18 @@ type Server interface {
 	// than one call of step at a time, and none after the end. When ctx ends, or the server, Deploy returns soon, with an error:
 	// who has called does not wait any more. It says nothing about the swap, which goes on if it has begun.
 	Deploy(ctx context.Context, image, who string, wait bool, file string, step func(swap.Step)) (swap.Receipt, error)
-	// Rollback is Deploy of a version that is kept beside the image. Which, says to, in the words of [ParseVersion].
+	// Rollback is Deploy of a version that is kept beside the image. Which, says to, in the words of [ParseVersion]; it fails with
+	// [swap.ErrNoVersion]. A version in its watch window may be taken back instead: the receipt is that of its swap then.
 	Rollback(ctx context.Context, image, to, who string, wait bool, step func(swap.Step)) (swap.Receipt, error)
 	// History has the receipts of an image that are kept, the newest first.
 	History(image string) ([]swap.Receipt, error)
 }
 
-// Errors a [Server] may return; wrapped ones count too, and ErrNoImage and ErrNoVersion are shown with what they are wrapped in. Any
-// other error of Reload says what is wrong with the configuration, any other of the rest is unexpected.
+// Errors a [Server] may return; wrapped ones count too, and ErrNoImage is shown with what it is wrapped in. Any other error of Reload
+// says what is wrong with the configuration, any other of the rest is unexpected.
 var (
 	ErrNoPool    = errors.New("there is no such pool")
 	ErrInProcess = errors.New("the pool runs inside the server and has no workers")
 	ErrEnding    = errors.New("the server is ending")
 	ErrNoImage   = errors.New("there is no such image")
-	ErrNoVersion = errors.New("there is no such version to go back to")
 )

@@ -149,7 +149,7 @@ func TestSwapRefused(t *testing.T) {
 		"rollback: unknown field": {pathRollback, `{"image":"a","force":true}`, nil, 400, `unknown field "force"`, ""},
 		"rollback: long body":     {pathRollback, `{"image":"` + strings.Repeat("x", 20<<10) + `"}`, nil, 413, "longer than 16384 bytes", ""},
 		"rollback: no version":    {pathRollback, `{"image":"a","to":"latest"}`, nil, 400, `"latest" is no version`, "the number of a backup"},
-		"rollback: no such one":   {pathRollback, `{"image":"a","to":"9"}`, fmt.Errorf("%w: there are 2 backups", ErrNoVersion), 404, "there is no such version to go back to: there are 2 backups", "isapid history /srv/a.so"},
+		"rollback: no such one":   {pathRollback, `{"image":"a","to":"9"}`, fmt.Errorf("%w: there are 2 backups", swap.ErrNoVersion), 404, "there is no such version to go back to: there are 2 backups", "isapid history /srv/a.so"},
 
 		"history: no image":   {pathHistory, "", nil, 400, "no image is named", ""},
 		"history: two images": {pathHistory, `{"image":"shop/both"}`, nil, 409, "may be 2 images", ""},

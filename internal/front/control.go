@@ -50,6 +50,7 @@ func (c *Control) Status() admin.Status {
 	for _, p := range f.pools.status() {
 		s.Pools = append(s.Pools, admin.Pool{Status: p.Status, Of: p.pool})
 	}
+	s.Images = f.images.States()
 	for _, e := range f.cache.loaded() {
 		if e.InProcess {
 			s.InProcess = append(s.InProcess, admin.Extension{Image: e.Image, Pool: e.Pool, Description: e.Description})

@@ -72,8 +72,6 @@ func swapError(image string, err error) error {
 		return nil
 	case errors.Is(err, swap.ErrNoImage):
 		return fmt.Errorf("%s is not loaded: %w", image, admin.ErrNoImage)
-	case errors.Is(err, swap.ErrNoVersion):
-		return fmt.Errorf("%w: %w", admin.ErrNoVersion, err)
 	case errors.Is(err, swap.ErrClosed):
 		return admin.ErrEnding
 	}
