@@ -84,7 +84,7 @@ func stage(image, file, sum, dir string) (_ *Staged, err error) {
 			err = errors.Join(err, s.Remove())
 		}
 	}()
-	if s.folder, err = os.MkdirTemp(home.path, "image-*"); err != nil {
+	if s.folder, err = os.MkdirTemp(home.path, stagedPrefix+"*"); err != nil {
 		return nil, err
 	}
 	s.Path = filepath.Join(s.folder, filepath.Base(image))

@@ -27,9 +27,12 @@ var homes = struct {
 	swept map[string]bool // parents that were cleaned up
 }{live: map[string]*home{}, swept: map[string]bool{}}
 
+// What the names of all homes and of the folders in them begin with.
+const homesPrefix, stagedPrefix = "isapid-images-", "image-"
+
 // homePrefix begins the names of all homes of this user.
 func homePrefix() string {
-	return "isapid-images-" + strconv.Itoa(os.Geteuid()) + "-"
+	return homesPrefix + strconv.Itoa(os.Geteuid()) + "-"
 }
 
 const lockName = "lock"
