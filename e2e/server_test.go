@@ -32,17 +32,21 @@ func builds(t *testing.T) (files [2]string) {
 // server is a front with a plain site and one with TLS, both of which have the same image: a copy of the first build.
 type server struct {
 	*front.Front
-	image string
-	cfg   *config.Config
-	roots *x509.CertPool
+	control *front.Control
+	image   string
+	upload  string // where a test may put what is to be deployed
+	cfg     *config.Config
+	roots   *x509.CertPool
 }
 
 // start serves until the test ends. change may change the pool.
 func start(t *testing.T, change func(*config.Pool)) *server {
 	t.Helper()
 	dir := t.TempDir()
-	s := &server{image: filepath.Join(dir, "proposal.so")}
-	install(t, builds(t)[0], s.image)
+	s := &server{image: filepath.Join(dir, "proposal.so"), upload: filepath.Join(t.TempDir(), "upload")}
+	if err := copyFile(builds(t)[0], s.image); err != nil {
+		t.Fatal(err)
+	}
 	s.cfg = config.Default()
 	for i, name := range []string{"plain", "secure"} {
 		site := config.DefaultSite(name, dir)
@@ -61,7 +65,7 @@ func start(t *testing.T, change func(*config.Pool)) *server {
 	if err := f.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s.Front = f
+	s.Front, s.control = f, front.NewControl(f, "test", nil)
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- f.Serve(ctx) }()
@@ -93,9 +97,8 @@ func (s *server) crowd(t *testing.T) mix.Config {
 	return cfg
 }
 
-// install puts a copy of a file under another name in one step.
-func install(t *testing.T, from, to string) {
-	t.Helper()
+// copyFile puts a copy of a file under another name in one step.
+func copyFile(from, to string) error {
 	data, err := os.ReadFile(from)
 	if err == nil {
 		err = os.WriteFile(to+".part", data, 0o755)
@@ -103,9 +106,7 @@ func install(t *testing.T, from, to string) {
 	if err == nil {
 		err = os.Rename(to+".part", to)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	return err
 }
 
 // certificate makes one for the address of the secure site, in files.

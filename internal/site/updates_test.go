@@ -9,7 +9,7 @@ import (
 // updateFiles are what updates of proposal.so and proposal.dll may leave beside them, under the short and the long name.
 var updateFiles = []string{
 	"proposal.update", "proposal.run", "proposal.backup", "proposal.backup.2", "proposal.backup.12", "proposal.failed", "proposal.failed.txt",
-	"proposal.journal", "proposal.lock", "proposal.update.tmp", "PROPOSAL.Update", "PROPOSAL.FAILED.TXT", "proposal.failed.2", "proposal.failed.2.txt",
+	"proposal.journal", "proposal.lock", "proposal.update.tmp", "proposal.failed.txt.tmp", "proposal.so.backup.tmp", "proposal.journal.tmp", "PROPOSAL.Update", "PROPOSAL.FAILED.TXT", "proposal.failed.2", "proposal.failed.2.txt",
 	"proposal.so.update", "proposal.so.run", "proposal.so.backup", "proposal.so.backup.12", "proposal.so.failed", "proposal.so.failed.txt",
 	"proposal.dll.update", "proposal.dll.backup.2", "proposal.dll.failed.txt", "proposal.dll.journal", "proposal.dll.lock",
 	".well-known/proposal.failed.txt", "gone.failed.txt",
