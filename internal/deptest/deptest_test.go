@@ -52,6 +52,7 @@ var layers = map[string][]string{
 	"proc/sandbox": {}, // what a worker takes from itself
 
 	"executor/executortest": {"executor", "isapi", "server", "testext", "toolchain"}, // for tests, as testext
+	"executor/replacetest":  {"executor", "testext"},                                 // likewise
 	"testext":               {"sdk", "toolchain"},
 }
 

@@ -15,22 +15,28 @@ import (
 
 // Execute runs one request; see [executor.Executor].
 func (e *Extension) Execute(w http.ResponseWriter, r *http.Request, t *executor.Target) executor.Result {
+	res, _ := e.Run(w, r, t)
+	return res
+}
+
+// Run is Execute. It also says whether the request has reached the extension: one that was refused tells nothing about that.
+func (e *Extension) Run(w http.ResponseWriter, r *http.Request, t *executor.Target) (res executor.Result, reached bool) {
 	if t.Host == nil {
 		t.Host = noHost{}
 	}
 	if !e.gate.enter() {
-		return refuse(w, r, t, http.StatusServiceUnavailable, "extension is being unloaded")
+		return refuse(w, r, t, http.StatusServiceUnavailable, "extension is being unloaded"), false
 	}
 	defer e.gate.leave()
 	if e.opt.OnFault == executor.FaultRefuse && e.faults.Load() > 0 {
-		return refuse(w, r, t, http.StatusInternalServerError, "extension had a fault and its policy is to refuse")
+		return refuse(w, r, t, http.StatusInternalServerError, "extension had a fault and its policy is to refuse"), false
 	}
 	if strings.IndexByte(t.PathInfo, 0) >= 0 || strings.IndexByte(t.ScriptName, 0) >= 0 {
-		return refuse(w, r, t, http.StatusBadRequest, "path has a NUL, at which it would end for the extension")
+		return refuse(w, r, t, http.StatusBadRequest, "path has a NUL, at which it would end for the extension"), false
 	}
 	q := newRequest(e, w, r, t)
 	if err := q.readAhead(); err != nil {
-		return q.badBody(err)
+		return q.badBody(err), false
 	}
 	q.fill()
 	if full := e.threads.run(r.Context(), q); full != nil {
@@ -39,15 +45,15 @@ func (e *Extension) Execute(w http.ResponseWriter, r *http.Request, t *executor.
 			conn.CloseAfterReply(w) // nobody reads what is left of the body
 		}
 		e.log.Warn("request refused", "reason", full, "url", r.URL.RequestURI())
-		return refuse(w, r, t, http.StatusServiceUnavailable, full.Error())
+		return refuse(w, r, t, http.StatusServiceUnavailable, full.Error()), false
 	}
 	err := q.procErr
 	if err == nil && q.status == isapi.StatusPending {
 		err = q.waitDone()
 	}
-	res := q.finish(q.status, err)
+	res = q.finish(q.status, err)
 	q.recycle()
-	return res
+	return res, true
 }
 
 // runProc calls HttpExtensionProc, on the thread it is called on.

@@ -3,7 +3,7 @@
  *   sleep=N  after N milliseconds
  *   crash=N  but version N crashes
  *   fail=N   but version N answers 500
- * It writes "loaded N" and "unloaded N" to the file "life" beside the image, if that is there. For versions that are wrong in some way the
+ * It writes "loaded N", "waiting N" and "unloaded N" to the file "life" beside the image, if that is there. For versions that are wrong in some way the
  * compiler is told REFUSE (GetExtensionVersion answers FALSE), CRASH (it crashes), HANG (it never returns), NOPROC (there is no
  * HttpExtensionProc), and for large ones BALLAST, a number of bytes. */
 #include "beside.h"
@@ -42,6 +42,7 @@ BOOL WINAPI TerminateExtension(DWORD flags) {
 
 static void wait_for_go(void) {
     FILE *go;
+    tell("waiting");
     while ((go = beside("go", "r")) == NULL || fgetc(go) == EOF) {
         if (go) fclose(go);
         usleep(1000);

@@ -1,0 +1,157 @@
+package inprocess
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/extension"
+	"github.com/isapid/isapid/internal/tally"
+)
+
+// version is one loading of a version of the image.
+type version struct {
+	gate
+	number  int              // of the loading, from 1
+	what    executor.Version // to load it again
+	ext     *extension.Extension
+	counter *tally.Counter
+	running running
+
+	ending sync.Once
+	ended  chan struct{} // closed when it is unloaded
+	endErr error         // of that; set before ended is closed
+}
+
+// over says whether it is unloaded.
+func (v *version) over() bool {
+	select {
+	case <-v.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// run runs a request that has entered, and has it leave.
+func (v *version) run(w http.ResponseWriter, r *http.Request, t *executor.Target) executor.Result {
+	defer v.leave()
+	begun := time.Now()
+	if place := v.running.add(r, begun); place != nil {
+		defer place.Store(nil)
+	}
+	res, reached := v.ext.Run(w, r, t)
+	if reached {
+		v.counter.Done(&res, time.Since(begun))
+		if res.Fault != nil && !res.Broken { // else Done has counted it
+			v.counter.Lost()
+		}
+	}
+	return res
+}
+
+// blocked is the error of requests that do not end.
+func (v *version) blocked(why error) error {
+	n, list := v.inside.Load(), v.running.list()
+	if n == 0 {
+		return fmt.Errorf("version %d stays loaded: its TerminateExtension has not returned: %w", v.number, why)
+	}
+	return fmt.Errorf("version %d stays loaded: %d requests are still inside it (%s): %w", v.number, n, strings.Join(list, ", "), why)
+}
+
+// gate counts those inside. It can be closed, and opened again. Its zero value has no use: make it with [newGate].
+type gate struct {
+	inside atomic.Int64
+	closed atomic.Bool
+	empty  chan struct{} // has an element when the last one left a closed gate
+}
+
+func newGate() gate { return gate{empty: make(chan struct{}, 1)} }
+
+// enter answers false if the gate is closed. Who got in must leave.
+func (g *gate) enter() bool {
+	g.inside.Add(1)
+	if g.closed.Load() {
+		g.leave()
+		return false
+	}
+	return true
+}
+
+func (g *gate) leave() {
+	if g.inside.Add(-1) == 0 && g.closed.Load() {
+		g.tell()
+	}
+}
+
+// wait waits until nobody is inside the closed gate, and answers nil, or until ctx ends.
+func (g *gate) wait(ctx context.Context) error {
+	for g.inside.Load() > 0 {
+		select {
+		case <-g.empty:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	g.tell() // whoever else waits
+	return nil
+}
+
+func (g *gate) tell() {
+	select {
+	case g.empty <- struct{}{}:
+	default:
+	}
+}
+
+// running are the requests inside a version, so that those which do not end can be named. A request takes a place without waiting for
+// others; one that finds none is not named, only counted.
+type running [256]atomic.Pointer[request]
+
+// request is what is told of one.
+type request struct {
+	method, uri, client string
+	since               time.Time
+}
+
+// add answers the place of a request, which must be emptied when it ends; nil if there is none.
+func (rs *running) add(r *http.Request, now time.Time) *atomic.Pointer[request] {
+	q := &request{r.Method, cmp.Or(r.RequestURI, r.URL.Path), r.RemoteAddr, now}
+	first := rand.Uint32()
+	for n := range uint32(len(rs)) {
+		place := &rs[(first+n)%uint32(len(rs))]
+		if place.Load() == nil && place.CompareAndSwap(nil, q) {
+			return place
+		}
+	}
+	return nil
+}
+
+// mostNamed is how many requests are named.
+const mostNamed = 10
+
+// list says which requests have been inside for the longest time.
+func (rs *running) list() (list []string) {
+	var all []*request
+	for i := range rs {
+		if q := rs[i].Load(); q != nil {
+			all = append(all, q)
+		}
+	}
+	slices.SortFunc(all, func(a, b *request) int { return a.since.Compare(b.since) })
+	for _, q := range all {
+		if len(list) == mostNamed {
+			return append(list, "…")
+		}
+		list = append(list, fmt.Sprintf("%s %s (for %v, from %s)", q.method, q.uri, time.Since(q.since).Round(time.Millisecond), q.client))
+	}
+	return list
+}
