@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -144,9 +146,20 @@ func (v value) checkHandler(h *Handler) {
 		v.d.errorOn(&h.MustExist, `"must_exist" is only for handlers with "extension"`, "remove the key: the others look for their file anyway")
 	case h.PathInfo && (h.Extension == "" || !byExtension):
 		v.d.errorOn(&h.PathInfo, `"path_info" is only for script maps`, `a script map has a path like "*.asp" and an "extension"`)
-	case h.Extension != "":
+	case h.Extension != "" && !hasRunFile(h.Extension):
 		v.d.fileOn(&h.Extension, "extension", h.Extension)
 	}
+}
+
+// hasRunFile says whether NAME.run lies beside where the image is, or should be: it is what runs when the image itself is missing.
+func hasRunFile(image string) bool {
+	for _, name := range []string{strings.TrimSuffix(image, filepath.Ext(image)), image} {
+		if info, err := os.Stat(name + ".run"); err == nil && info.Mode().IsRegular() {
+			_, err = os.Lstat(image)
+			return os.IsNotExist(err)
+		}
+	}
+	return false
 }
 
 var (

@@ -251,6 +251,27 @@ func TestEverything(t *testing.T) {
 
 func to(n uint64) *uint64 { return &n }
 
+// An image may be missing as long as its run file is there.
+func TestRunFileInsteadOfTheImage(t *testing.T) {
+	dir := folder(t)
+	for _, name := range []string{"b.run", "c.so.run"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"d.run", "other.run"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]bool{"a.so": true, "b.so": true, "c.so": true, "d.so": false, "e.so": false, "other": false} {
+		text := "sites: [{name: a, root: wwwroot, applications: [{path: /, handlers: [{path: '*', extension: " + name + "}]}]}]\n"
+		if _, err := Parse(filepath.Join(dir, "isapid.yaml"), []byte(text)); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestEmptyFileIsTheDefault(t *testing.T) {
 	dir := folder(t)
 	want := Default()
