@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -22,6 +23,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "worker" { // by /proc/self/exe, which does not say that it is isapid
 		main()
 	}
+	time.Local = time.UTC // tests compare times as they are printed
 	testscript.Main(m, map[string]func(){
 		"isapid": main,
 		"fetch":  func() { os.Exit(fetch(os.Args[1:])) },

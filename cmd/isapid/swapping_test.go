@@ -20,14 +20,6 @@ import (
 	"github.com/isapid/isapid/internal/swap"
 )
 
-// here has the clock of the tests show one time everywhere.
-func here(t *testing.T) {
-	t.Helper()
-	local := time.Local
-	time.Local = time.UTC
-	t.Cleanup(func() { time.Local = local })
-}
-
 func in(d time.Duration) *time.Time { t := at.Add(d); return &t }
 
 // fullReceipt has everything that a swap that went well, and then did not, may leave.
@@ -112,7 +104,6 @@ var shopImages = []admin.Image{
 // swapping is a server that replaces images, and a new version for it.
 func swapping(t *testing.T, f *fakeServer) (socket, file string) {
 	t.Helper()
-	here(t)
 	f.images = shopImages
 	if f.states == nil {
 		f.states = make([]admin.Status, 1)
@@ -125,7 +116,6 @@ func swapping(t *testing.T, f *fakeServer) (socket, file string) {
 }
 
 func TestSwapCommands(t *testing.T) {
-	here(t)
 	const steps = "03:00:00.000  the new version is loaded\n03:00:01.250  \"done\\a\"\n"
 	for name, c := range map[string]struct {
 		args    string // FILE is a new version
