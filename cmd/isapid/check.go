@@ -13,6 +13,7 @@ import (
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/front"
 	"github.com/isapid/isapid/internal/image"
+	"github.com/isapid/isapid/internal/update"
 )
 
 type checkOptions struct {
@@ -96,9 +97,9 @@ func inspectAll(cfg *config.Config) []checkImage {
 		}
 	}
 	list := []checkImage{}
-	for _, path := range slices.Sorted(maps.Keys(watched)) {
-		found := inspect(path)
-		found.Watched = watched[path]
+	for _, files := range update.All(slices.Sorted(maps.Keys(watched))) {
+		found := inspect(files.Run())
+		found.Image, found.Watched = files.Image(), watched[files.Image()]
 		list = append(list, found)
 	}
 	return list

@@ -14,8 +14,8 @@ const module = "github.com/isapid/isapid"
 // layers says, for each package, which packages of the module it may import, with the reason where it is not plain. A new
 // package needs a line here before anybody can import it or it can import anything.
 var layers = map[string][]string{
-	".":            {"executor", "extension"},                                                                                        // the public face
-	"cmd/isapid":   {"admin", "config", "executor", "extension", "front", "image", "pool", "swap", "systemd", "toolchain", "worker"}, // describe loads one extension
+	".":            {"executor", "extension"},                                                                                                  // the public face
+	"cmd/isapid":   {"admin", "config", "executor", "extension", "front", "image", "pool", "swap", "systemd", "toolchain", "update", "worker"}, // describe loads one extension
 	"hack/...":     {},
 	"sdk":          {}, // the headers and units, embedded
 	"sdk/...":      {}, // each travels alone
