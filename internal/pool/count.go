@@ -61,7 +61,8 @@ func (p *Pool) countDeath(w *worker, o *remote.Obituary) {
 	if w == nil || o.Expected() || outside(o) {
 		return
 	}
-	if w.phase == starting || w.phase == ready || w.phase == retiring && o.Reason == "" {
+	failed := o.Exit.Signal != 0 || o.Exit.Code != 0
+	if w.phase == starting || w.phase == ready || w.phase == retiring && failed && o.Reason == "" {
 		p.countCrash(w)
 	}
 }

@@ -162,7 +162,7 @@ func refuse(w http.ResponseWriter, r *http.Request, t *executor.Target, why *ref
 	return executor.Result{Status: why.status, LogData: why.why}
 }
 
-// Close refuses new requests and waits for those that run (until ctx ends). The pool does not load the image any more; workers
+// Close refuses new requests, ends a replacement and waits for the requests that run (until ctx ends). The pool does not load the image any more; workers
 // that have it keep it until they end, which is now if it was the last image of the pool.
 func (m *member) Close(ctx context.Context) error {
 	p := m.pool
@@ -180,6 +180,7 @@ func (m *member) Close(ctx context.Context) error {
 		return nil // somebody else has it too
 	}
 	m.close()
+	p.event(func(s *state, _ time.Time) { s.dropSwaps(m.path) })
 	if !m.wait(ctx) {
 		return fmt.Errorf("extension %q stays loaded: %d requests are still inside it: %w", m.path, m.inside.Load(), ctx.Err())
 	}

@@ -27,6 +27,7 @@ type factory struct {
 	all     []*puppet
 	refuse  error                                                   // of the next starts
 	load    func(path string) error                                 // nil: every image loads
+	version func(*puppet, executor.Version) error                   // of a load, likewise
 	onStart func(*puppet)                                           // before it has greeted
 	handle  func(*puppet, http.ResponseWriter, *http.Request) error // of a request; nil: 200
 	fault   error                                                   // of requests
@@ -105,6 +106,7 @@ type puppet struct {
 	obit    *remote.Obituary
 	stuck   bool // does not answer pings
 	memory  int64
+	loaded  executor.Version // the last one
 }
 
 func (p *puppet) end(o remote.Obituary) {
@@ -135,12 +137,18 @@ func (p *puppet) Memory() (m proc.Memory, _ error) {
 	return m, nil
 }
 
-func (p *puppet) Load(_ context.Context, path string, _ executor.Options) (image, error) {
+func (p *puppet) Load(_ context.Context, path string, o executor.Options) (image, error) {
 	p.f.mu.Lock()
-	load := p.f.load
+	load, version := p.f.load, p.f.version
+	p.loaded = o.Version
 	p.f.mu.Unlock()
 	if load != nil {
 		if err := load(path); err != nil {
+			return nil, err
+		}
+	}
+	if version != nil {
+		if err := version(p, o.Version); err != nil {
 			return nil, err
 		}
 	}

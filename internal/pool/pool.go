@@ -94,8 +94,8 @@ func roll() float64 { return rand.Float64() }
 
 // Open has every worker of the pool load a version of an image, those of later generations too, and returns when the first one has.
 // An error is what the load said, or how the worker died of it; the pool goes on with the other images. A pool that is stopped,
-// or sleeps until there is a request, takes the image unseen. The caller must close the executor; who
-// opens an image again gets the same one, in the version it has now.
+// or sleeps until there is a request, takes the image unseen. The caller must close the executor; who opens an image again gets
+// the same one, in the version it has now.
 func (p *Pool) Open(ctx context.Context, path string, v executor.Version) (executor.Replaceable, error) {
 	m, answer, err := p.open(path, v)
 	if err != nil {

@@ -136,7 +136,10 @@ func (r *replacement) Execute(w http.ResponseWriter, q *http.Request, t *executo
 	}
 	var rt route
 	err := m.pool.when(ctx, func(s *state) (found bool, err error) {
-		if rt, found = pick(m.pool.routes(r.sw.new, m.path)); found {
+		if r.sw.stage != withdrawn {
+			rt, found = pick(m.pool.routes(r.sw.new, m.path))
+		}
+		if found {
 			return true, nil
 		}
 		why := r.down(s)

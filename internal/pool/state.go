@@ -171,6 +171,10 @@ func (s *state) ready(id int, loaded []string, failures map[string]error, now ti
 		return false
 	}
 	w.loaded = loaded
+	if !s.current(w.gen) {
+		w.enter(retiring, now, "its generation was given up")
+		return false
+	}
 	for image, err := range failures {
 		s.notLoaded(w, image, err, now)
 	}
@@ -460,7 +464,7 @@ func (s *state) notLoaded(w *worker, path string, err error, now time.Time) {
 		s.answers = append(s.answers, answer{path, m.version, err})
 		s.dropImage(path)
 		return
-	case !s.candidate(w.gen):
+	case w.gen == s.gen.number || s.next != nil && w.gen == s.next.number:
 		m.err = err
 	}
 	if w.retry == nil {
