@@ -36,6 +36,9 @@ type loader struct {
 	quit, done chan struct{} // of the goroutine; nil before it starts
 }
 
+// endLimit is how long the end waits for threads on their last instructions: a host ends an extension when it has no requests.
+const endLimit = 2 * time.Second
+
 // startLimit is how long the beginning waits for an update that is not completely there, when there is nothing else to run.
 const startLimit = 5 * time.Second
 
@@ -112,7 +115,7 @@ func (l *loader) runFile() (v *version, lastError uint32) {
 	}
 	v, err := l.stage(l.run(), "")
 	if err == nil {
-		if err = v.check(known); err == nil {
+		if err = v.check(l.run()); err == nil {
 			l.tried = []*version{v}
 			return v, 0
 		}
@@ -215,7 +218,7 @@ func (l *loader) end(ended, gone bool) *version {
 		switch {
 		case v.ended:
 			l.dispose(v)
-		case !v.idle(l.wait):
+		case !v.idle(endLimit):
 			l.tell("it stays in memory: requests are still inside", "description", v.describe(), "requests", v.inside())
 		default:
 			v.ended = true

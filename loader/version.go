@@ -73,8 +73,9 @@ func (v *version) copy() update.Copy {
 	return update.Copy{Path: v.staged.Path, SHA256: v.staged.SHA256}
 }
 
-// check says why the version cannot be loaded, as far as its file tells.
-func (v *version) check(known uniques) error {
+// check says why the version, which came from file, cannot be loaded, as far as that tells.
+func (v *version) check(file string) error {
+	v.info.Path = file // it is what people know
 	if err := v.info.LoadableHere(); err != nil {
 		return err
 	}

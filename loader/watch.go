@@ -95,7 +95,7 @@ func (l *loader) examine(c update.Candidate) (v *version, err error) {
 	if v, err = l.stage(c.Path, c.SHA256); err != nil {
 		return nil, err
 	}
-	if err := v.check(known); err != nil {
+	if err := v.check(c.Path); err != nil {
 		l.reject(c, err.Error())
 		l.dispose(v)
 		return nil, nil
