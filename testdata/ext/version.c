@@ -3,9 +3,9 @@
  *   sleep=N  after N milliseconds
  *   crash=N  but version N crashes
  *   fail=N   but version N answers 500
- * It writes "loaded N", "waiting N" and "unloaded N" to the file "life" beside the image, if that is there. For versions that are wrong in some way the
- * compiler is told REFUSE (GetExtensionVersion answers FALSE), CRASH (it crashes), HANG (it never returns), NOPROC (there is no
- * HttpExtensionProc), and for large ones BALLAST, a number of bytes. */
+ * It writes "loaded N", "waiting N" and "unloaded N" to the file "life" beside the image, if that is there. For versions that are
+ * wrong in some way the compiler is told REFUSE (GetExtensionVersion answers FALSE), CRASH (it crashes), HANG (it returns when "go"
+ * has something in it) or NOPROC (there is no HttpExtensionProc), and for large ones BALLAST, a number of bytes. */
 #include "beside.h"
 
 #ifdef BALLAST
@@ -18,6 +18,16 @@ static void tell(const char *what) {
     event(text);
 }
 
+static void wait_for_go(void) {
+    FILE *go;
+    tell("waiting");
+    while ((go = beside("go", "r")) == NULL || fgetc(go) == EOF) {
+        if (go) fclose(go);
+        usleep(1000);
+    }
+    fclose(go);
+}
+
 BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {
 #ifdef REFUSE
     return FALSE;
@@ -26,7 +36,7 @@ BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {
     *(volatile int *)16 = 1;
 #endif
 #ifdef HANG
-    for (;;) pause();
+    wait_for_go();
 #endif
     v->dwExtensionVersion = HSE_VERSION;
     snprintf(v->lpszExtensionDesc, sizeof v->lpszExtensionDesc, "version %d", VERSION);
@@ -40,20 +50,11 @@ BOOL WINAPI TerminateExtension(DWORD flags) {
     return TRUE;
 }
 
-static void wait_for_go(void) {
-    FILE *go;
-    tell("waiting");
-    while ((go = beside("go", "r")) == NULL || fgetc(go) == EOF) {
-        if (go) fclose(go);
-        usleep(1000);
-    }
-    fclose(go);
-}
-
 #ifndef NOPROC
 DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
+    unsigned long long sleep = number(e, "sleep", 0);
     if (asked(e, "wait")) wait_for_go();
-    usleep((unsigned)number(e, "sleep", 0) * 1000);
+    if (sleep) usleep((unsigned)sleep * 1000);
     if (number(e, "crash", 0) == VERSION) *(volatile int *)16 = 1;
     if (number(e, "fail", 0) == VERSION) return HSE_STATUS_ERROR;
     return sayf(e, "%d", VERSION) ? HSE_STATUS_SUCCESS : HSE_STATUS_ERROR;

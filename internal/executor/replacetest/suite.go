@@ -152,6 +152,17 @@ func (x *trial) happens(event string) {
 	waitFor(x.t, event, func() bool { return slices.Contains(x.life(), event) })
 }
 
+// count is how often an event has happened.
+func (x *trial) count(event string) (n int) {
+	x.t.Helper()
+	for _, e := range x.life() {
+		if e == event {
+			n++
+		}
+	}
+	return n
+}
+
 // get asks, and answers the status and the body.
 func (x *trial) get(query string) string {
 	x.t.Helper()
