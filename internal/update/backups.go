@@ -88,17 +88,16 @@ func (f *Files) keep(old Copy) (undo func(), err error) {
 	return f.dropNewest, nil
 }
 
-// moveOn gives each backup the next number, as far as there is no gap.
+// moveOn gives each backup the next number.
 func (f *Files) moveOn() error {
+	if err := f.closeGaps(); err != nil {
+		return err
+	}
 	numbers, err := f.backupNumbers()
 	if err != nil {
 		return err
 	}
-	last := 0
-	for last < len(numbers) && numbers[last] == last+1 {
-		last++
-	}
-	for n := last; n > 0; n-- {
+	for n := len(numbers); n > 0; n-- {
 		if err := rename(f.Backup(n), f.Backup(n+1)); err != nil {
 			return err
 		}

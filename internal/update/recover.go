@@ -51,13 +51,12 @@ func (f *Files) unfinished() bool {
 			return true
 		}
 	}
+	return f.hasGaps() || f.backupRuns()
+}
+
+func (f *Files) hasGaps() bool {
 	numbers, _ := f.backupNumbers()
-	for i, n := range numbers {
-		if n != i+1 {
-			return true
-		}
-	}
-	return f.backupRuns()
+	return len(numbers) > 0 && numbers[len(numbers)-1] != len(numbers)
 }
 
 // backupRuns tells whether the newest backup is what runs: an Accept had not come to its end, or a TakeBack.
@@ -110,11 +109,14 @@ func (f *Files) finish() (did []string, err error) {
 			note("removed the unfinished "+name(path), remove(path))
 		}
 	}
-	if f.backupRuns() {
-		note("removed the newest backup, which is what runs", remove(f.Backup(1)))
-	}
-	if numbers, _ := f.backupNumbers(); len(numbers) > 0 && numbers[len(numbers)-1] != len(numbers) {
+	if f.hasGaps() {
 		note("closed a gap in the numbers of the backups", f.closeGaps())
+	}
+	for f.backupRuns() {
+		failed := remove(f.Backup(1))
+		if note("removed the newest backup, which is what runs", errors.Join(failed, f.closeGaps())); failed != nil {
+			break
+		}
 	}
 	return did, errors.Join(err, syncFolder(f.folder))
 }

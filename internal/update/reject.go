@@ -204,8 +204,11 @@ func (f *Files) describe(path string, c Candidate, verdict, reason string) error
 	name := filepath.Base
 	fmt.Fprintf(&b, "%s %s.\n\nWhy:    %s\nWhen:   %s\n", name(c.Path), verdict, reason, now().Format("2006-01-02 15:04:05 MST"))
 	fmt.Fprintf(&b, "File:   %s", name(path))
-	if sum, st, err := hashFile(path); err == nil {
-		fmt.Fprintf(&b, ", %d bytes, SHA-256 %s", st.Size(), sum)
+	if st, err := os.Lstat(path); err == nil && st.Mode().IsRegular() {
+		fmt.Fprintf(&b, ", %d bytes", st.Size())
+		if sum, _, err := hashFile(path); err == nil {
+			fmt.Fprintf(&b, ", SHA-256 %s", sum)
+		}
 	}
 	fmt.Fprintf(&b, "\nRuns:   %s", name(f.Run()))
 	if f.serving.sha256 != "" {

@@ -23,6 +23,7 @@ type Watcher struct {
 	mu      sync.Mutex
 	folders map[string]*watched // by the path that was added
 
+	observe func(real string) // for tests; may be nil
 	notices notices
 	wake    chan struct{} // holds one when a folder is dirty
 	quit    chan struct{}
@@ -97,6 +98,9 @@ func (w *Watcher) wakeUp() {
 func (w *Watcher) notice(real string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.observe != nil {
+		w.observe(real)
+	}
 	for _, f := range w.folders {
 		if real == "" || f.real == real {
 			w.mark(f)
