@@ -224,7 +224,15 @@ func (c *cache) faults() (n int64) {
 }
 
 func faultsOf(e *entry) int64 {
-	if counts, ok := e.exec.(interface{ Faults() int64 }); ok {
+	if e.err != nil {
+		return 0
+	}
+	return faultsIn(e.exec)
+}
+
+// faultsIn is how many an executor contained in this process.
+func faultsIn(e executor.Executor) int64 {
+	if counts, ok := e.(interface{ Faults() int64 }); ok {
 		return counts.Faults()
 	}
 	return 0

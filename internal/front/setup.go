@@ -10,7 +10,7 @@ import (
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
-	"github.com/isapid/isapid/internal/extension"
+	"github.com/isapid/isapid/internal/inprocess"
 	"github.com/isapid/isapid/internal/server"
 	"github.com/isapid/isapid/internal/site"
 )
@@ -122,11 +122,15 @@ func (f *Front) load(ctx context.Context, s *setup, k key) (executor.Executor, e
 	case p.OnFault == config.FaultIsolate:
 		return f.openSwitching(s, k, p)
 	}
-	e, err := extension.Open(k.image, optionsFor(p, k.group.name, f.log))
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
+	return f.openInside(k, p, optionsFor(p, k.group.name, f.log))
+}
+
+// openInside opens an image in this process.
+func (f *Front) openInside(k key, p *config.Pool, o executor.Options) (executor.Executor, error) {
+	return f.openImage(k, func(v executor.Version) (executor.Replaceable, error) {
+		o.Version = v
+		return inprocess.Open(k.image, o, inprocess.Limits{Load: p.StartupLimit, End: p.ShutdownLimit})
+	})
 }
 
 // isolate opens an image in the workers of its group.

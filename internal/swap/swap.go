@@ -90,6 +90,7 @@ func (s *swap) run() (onTrial bool) {
 		s.pass("")
 		return false
 	}
+	s.entry(entryTrial, s.new.build.SHA256) // with what is known now
 	s.step("the version before stays ready for %v", s.policy.Window)
 	s.until = time.Now().Add(s.policy.Window)
 	if s.order != nil && !s.order.wait {
