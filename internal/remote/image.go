@@ -21,6 +21,9 @@ type Image struct {
 	opt  executor.Options
 	desc string
 
+	loading chan struct{} // closed when the worker has loaded it, or not
+	loaded  bool          // set before that
+
 	mu     sync.Mutex // guards all below
 	closed bool
 	inside int
@@ -41,7 +44,8 @@ func (w *Worker) Load(ctx context.Context, path string, o executor.Options) (*Im
 	if err != nil {
 		return nil, err
 	}
-	i := &Image{w: w, path: path, opt: o}
+	i := &Image{w: w, path: path, opt: o, loading: make(chan struct{})}
+	defer close(i.loading)
 	w.mu.Lock()
 	w.nextID++
 	i.id = w.nextID
@@ -69,7 +73,7 @@ func (w *Worker) Load(ctx context.Context, path string, o executor.Options) (*Im
 		}
 		return nil, err
 	}
-	i.desc = string(answer)
+	i.desc, i.loaded = string(answer), true
 	return i, nil
 }
 
@@ -163,6 +167,10 @@ func (i *Image) Close(ctx context.Context) error {
 
 func (i *Image) unload() {
 	defer close(i.ended)
+	<-i.loading // the worker may be about to stop, and this be what it loads
+	if !i.loaded {
+		return
+	}
 	_, err := i.w.ask(context.Background(), wire.AskUnload, wire.Image{ID: i.id})
 	if obit := i.w.diedOf(err); obit != nil && !obit.Expected() {
 		err = fmt.Errorf("unload extension %q: %w", i.opt.Name, obit)
