@@ -17,10 +17,16 @@ var ErrGone = errors.New("it was changed or taken away meanwhile")
 // place of the link. Of a run file that was overwritten only the backup is made.
 //
 // After an error everything is as it was, and the error says at which step. It is [ErrGone] if the candidate is not the
-// one that was looked at.
+// one that was looked at. With any other error a run file that was overwritten is in force nevertheless, until it is rejected or
+// taken back: it is at its place, and only the backup is missing.
 func (f *Files) Accept(c Candidate, old Copy, backups int) (backup string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if c.Kind == Given && c.SHA256 == "" {
+		if c.SHA256, _, err = hashFile(c.Path); err != nil {
+			return "", fmt.Errorf("accept %q: %w", c.Path, err)
+		}
+	}
 	err = f.locked(func() error {
 		undo := func() {}
 		if backups > 0 && old.Path != "" && old.SHA256 != c.SHA256 {
@@ -39,6 +45,9 @@ func (f *Files) Accept(c Candidate, old Copy, backups int) (backup string, err e
 		return nil
 	})
 	if err != nil {
+		if c.Kind == Overwritten && !errors.Is(err, ErrGone) {
+			f.serving = serving{c.SHA256, c.Stamp}
+		}
 		return "", fmt.Errorf("accept %q: %w", c.Path, err)
 	}
 	return backup, nil

@@ -98,6 +98,32 @@ func TestAcceptMode(t *testing.T) {
 	}
 }
 
+// TestAcceptUnread: a file that was given need not be read before.
+func TestAcceptUnread(t *testing.T) {
+	f := newFolder(t, "proposal.so=a")
+	_, err := f.Accept(Candidate{Path: f.copy("b").Path, Kind: Given}, f.copy("a"), 3)
+	must(t, err)
+	f.want("proposal.backup=a proposal.so=b")
+	f.nothing()
+	_, err = f.Accept(Candidate{Path: f.copy("b").Path, Kind: Given}, f.copy("b"), 3)
+	must(t, err)
+	f.want("proposal.backup=a proposal.so=b")
+}
+
+// TestAcceptOverwrittenWithoutBackup: it is there, and is not found again; it can be taken back.
+func TestAcceptOverwrittenWithoutBackup(t *testing.T) {
+	f := newFolder(t, "proposal.so=b")
+	c := f.candidate()
+	must(t, os.Mkdir(f.keeping(), 0o700))
+	must(t, os.WriteFile(filepath.Join(f.keeping(), "x"), nil, 0o600))
+	_, err := f.Accept(c, f.copy("a"), 3)
+	wantError(t, err, "keep the old version as")
+	f.nothing()
+	_, err = f.TakeBack(f.copy("a"), "because")
+	must(t, err)
+	f.want("proposal.backup.tmp=directory proposal.failed.txt=text proposal.failed=b proposal.so=a")
+}
+
 // TestAcceptGone: the candidate is not what was looked at.
 func TestAcceptGone(t *testing.T) {
 	for _, change := range []struct{ put, remove, after string }{

@@ -23,7 +23,7 @@ const (
 type Candidate struct {
 	Path   string // absolute; of one that was given: a copy nobody changes, which stays where it is
 	Kind   Kind
-	SHA256 string // of its bytes, hexadecimal; "" when Refuse says that they could not be read
+	SHA256 string // of its bytes, hexadecimal; "" when Refuse says why they were not read, or when it was given and nobody has looked
 	Size   int64  // in bytes
 	Stamp  Stamp  // of the file; the zero value when it was given
 
