@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/isapid/isapid/internal/front"
+	"github.com/isapid/isapid/internal/swap"
 )
 
 // reporter tells the person or program that started a server what it does.
@@ -49,6 +51,25 @@ func (r *reporter) serving(f *front.Front) {
 		fmt.Fprintf(r.out, "  access log   %s\n", r.access)
 	}
 	fmt.Fprintln(r.out, "press Ctrl-C to stop")
+}
+
+type swappedEvent struct {
+	Event string `json:"event"`
+	swap.Receipt
+}
+
+// swapped tells of a swap that has come to its result. It may be called by many goroutines.
+func (r *reporter) swapped(s swap.Receipt) {
+	name := filepath.Base(s.Image)
+	switch {
+	case r.json:
+		printJSON(r.out, swappedEvent{"swapped", s})
+	case s.Outcome == swap.Committed:
+		fmt.Fprintf(r.out, "replaced %s by version %.12s after %v: %d in flight, %d held, %d lost\n", name, s.To.SHA256,
+			s.Committed.Sub(s.Began).Round(time.Millisecond), s.InFlight, s.Held, s.Lost)
+	default:
+		fmt.Fprintf(r.out, "%s: version %.12s is %s, the one before serves on: %s\n", name, s.To.SHA256, s.Outcome, s.Reason)
+	}
 }
 
 func (r *reporter) draining(f *front.Front) {

@@ -34,7 +34,8 @@ func newRunCommand() *cobra.Command {
 		Long: `Serve one extension at every path, without a configuration file.
 
 FILE is a built extension (.so) or the source of one: .c, .cpp and .pas files are compiled first, into a private folder that is
-removed at the end. The extension runs inside this process. Its document root, which PATH_TRANSLATED and
+removed at the end. When FILE changes (of a source, any source or header beside it), the new version takes the place of the one that
+runs, and no request is lost; one that cannot be compiled or loaded changes nothing. The extension runs in a worker process. Its document root, which PATH_TRANSLATED and
 HSE_REQ_MAP_URL_TO_PATH answer with, is the folder of FILE; no file in it is served.
 
 Ctrl-C stops listening, waits up to 90 s for running requests and calls TerminateExtension; a second Ctrl-C ends at once. SIGHUP is ignored.`,
@@ -65,6 +66,7 @@ func runRun(o runOptions, out, errOut io.Writer) error {
 		return imageError{fmt.Errorf("nothing to run: %w", err)}
 	}
 	say := &reporter{out: out, err: errOut, json: o.json, what: o.file}
+	edited := func() {}
 	if toolchain.CanCompile(o.file) {
 		dir, err := os.MkdirTemp("", "isapid-run-")
 		if err != nil {
@@ -76,8 +78,20 @@ func runRun(o runOptions, out, errOut io.Writer) error {
 			return err
 		}
 		cfg.Sites[0].Applications[0].Handlers[0].Extension = lib
+		edited = func() {
+			if _, err := compile(o.file, dir, say); err != nil { // the library takes the place of the one that runs, which is a swap
+				say.progress("%v\nisapid: the version before serves on", err)
+			}
+		}
 	}
-	return serveConfig(cfg, say, func(*life, *logSink) {})
+	var edits *sources
+	defer func() { edits.close() }()
+	return serveConfig(cfg, say, func(l *life, _ *logSink) {
+		l.front.OnSwap(say.swapped)
+		if toolchain.CanCompile(o.file) {
+			edits = watchSources(o.file, edited)
+		}
+	})
 }
 
 // asConfig is what the options would be as a configuration file: one site, one application, one handler for every path.
@@ -111,6 +125,7 @@ func (o runOptions) asConfig() (*config.Config, error) {
 	cfg.Log.Level = "warn" // what is loaded and unloaded is told anyway
 	pool := cfg.Pools[config.DefaultPoolName]
 	pool.Threads, pool.Stack = o.threads, int(o.stack)
+	pool.Update.Window, pool.Update.Backups = 0, 0 // who builds a version wants to see it fail, and has the sources of the one before
 	if o.accessLog != "" {
 		if cfg.Log.AccessFile, err = filepath.Abs(o.accessLog); err != nil {
 			return nil, err

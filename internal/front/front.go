@@ -80,6 +80,9 @@ func New(cfg *config.Config, log *slog.Logger) (f *Front, err error) {
 // Inherit gives the front sockets that listen already; see [server.Server.Inherit]. It must be called before Start.
 func (f *Front) Inherit(sockets []*net.TCPListener) { f.server.Inherit(sockets) }
 
+// OnSwap has f called with the receipt of every swap when it is committed, rejected or taken back. It must be called before Start.
+func (f *Front) OnSwap(told func(swap.Receipt)) { f.images.OnSwap(told) }
+
 // Start begins the access log, loads every image that a handler names and takes all addresses. Its error joins all that is
 // wrong: a [*LoadError] for each image and a [*ListenError]. After an error nothing is left to drain.
 func (f *Front) Start() error {

@@ -18,6 +18,7 @@ type Image struct {
 	path   string
 	log    *slog.Logger
 	unuse  func()
+	told   func(Receipt)
 	orders chan *order
 	nudged chan struct{} // has an element when the files may have changed
 
@@ -52,7 +53,7 @@ type target struct {
 
 func newImage(s *Images, path string) *Image {
 	i := &Image{
-		path: path, log: s.log.With("image", filepath.Base(path)), orders: make(chan *order), nudged: make(chan struct{}, 1), done: make(chan struct{}),
+		path: path, log: s.log.With("image", filepath.Base(path)), told: s.told, orders: make(chan *order), nudged: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	i.ctx, i.cancel = context.WithCancel(context.Background())
 	i.unuse = func() { s.unuse(i) }

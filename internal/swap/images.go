@@ -55,6 +55,7 @@ type Target struct {
 type Images struct {
 	log  *slog.Logger
 	poll time.Duration
+	told func(Receipt)
 
 	mu      sync.Mutex      // guards all below
 	watcher *update.Watcher // nil before the first image
@@ -64,8 +65,12 @@ type Images struct {
 
 // New watches nothing yet. Files are looked at when the system tells of a change, and every poll (0: 10 s). The caller must call Close.
 func New(log *slog.Logger, poll time.Duration) *Images {
-	return &Images{log: log, poll: cmp.Or(poll, update.DefaultPoll), byPath: map[string]*Image{}}
+	return &Images{log: log, poll: cmp.Or(poll, update.DefaultPoll), told: func(Receipt) {}, byPath: map[string]*Image{}}
 }
+
+// OnSwap has told called with the receipt of every swap that is committed, rejected or taken back, by many goroutines. It must be
+// called before the first Open.
+func (s *Images) OnSwap(told func(Receipt)) { s.told = told }
 
 // blind: the system does not tell of changes.
 func (s *Images) blind(folder string, err error) {

@@ -86,6 +86,7 @@ func (s *swap) run() (onTrial bool) {
 		s.reject(err)
 		return false
 	}
+	s.told(s.receipt)
 	if s.policy.Window <= 0 {
 		s.pass("")
 		return false
@@ -391,6 +392,7 @@ func (s *swap) takeBack(who, reason string) {
 	s.receipt.Outcome, s.receipt.Reason, s.receipt.Failed, s.receipt.Backup = TakenBack, reason, failed, ""
 	s.files.Serving(s.old.build.SHA256)
 	s.entry(entryTakenBack, s.old.build.SHA256)
+	s.told(s.receipt)
 	s.log.Error("version is taken back", "who", who, "reason", reason, "sha256", short(s.new.build.SHA256), "to", short(s.old.build.SHA256), "failed", failed)
 	s.say("")
 	s.finish(s.new)
@@ -434,6 +436,7 @@ func (s *swap) reject(why error) {
 	}
 	s.receipt.Ended = new(time.Now())
 	s.entry(entryRejected, "")
+	s.told(s.receipt)
 	s.step("rejected: %v", why)
 	s.log.Error("version is rejected: the one in force serves on", "who", s.receipt.Who, "error", why, "failed", s.receipt.Failed)
 	s.mu.Lock()
