@@ -14,6 +14,9 @@ var entryPoints = []struct{ name, arguments string }{
 	{"DllMain", "12"},
 }
 
+// loaderMark is exported by isapiloader alone.
+const loaderMark = "IsapiLoader"
+
 // maxSymbol is how much of a symbol's name can matter, in bytes: the longest entry point in its longest C++ decoration
 // starts well within it.
 const maxSymbol = 64
@@ -21,6 +24,9 @@ const maxSymbol = 64
 // addExport notes symbol if it is an entry point under any of the names compilers give it. Of several names for one entry
 // point the undecorated one counts, then the first.
 func (i *Info) addExport(symbol string) {
+	if symbol == loaderMark {
+		i.Loader = true
+	}
 	name, mangled := entryPoint(symbol)
 	if name == "" {
 		return

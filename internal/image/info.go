@@ -59,6 +59,7 @@ type Info struct {
 	Interpreter string `json:"interpreter,omitempty"`
 	Libc        string `json:"libc,omitempty"` // glibc, musl, bionic or ""
 
+	Loader     bool     `json:"loader,omitempty"` // it is isapiloader, which updates another image itself
 	Go         bool     `json:"go,omitempty"`
 	FreePascal bool     `json:"free_pascal,omitempty"`
 	NoUnload   []string `json:"no_unload,omitempty"` // why the system will not unload it once loaded
