@@ -13,10 +13,13 @@ STATICCHECK_VERSION   := v0.8.2
 GOLANGCI_LINT := .cache/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 STATICCHECK   := .cache/staticcheck-$(STATICCHECK_VERSION)/staticcheck
 
-.PHONY: build run test check format vet lint cross headers layers tidy bench bench-compare fuzz soak asan packages clean
+.PHONY: build loader run test check format vet lint cross headers layers tidy bench bench-compare fuzz soak asan packages clean
 
 build: ## build bin/isapid
 	go build -o bin/isapid ./cmd/isapid
+
+loader: ## build the loader for other ISAPI hosts: build/isapiloader.so, and DLLs for Windows
+	hack/loader.sh build
 
 run: build ## build, then serve the counter example on ADDR (default :8080)
 	bin/isapid run examples/counter/counter.c --addr '$(ADDR)'
@@ -24,7 +27,7 @@ run: build ## build, then serve the counter example on ADDR (default :8080)
 test: packages ## run all tests with the race detector and count them
 	hack/test.sh
 
-check: packages format tidy vet lint layers headers cross ## everything that can be said without running the tests
+check: packages format tidy vet lint layers headers cross loader ## everything that can be said without running the tests
 
 format:
 	@out=$$(gofmt -l .); test -z "$$out" || { echo "not formatted, run gofmt -w:"; echo "$$out"; exit 1; }
@@ -70,7 +73,7 @@ packages: ## install what tests and checks need (Debian); nothing to do the seco
 	hack/packages.sh
 
 clean:
-	rm -rf bin .cache
+	rm -rf bin build .cache
 
 $(GOLANGCI_LINT):
 	GOBIN='$(CURDIR)/$(@D)' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)

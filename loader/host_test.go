@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +20,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/extension"
@@ -74,6 +77,7 @@ type host struct {
 	pool   *pool.Pool // nil in-process
 	server *httptest.Server
 	log    log
+	env    []string // of the worker: "NAME=value"
 
 	before int // versions that earlier tests left in memory
 	leaves int // that this test leaves there: those that hang, and those whose requests crashed
@@ -139,11 +143,15 @@ func (h *host) open(isolated bool) (err error) {
 	logger := slog.New(slog.NewTextHandler(&h.log, nil))
 	if isolated {
 		set := pool.Settings{Name: "shop", Log: logger}
+		set.Worker.Spec.Env = append(os.Environ(), h.env...)
 		set.Crashes = pool.Crashes{Max: -1, Backoff: time.Millisecond, BackoffMax: time.Millisecond}
 		h.pool = pool.New(set)
 		h.exec, err = h.pool.Open(h.t.Context(), h.path("shop.so"), executor.Version{})
 	} else {
-		h.exec, err = extension.Open(h.path("shop.so"), executor.Options{Logger: logger})
+		var e *extension.Extension
+		if e, err = extension.Open(h.path("shop.so"), executor.Options{Logger: logger}); err == nil {
+			h.exec = e
+		}
 	}
 	if err == nil {
 		h.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -256,6 +264,33 @@ func hashOf(file string) string {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// capture has the standard error stream of this process go to a file, until what it returns is called: that answers the text.
+func (h *host) capture() func() string {
+	h.t.Helper()
+	f, err := os.Create(filepath.Join(h.t.TempDir(), "stderr"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer f.Close()
+	old, err := unix.Dup(2)
+	if err == nil {
+		err = unix.Dup3(int(f.Fd()), 2, 0)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return func() string {
+		if err := errors.Join(unix.Dup3(old, 2, 0), unix.Close(old)); err != nil {
+			h.t.Error(err)
+		}
+		b, err := os.ReadFile(f.Name())
+		if err != nil {
+			h.t.Error(err)
+		}
+		return string(b)
+	}
 }
 
 // answer is what a request got.

@@ -212,16 +212,14 @@ BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *info) {
 	uint32_t error = 0;
 	while ((tried = isapiloaderTry(tried, &error)) != NULL) isapiloader_load(tried);
 	sys_lock();
-	if (current) {
+	BOOL ok = current != NULL;
+	if (ok) {
 		info->dwExtensionVersion = current->version;
 		memcpy(info->lpszExtensionDesc, current->description, sizeof info->lpszExtensionDesc);
-		error = 0;
-	} else if (error == 0) {
-		error = ERROR_MOD_NOT_FOUND;
 	}
 	sys_unlock();
-	SetLastError(error);
-	return error == 0;
+	SetLastError(ok ? 0 : error);
+	return ok;
 }
 
 // A host that only asks is told no: this library cannot leave the memory.

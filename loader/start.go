@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -33,6 +34,8 @@ type loader struct {
 	why   error // while it begins: why NAME.run cannot be loaded
 	begun time.Time
 
+	lastError uint32 // of the last version that could not be loaded
+
 	quit, done chan struct{} // of the goroutine; nil before it starts
 }
 
@@ -44,10 +47,11 @@ const startLimit = 5 * time.Second
 
 // What a host is told that asks for the last error.
 const (
-	fileNotFound = 2   // there is nothing to load
-	accessDenied = 5   // NAME.update is good, but cannot become NAME.run
-	invalidData  = 13  // of settings
-	badFormat    = 193 // NAME.run cannot be loaded, as far as the file tells
+	fileNotFound = 2    // there is nothing to load
+	accessDenied = 5    // NAME.update is good, but cannot become NAME.run
+	invalidData  = 13   // of settings
+	badFormat    = 193  // NAME.run cannot be loaded, as far as the file tells
+	initFailed   = 1114 // GetExtensionVersion returned FALSE and left no last error
 )
 
 // tell writes to the standard error stream, which a host shows or keeps, or not: what matters is in NAME.failed.txt and the journal, too.
@@ -87,42 +91,39 @@ func newLoader(self string) (*loader, error) {
 // next gives the version to load next, on the host's thread, and judges the last one. nil: one is in force now and the
 // goroutine runs, or there is none; lastError says why.
 func (l *loader) next() (v *version, lastError uint32) {
-	if l.tried != nil {
+	if l.tried == nil {
+		if v = l.runFile(); v != nil {
+			return v, 0
+		}
+	} else {
 		v, l.tried = l.tried[0], nil
 		err := v.loaded()
 		if err == nil {
 			return nil, l.first(v)
 		}
-		lastError = uint32(v.image.error)
+		l.lastError = cmp.Or(uint32(v.image.error), initFailed)
 		l.refuseFirst(v, err)
-	} else {
-		v, lastError = l.runFile()
-		if v != nil {
-			return v, 0
-		}
 	}
-	if v = l.candidate(); v == nil && lastError == 0 {
-		lastError = fileNotFound
-	}
-	return v, lastError
+	return l.candidate(), cmp.Or(l.lastError, fileNotFound)
 }
 
 // runFile is NAME.run, if it can be loaded as far as the file tells.
-func (l *loader) runFile() (v *version, lastError uint32) {
+func (l *loader) runFile() *version {
 	if _, err := os.Stat(l.run()); errors.Is(err, fs.ErrNotExist) {
 		l.tell("there is no such file", "run", l.run())
-		return nil, fileNotFound
+		return nil
 	}
 	v, err := l.stage(l.run(), "")
 	if err == nil {
 		if err = v.check(l.run()); err == nil {
 			l.tried = []*version{v}
-			return v, 0
+			return v
 		}
 		err = errors.Join(err, v.dispose())
 	}
+	l.lastError = badFormat
 	l.refuseFirst(nil, err)
-	return nil, badFormat
+	return nil
 }
 
 // refuseFirst notes why a version does not begin, and disposes of it.
@@ -159,7 +160,9 @@ func (l *loader) candidate() *version {
 				l.tell("the update cannot be tried", "file", s.Candidate.Path, "error", err)
 				return nil
 			}
-			if v != nil {
+			if v == nil {
+				l.lastError = badFormat
+			} else {
 				l.from, l.tried = s.Candidate, []*version{v}
 				l.note(entry{Kind: "trial", Candidate: v.staged.SHA256})
 				return v
