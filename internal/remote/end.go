@@ -162,7 +162,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Blockers are the requests that are inside, with their ages: who keeps a worker from stopping.
+// Blockers are the requests that are inside, with their ages and clients: who keeps a worker from stopping.
 func (w *Worker) Blockers() (list []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -170,7 +170,7 @@ func (w *Worker) Blockers() (list []string) {
 		if len(list) == 10 {
 			return append(list, "…")
 		}
-		list = append(list, fmt.Sprintf("%s (for %v)", r.url, time.Since(r.since).Round(time.Millisecond)))
+		list = append(list, fmt.Sprintf("%s %s (for %v, from %s)", r.method, r.url, time.Since(r.since).Round(time.Millisecond), r.client))
 	}
 	return list
 }

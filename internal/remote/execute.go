@@ -146,7 +146,7 @@ func (i *Image) readAhead(rw http.ResponseWriter, r *http.Request, m *wire.Messa
 }
 
 func (w *Worker) begin(i *Image, r *http.Request) *running {
-	run := &running{i, r.URL.RequestURI(), time.Now()}
+	run := &running{i, r.Method, r.URL.RequestURI(), r.RemoteAddr, time.Now()}
 	w.mu.Lock()
 	w.running[run] = struct{}{}
 	w.mu.Unlock()

@@ -115,9 +115,10 @@ type Worker struct {
 
 // running is a request inside a worker.
 type running struct {
-	image *Image
-	url   string
-	since time.Time
+	image       *Image
+	method, url string
+	client      string // its address
+	since       time.Time
 }
 
 // Name is the worker's in logs.
