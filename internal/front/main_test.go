@@ -12,6 +12,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "worker" {
 		os.Exit(worker.Main())
 	}
+	if folder := os.Getenv(serveFolder); folder != "" {
+		serveUntilKilled(folder)
+	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // or the race detector has each worker wait for a second at its end
 	os.Exit(m.Run())
 }
