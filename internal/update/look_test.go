@@ -238,12 +238,8 @@ func TestLookWithoutLease(t *testing.T) {
 	f := newFolder(t, "proposal.so=a proposal.update=b")
 	readable(t, f.folder)
 	out := output(t, nobody(play(t, "look", f.Image(), hashOfBuild("a"))))
-	first := "candidate dropped \"\"\n"
-	if os.Geteuid() == 0 {
-		first = "not yet: proposal.update: it may still be growing\ncandidate dropped \"\"\n"
-	}
-	if out != first {
-		t.Errorf("got %q, want %q", out, first)
+	if waited := strings.Contains(out, "it may still be growing\n"); !strings.HasSuffix(out, "candidate dropped \"\"\n") || waited != (os.Geteuid() == 0) {
+		t.Errorf("got %q", out)
 	}
 	must(t, os.Chmod(f.Update(), 0))
 	out = output(t, nobody(play(t, "look", f.Image(), hashOfBuild("a"))))
