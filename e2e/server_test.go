@@ -37,6 +37,7 @@ type server struct {
 	upload  string // where a test may put what is to be deployed
 	cfg     *config.Config
 	roots   *x509.CertPool
+	lost    *losses
 }
 
 // start serves until the test ends. change may change the pool.
@@ -58,7 +59,8 @@ func start(t *testing.T, change func(*config.Pool)) *server {
 	secure := &s.cfg.Sites[1]
 	secure.Certificate, secure.Key, s.roots = certificate(t)
 	change(s.cfg.Pools[config.DefaultPoolName])
-	f, err := front.New(s.cfg, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})))
+	s.lost = &losses{byID: map[string]string{}}
+	f, err := front.New(s.cfg, slog.New(lostHandler{slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}), s.lost}))
 	if err != nil {
 		t.Fatal(err)
 	}

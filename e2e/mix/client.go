@@ -33,7 +33,7 @@ const pause = 10 * time.Millisecond
 
 func (c *client) run(ctx context.Context) {
 	for i := 0; c.mix.more() && ctx.Err() == nil; i++ {
-		if broken := c.ask(ctx, choose(i, c.chance)); broken {
+		if reset := c.ask(ctx, choose(i, c.chance)); reset {
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
@@ -48,15 +48,15 @@ type brokenError struct{ error }
 
 func (e brokenError) Unwrap() error { return e.error }
 
-// ask makes one request and counts it. It says whether the connection broke.
-func (c *client) ask(ctx context.Context, o *operation) (broken bool) {
+// ask makes one request and counts it. It says whether it was reset.
+func (c *client) ask(ctx context.Context, o *operation) (reset bool) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.mix.cfg.Limit, errTime)
 	defer cancel()
 	p := Problem{Kind: o.name + ", " + c.connection.name}
 	span := c.mix.versions.now()
 	p.Began = time.Now()
-	version, err := c.exchange(ctx, o)
-	p.Ended = time.Now()
+	version, id, err := c.exchange(ctx, o)
+	p.Ended, p.ID = time.Now(), id
 	may, decided := c.mix.versions.since(span, version)
 
 	r := &c.result
@@ -69,7 +69,7 @@ func (c *client) ask(ctx context.Context, o *operation) (broken bool) {
 		p.What = fmt.Sprintf("no answer within %v", c.mix.cfg.Limit)
 	case errors.As(err, &brokenError{}):
 		r.Reset++
-		p.What = err.Error()
+		p.What, p.Reset = err.Error(), true
 	case err != nil:
 		r.Failed++
 		p.What = err.Error()
@@ -87,20 +87,25 @@ func (c *client) ask(ctx context.Context, o *operation) (broken bool) {
 	if len(r.Problems) < maxProblems {
 		r.Problems = append(r.Problems, p)
 	}
-	return errors.As(err, &brokenError{})
+	if c.mix.cfg.Bad != nil {
+		c.mix.cfg.Bad(p)
+	}
+	return p.Reset
 }
 
 var errTime = errors.New("time is over")
 
-func (c *client) exchange(ctx context.Context, o *operation) (version int, err error) {
+// exchange sends a request and reads its answer, which may have an id.
+func (c *client) exchange(ctx context.Context, o *operation) (version int, id string, err error) {
 	r, rest, err := o.request(c.url, c.connection.major, c.chance)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	resp, err := c.transport.RoundTrip(r.WithContext(ctx))
 	if err != nil {
-		return 0, brokenError{err}
+		return 0, "", brokenError{err}
 	}
 	defer resp.Body.Close()
-	return o.check(resp, c.connection, rest, &c.answer)
+	version, err = o.check(resp, c.connection, rest, &c.answer)
+	return version, resp.Header.Get("X-Request-Id"), err
 }

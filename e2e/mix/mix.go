@@ -32,6 +32,7 @@ type Config struct {
 	Requests int64          // the mix ends by itself after so many; 0: it does not
 	Limit    time.Duration  // a request without a complete answer for so long has failed; 0: 1 minute
 	Version  int            // that answers at the start
+	Bad      func(Problem)  // is called for every request that did not go as it should, by many goroutines; may be nil
 }
 
 // Mix is a running crowd. End it with Stop or Wait.

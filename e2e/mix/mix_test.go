@@ -165,8 +165,13 @@ func TestBadServers(t *testing.T) {
 					cfg.TLS = ""
 				}
 				cfg.Requests = 60
+				var told atomic.Pointer[Problem]
+				cfg.Bad = func(p Problem) { told.Store(&p) }
 				r := run(t, cfg)
 				expect(t, r, tt.failed, tt.reset, tt.stale, tt.text)
+				if p := told.Load(); p == nil || p.Reset != (tt.reset > 0) {
+					t.Errorf("told of the problem %+v", p)
+				}
 				if r.Requests != 60 || len(r.Problems) != 1 || r.Problems[0].Ended.Before(r.Problems[0].Began) {
 					t.Errorf("got %s with the problems %+v", r, r.Problems)
 				}
@@ -301,7 +306,7 @@ func TestResultInWords(t *testing.T) {
 		}
 	}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC)
-	r := Result{Requests: 1_000_000, Failed: 1, Problems: []Problem{{"GET, TLS", at, at.Add(time.Second), "nothing"}}}
+	r := Result{Requests: 1_000_000, Failed: 1, Problems: []Problem{{Kind: "GET, TLS", Began: at, Ended: at.Add(time.Second), What: "nothing"}}}
 	if got, want := r.String(), "1,000,000 requests, 1 failed, 0 reset, 0 stale\n03:04:05.006 to 03:04:06.006, GET, TLS: nothing"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -33,6 +33,8 @@ type Problem struct {
 	Kind         string
 	Began, Ended time.Time
 	What         string
+	Reset        bool   // it is counted as such
+	ID           string // X-Request-Id of the answer, if there was one
 }
 
 const maxProblems = 20
