@@ -69,9 +69,19 @@ func (r *replacement) up(s *state) (bool, error) {
 	return r.sw.stage == proven, nil
 }
 
-// back says whether the old version answers requests again, or why it will not.
+// back says whether the old version answers requests again, or why it will not. Where it was unloaded, all its workers are to be there
+// again: the next replacement would have to kill one that is just starting.
 func (r *replacement) back(s *state) (bool, error) {
 	m := s.image(r.sw.image)
+	up, wanted := 0, 1
+	if r.sw.hold {
+		wanted = s.set.Workers
+	}
+	for i := range s.workers {
+		if w := &s.workers[i]; w.gen == s.gen.number && w.phase == ready && m != nil && w.has(m.path) {
+			up++
+		}
+	}
 	switch {
 	case s.want == wantStop:
 		return true, errors.New(s.reason)
@@ -79,9 +89,9 @@ func (r *replacement) back(s *state) (bool, error) {
 		return true, executor.ErrClosed
 	case s.swap != nil, s.set.OnDemand && !s.awake: // somebody else sees to it, or the next request does
 		return true, nil
-	case slices.ContainsFunc(s.workers, func(w worker) bool { return w.gen == s.gen.number && w.phase == ready && w.has(m.path) }):
+	case up >= wanted, up > 0 && s.degraded:
 		return true, nil
-	case s.count(s.gen.number, ready) > 0 && m.err != nil:
+	case up == 0 && s.count(s.gen.number, ready) > 0 && m.err != nil:
 		return true, fmt.Errorf("the old version cannot be loaded again: %w", m.err)
 	case s.degraded:
 		return true, fmt.Errorf("the old version cannot be loaded again: the pool is degraded: %w", s.trouble)

@@ -862,3 +862,138 @@ func interrupt(t *swapTest, event func(*swapTest), at stage, hold bool) {
 		}
 	}
 }
+
+// TestReplaceGivenUp: who asked for a replacement may leave at any stage; everything is as it was then.
+func TestReplaceGivenUp(t *testing.T) {
+	for _, hold := range []bool{false, true} {
+		for _, after := range []time.Duration{time.Second, 30 * time.Second, 70 * time.Second} { // queued or emptying; emptying or proving; proving
+			t.Run(fmt.Sprintf("%v, hold %v", after, hold), func(t *testing.T) {
+				playSwap(t, Settings{Shutdown: time.Minute}, func(t *swapTest) {
+					_, slow := t.blocked(1, "POST")
+					t.f.set(func() {
+						t.f.version = func(*puppet, executor.Version) error { time.Sleep(80 * time.Second); return nil }
+					})
+					ctx, cancel := context.WithTimeout(t.Context(), after)
+					defer cancel()
+					if _, err := t.e.Replace(ctx, two, executor.Replacing{Hold: hold}); !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("%v", err)
+					}
+					if got := <-t.later("GET"); !hold && got != one.File {
+						t.Errorf("at once: %s", got)
+					}
+					time.Sleep(time.Hour)
+					t.answers(one, 5)
+					t.p.is(t.T, StateRunning, 1)
+					if hold {
+						if got := <-slow[0]; got != "502" {
+							t.Errorf("the slow request: %s", got)
+						}
+					} else {
+						t.f.of(one)[0].crash()
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestReplaceWalk: whatever is done in whatever order, the version that serves at the end is the one that was committed last and not
+// taken back, every request is answered, and there are as many workers as are wanted.
+func TestReplaceWalk(t *testing.T) {
+	for seed := range uint64(25) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 7))
+			playSwap(t, Settings{Workers: 1 + rng.IntN(2), Shutdown: 20 * time.Second, Startup: 10 * time.Second, Crashes: Crashes{Max: -1}}, func(t *swapTest) {
+				handle := t.f.handle
+				t.f.set(func() {
+					t.f.handle = func(p *puppet, w http.ResponseWriter, r *http.Request) error {
+						select {
+						case <-time.After(10 * time.Millisecond):
+							return handle(p, w, r)
+						case <-p.gone:
+							return &remote.Lost{Held: true, Obit: p.obit}
+						}
+					}
+					t.f.version = func(p *puppet, v executor.Version) error {
+						time.Sleep(time.Duration(rand.IntN(1000)) * time.Millisecond)
+						return nil
+					}
+				})
+				var all sync.WaitGroup
+				stop := make(chan struct{})
+				for range 4 {
+					all.Go(func() {
+						for {
+							select {
+							case <-stop:
+								return
+							case <-time.After(5 * time.Millisecond):
+							}
+							if w := call(t.e, "GET"); w.Code != 200 && w.Code != 503 {
+								t.Errorf("%d", w.Code)
+							}
+						}
+					})
+				}
+				serves := one
+				for round := range 15 {
+					v := executor.Version{File: fmt.Sprintf("/v/%d", round+2)}
+					r, err := t.e.Replace(t.Context(), v, executor.Replacing{Hold: rng.IntN(3) == 0})
+					if err != nil {
+						continue // its worker was killed, or the pool stopped
+					}
+					r.Share(rng.Float64())
+					for step, committed := 0, false; step < 4; step++ {
+						switch rng.IntN(8) {
+						case 0, 1:
+							r.Commit()
+							serves, committed = v, true
+						case 2:
+							for _, p := range t.f.of(v) {
+								p.outside()
+							}
+						case 3:
+							for _, p := range t.f.of(serves) {
+								p.outside()
+							}
+						case 4:
+							t.p.Recycle("test")
+						case 5:
+							t.p.Stop()
+							time.Sleep(time.Duration(rng.IntN(3)) * time.Second)
+							t.p.Start()
+						default:
+							time.Sleep(time.Duration(rng.IntN(5)) * time.Second)
+						}
+						if committed && rng.IntN(2) == 0 {
+							break
+						}
+					}
+					if now := serves; now == v && rng.IntN(2) == 0 {
+						if err := r.Settle(t.Context()); err != nil {
+							t.Errorf("settle: %v", err)
+						}
+					} else {
+						before := t.before(r)
+						if err := r.Revert(t.Context()); err != nil {
+							t.Errorf("revert: %v", err)
+						}
+						serves = before
+					}
+				}
+				close(stop)
+				all.Wait()
+				time.Sleep(time.Minute)
+				t.answers(serves, 10)
+				t.p.is(t.T, StateRunning, t.p.policy.Load().Workers)
+			})
+		})
+	}
+}
+
+// before is the version that a replacement replaces.
+func (t *swapTest) before(r executor.Replacement) executor.Version {
+	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
+	return r.(*replacement).sw.from
+}
