@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/update"
 )
 
@@ -29,6 +30,10 @@ func (i *Image) first(files *update.Files, p Policy) (*approved, error) {
 	v, err := approve(files.Run())
 	if err != nil {
 		return nil, err
+	}
+	if info, err := image.Inspect(files.Run()); err == nil && info.Loader && info.SHA256 == v.build.SHA256 {
+		i.log.Info("image is isapiloader: the files beside it are left to that")
+		i.loader.Store(true)
 	}
 	if !p.InProcess || found.Last == nil || found.Last.Kind != entryTrial || found.Serving != v.build.SHA256 {
 		return v, nil

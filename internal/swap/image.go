@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
@@ -26,7 +27,8 @@ type Image struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the loop has ended
 
-	loading sync.Mutex // held while the first version is copied
+	loader  atomic.Bool // the image is isapiloader: it has the same protocol
+	loading sync.Mutex  // held while the first version is copied
 	users   int        // guarded by Images.mu
 
 	mu      sync.Mutex // guards all below
@@ -214,7 +216,7 @@ func (i *Image) state() State {
 	p := i.policy()
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	s := State{Image: i.path, Pools: []string{}, Since: i.since, Watched: p.Watch, Doing: i.doing, Trouble: i.trouble}
+	s := State{Image: i.path, Pools: []string{}, Since: i.since, Watched: p.Watch && !i.loader.Load(), Doing: i.doing, Trouble: i.trouble}
 	if i.force != nil {
 		s.Serving = i.force.build
 	}

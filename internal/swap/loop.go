@@ -2,6 +2,7 @@ package swap
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -61,7 +62,7 @@ func (i *Image) turn() (again time.Duration) {
 	if i.trial != nil {
 		again = i.watch()
 	}
-	if !i.policy().Watch {
+	if i.loader.Load() || !i.policy().Watch {
 		return again
 	}
 	if wait := time.Until(i.notBefore); wait > 0 {
@@ -138,6 +139,9 @@ func (i *Image) Rollback(ctx context.Context, to Which, who string, wait bool, s
 }
 
 func (i *Image) order(ctx context.Context, o *order) (Receipt, error) {
+	if i.loader.Load() {
+		return Receipt{}, fmt.Errorf("%s is isapiloader, which does this itself: put the new version beside it as .update", i.path)
+	}
 	o.reply = make(chan result, 1)
 	defer o.deafen()
 	select {
