@@ -29,7 +29,7 @@ type Image struct {
 
 	loader  atomic.Bool // the image is isapiloader: it has the same protocol
 	loading sync.Mutex  // held while the first version is copied
-	users   int        // guarded by Images.mu
+	users   int         // guarded by Images.mu
 
 	mu      sync.Mutex // guards all below
 	files   *update.Files
