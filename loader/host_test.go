@@ -139,7 +139,14 @@ func (h *host) start(isolated bool) {
 	}
 }
 
-func (h *host) open(isolated bool) (err error) {
+// open is start that may fail.
+func (h *host) open(isolated bool) error {
+	h.t.Cleanup(h.end)
+	return h.serve(isolated)
+}
+
+// serve loads the loader, also another time after stop.
+func (h *host) serve(isolated bool) (err error) {
 	logger := slog.New(slog.NewTextHandler(&h.log, nil))
 	if isolated {
 		set := pool.Settings{Name: "shop", Log: logger}
@@ -160,11 +167,12 @@ func (h *host) open(isolated bool) (err error) {
 		}))
 		h.server.Config.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelDebug)
 	}
-	h.t.Cleanup(h.end)
 	return err
 }
 
-func (h *host) end() {
+// stop unloads it.
+func (h *host) stop() {
+	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var err error
@@ -180,6 +188,10 @@ func (h *host) end() {
 		h.server.CloseClientConnections()
 		h.server.Close()
 	}
+}
+
+func (h *host) end() {
+	h.stop()
 	if left := h.mapped("/shop.run") - h.before; h.pool == nil && left > h.leaves {
 		h.t.Errorf("%d versions are left in memory", left)
 	}

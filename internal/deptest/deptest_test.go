@@ -54,6 +54,7 @@ var layers = map[string][]string{
 	"executor/executortest": {"executor", "isapi", "server", "testext", "toolchain"}, // for tests, as testext
 	"executor/replacetest":  {"executor", "testext"},                                 // likewise
 	"testext":               {"sdk", "toolchain"},
+	"update/updatetest":     {"testext"}, // likewise
 }
 
 func TestLayers(t *testing.T) {
