@@ -93,11 +93,14 @@ func (r *replacement) back(s *state) (bool, error) {
 		return true, nil
 	case up == 0 && s.count(s.gen.number, ready) > 0 && m.err != nil:
 		return true, fmt.Errorf("the old version cannot be loaded again: %w", m.err)
-	case s.degraded:
-		return true, fmt.Errorf("the old version cannot be loaded again: the pool is degraded: %w", s.trouble)
+	case s.degraded, s.early > enoughTries:
+		return true, fmt.Errorf("the old version cannot be loaded again, and is tried on: %w", s.trouble)
 	}
 	return false, nil
 }
+
+// enoughTries is how many workers in a row may die before an answer until nobody waits for the next any more.
+const enoughTries = 5
 
 // swapLine notes a step of a swap that was decided, and returns its line in the log. The lock is held.
 func (p *Pool) swapLine(a action) (line func()) {

@@ -483,7 +483,7 @@ func TestReplaceRevert(t *testing.T) {
 		})
 	})
 	t.Run("the old one cannot be loaded again", func(t *testing.T) {
-		playSwap(t, Settings{}, func(t *swapTest) {
+		playSwap(t, Settings{Crashes: Crashes{Max: -1}}, func(t *swapTest) {
 			r := t.replace(executor.Replacing{})
 			r.Commit()
 			t.f.of(one)[0].crash()
