@@ -61,3 +61,17 @@ func testFaultInLoad(t *testing.T, isolated bool, bad, why string) {
 	h.put(build(t, 3), "shop.update")
 	h.until("3", func() bool { return h.ask("").text == "3" })
 }
+
+// TestUnique: a version that would work with the data of another that stays in memory is refused.
+func TestUnique(t *testing.T) {
+	unique := func(n string) string { return testext.Fixture(t, "version_unique", "-DVERSION="+n, "-fgnu-unique") }
+	h := install(t, unique("1"))
+	h.leaves = 1
+	h.start(false)
+	h.says("", "1")
+	h.put(unique("2"), "shop.update")
+	h.until("refused", func() bool {
+		h.says("", "1")
+		return strings.Contains(h.read("shop.failed.txt"), "is unique in a process (STB_GNU_UNIQUE)") && !h.exists("shop.update")
+	})
+}

@@ -77,7 +77,9 @@ type host struct {
 	pool   *pool.Pool // nil in-process
 	server *httptest.Server
 	log    log
-	env    []string // of the worker: "NAME=value"
+	env    []string // of the workers: "NAME=value"
+
+	workers int // how many. 0: one
 
 	before int // versions that earlier tests left in memory
 	leaves int // that this test leaves there: those that hang, and those whose requests crashed
@@ -149,7 +151,7 @@ func (h *host) open(isolated bool) error {
 func (h *host) serve(isolated bool) (err error) {
 	logger := slog.New(slog.NewTextHandler(&h.log, nil))
 	if isolated {
-		set := pool.Settings{Name: "shop", Log: logger}
+		set := pool.Settings{Name: "shop", Workers: h.workers, Log: logger}
 		set.Worker.Spec.Env = append(os.Environ(), h.env...)
 		set.Crashes = pool.Crashes{Max: -1, Backoff: time.Millisecond, BackoffMax: time.Millisecond}
 		h.pool = pool.New(set)

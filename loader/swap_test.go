@@ -363,10 +363,8 @@ func TestKilled(t *testing.T) {
 	for n := range swaps() / 10 {
 		h.put(files[(n+1)%2], "shop.update")
 		time.Sleep(time.Duration(n%20) * time.Millisecond)
-		for _, w := range h.pool.Status().Workers {
-			if w.Pid != 0 {
-				_ = syscall.Kill(w.Pid, syscall.SIGKILL) // it may have ended
-			}
+		for _, pid := range h.pids() {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 		}
 		if !h.same("shop.run", files[0]) && !h.same("shop.run", files[1]) {
 			t.Fatalf("kill %d: files %s", n, h.files())
