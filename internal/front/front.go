@@ -136,8 +136,11 @@ func (f *Front) Drain(ctx context.Context) error {
 	f.end()
 	f.inForce.Unlock()
 	defer context.AfterFunc(ctx, func() { f.hurryUp(context.Cause(ctx)) })()
-	f.images.Close()
-	err := errors.Join(f.server.Shutdown(ctx), f.cache.close(ctx), f.pools.close(ctx))
+	var swaps sync.WaitGroup
+	swaps.Go(f.images.Close)
+	err := f.server.Shutdown(ctx)
+	swaps.Wait()
+	err = errors.Join(err, f.cache.close(ctx), f.pools.close(ctx))
 	f.cleaning.Wait()
 	f.hurryUp(nil)
 	return errors.Join(err, f.observer.access.replace(nil))

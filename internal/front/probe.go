@@ -15,12 +15,12 @@ import (
 )
 
 // probe sends the verification request of a pool to a version that nothing is routed to yet: through the URL space of every application
-// that k runs for, where only k is another.
-func (f *Front) probe(ctx context.Context, k key, r executor.Replacement) error {
+// that k runs for, where only k is another. It says how many it sent.
+func (f *Front) probe(ctx context.Context, k key, r executor.Replacement) (sent int, err error) {
 	s := f.setup.Load()
 	p := s.cfg.Pools[k.group.pool]
 	if p == nil || p.Update.Verify == nil {
-		return nil
+		return 0, nil
 	}
 	for i := range s.cfg.Sites {
 		c := &s.cfg.Sites[i]
@@ -29,12 +29,13 @@ func (f *Front) probe(ctx context.Context, k key, r executor.Replacement) error 
 			if a.Pool != k.group.pool || s.key(k.image, app) != k || !s.sites[i].Runs(a.Path, k.image) {
 				continue
 			}
+			sent++
 			if err := f.probeIn(ctx, s, c, strings.TrimSuffix(a.Path, "/"), p.Update.Verify, k, r); err != nil {
-				return err
+				return sent, err
 			}
 		}
 	}
-	return nil
+	return sent, nil
 }
 
 // probeIn sends the request to one application.

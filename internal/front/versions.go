@@ -14,7 +14,7 @@ func (f *Front) openImage(k key, load func(v executor.Version) (executor.Replace
 		Pool:   k.group.name,
 		Policy: func() swap.Policy { return policyOf(f.setup.Load().cfg.Pools[k.group.pool], k.inside.here) },
 		Load:   load,
-		Probe:  func(ctx context.Context, r executor.Replacement) error { return f.probe(ctx, k, r) },
+		Probe:  func(ctx context.Context, r executor.Replacement) (int, error) { return f.probe(ctx, k, r) },
 	})
 }
 

@@ -47,8 +47,9 @@ type Target struct {
 	Pool   string        // for receipts
 	Policy func() Policy // that holds now
 	Load   func(v executor.Version) (executor.Replaceable, error)
-	// Probe asks a version that is not routed to yet for its answer to the verification request; nil: there is none.
-	Probe func(ctx context.Context, r executor.Replacement) error
+	// Probe sends the verification requests, if there are any, to a version that is not routed to yet. An error says which was
+	// not answered as it should be.
+	Probe func(ctx context.Context, r executor.Replacement) (sent int, err error)
 }
 
 // Images are the images of a server, each with the version in force, and whoever replaces them. Make it with [New].

@@ -200,16 +200,18 @@ func (s *swap) description() string {
 
 // verify sends the probes.
 func (s *swap) verify() error {
+	all := 0
 	for _, c := range s.changes {
-		if c.target.Probe == nil {
-			continue
-		}
-		s.step("sending the probe request (pool %s)", c.target.Pool)
-		if err := c.target.Probe(s.ctx, c.Replacement); err != nil && !s.left(c.target) {
+		sent, err := c.target.Probe(s.ctx, c.Replacement)
+		if err != nil && !s.left(c.target) {
 			return err
 		}
+		all += sent
 	}
-	s.receipt.Verified = new(time.Now())
+	if all > 0 {
+		s.receipt.Verified = new(time.Now())
+		s.step("%s answered as it should", counted(int64(all), "probe was", "probes were"))
+	}
 	return nil
 }
 
