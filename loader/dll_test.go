@@ -29,7 +29,7 @@ func TestDLLs(t *testing.T) {
 				t.Skip(err)
 			}
 			dll := filepath.Join(t.TempDir(), "isapiloader.dll")
-			build := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-o", dll, ".")
+			build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildmode=c-shared", "-o", dll, ".")
 			build.Env = append(os.Environ(), "CGO_ENABLED=1", "GOOS=windows", "GOARCH="+test.arch, "CC="+test.tools+"gcc")
 			if out, err := build.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)

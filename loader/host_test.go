@@ -46,7 +46,7 @@ func run(m *testing.M) int {
 	}
 	if err == nil {
 		library = filepath.Join(tmp, "isapiloader.so")
-		build := exec.Command("go", "build", "-buildmode=c-shared", "-o", library, ".")
+		build := exec.Command("go", "build", "-trimpath", "-buildmode=c-shared", "-o", library, ".")
 		build.Stdout, build.Stderr = os.Stderr, os.Stderr
 		err = build.Run()
 	}

@@ -38,7 +38,7 @@ func main() {} // never called: the library has no main program
 //export isapiloaderTry
 func isapiloaderTry(tried *C.struct_image, lastError *C.uint32_t) *C.struct_image {
 	if tried == nil {
-		if the != nil && the.current != nil {
+		if the != nil && the.quit != nil {
 			return nil
 		}
 		var err error

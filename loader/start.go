@@ -36,7 +36,7 @@ type loader struct {
 
 	lastError uint32 // of the last version that could not be loaded
 
-	quit, done chan struct{} // of the goroutine; nil before it starts
+	quit, done chan struct{} // of the goroutine; nil before it starts, and quit again when it has ended
 }
 
 // endLimit is how long the end waits for threads on their last instructions: a host ends an extension when it has no requests.
