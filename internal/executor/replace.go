@@ -38,6 +38,9 @@ type Replacing struct {
 // Replacement is the replacement of one version by another, from the moment the new one is ready. One goroutine takes it
 // through its life; Execute and Progress may be called by others.
 type Replacement interface {
+	// Description is what the new version said in HSE_VERSION_INFO.
+	Description() string
+
 	// Execute runs a request in the new version, whatever is routed where.
 	Execute(w http.ResponseWriter, r *http.Request, t *Target) Result
 

@@ -32,6 +32,9 @@ const (
 	takenBack
 )
 
+// Description is what the new version said.
+func (r *replacement) Description() string { return r.new.ext.Description() }
+
 // Execute runs a request in the new version.
 func (r *replacement) Execute(w http.ResponseWriter, q *http.Request, t *executor.Target) executor.Result {
 	if !r.new.enter() {

@@ -171,6 +171,17 @@ func (r *replacement) Execute(w http.ResponseWriter, q *http.Request, t *executo
 	return res
 }
 
+// Description is "" when no worker with the new version is ready.
+func (r *replacement) Description() string {
+	p := r.m.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, rt := range p.routes(r.sw.new, r.m.path) {
+		return rt.image.Description()
+	}
+	return ""
+}
+
 // down is why no worker with the new version is to be expected; "" if one is.
 func (r *replacement) down(s *state) string {
 	sw := r.sw

@@ -114,7 +114,7 @@ func (s *swap) prepare() error {
 		return err
 	}
 	s.receipt.Ready = new(time.Now())
-	s.step("version %s is loaded: %s", short(s.new.build.SHA256), s.description())
+	s.step("version %s is loaded: %q", short(s.new.build.SHA256), s.receipt.To.Description)
 	if err := s.verify(); err != nil {
 		return err
 	}
@@ -162,6 +162,7 @@ func (s *swap) replaceAll() error {
 		switch {
 		case err == nil:
 			s.changes = append(s.changes, change{t, r})
+			s.receipt.To.Description = r.Description()
 		case s.left(t):
 		default:
 			return err
@@ -187,15 +188,6 @@ func (s *swap) left(t *target) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !slices.Contains(s.targets, t)
-}
-
-func (s *swap) description() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.new.build.Description == "" {
-		return fmt.Sprintf("%d bytes", s.new.build.Size)
-	}
-	return s.new.build.Description
 }
 
 // verify sends the probes.
@@ -322,9 +314,6 @@ func (s *swap) tell() {
 		r.Held += p.Held
 		r.LongestHold = max(r.LongestHold, Seconds(p.Longest))
 		r.Lost += p.Lost
-	}
-	if len(s.changes) > 0 && r.Outcome == Committed {
-		r.To.Description = s.changes[0].target.exec.Description()
 	}
 	last := *r
 	s.last = &last
