@@ -539,3 +539,33 @@ func TestRunFile(t *testing.T) {
 	x.has("shop.run", version(t, 2))
 	x.hasNo("shop.so")
 }
+
+// TestStray: an executor that was opened while a version was on trial goes back with the others.
+func TestStray(t *testing.T) {
+	x := newChanging(t, config.ModeIsolated, func(u *config.Update) { u.Window = time.Hour })
+	x.deploy(version(t, 2), false)
+	cfg := *x.setup.Load().cfg
+	p := *cfg.Pools[config.DefaultPoolName]
+	p.Mode = config.ModeInProcess
+	cfg.Pools = map[string]*config.Pool{config.DefaultPoolName: &p}
+	if _, err := x.Reload(t.Context(), &cfg); err != nil {
+		t.Fatal(err)
+	}
+	x.answers(2)
+	if r, err := x.control.Rollback(t.Context(), x.path("shop.so"), "", "a test", true, nil); err != nil || r.Outcome != swap.TakenBack {
+		t.Errorf("%+v, %v", r, err)
+	}
+	x.answers(1)
+}
+
+// TestTrialOutlivesGarbage: what can be refused by its file alone does not end a watch window.
+func TestTrialOutlivesGarbage(t *testing.T) {
+	x := newChanging(t, config.ModeIsolated, func(u *config.Update) { u.Window = time.Hour })
+	x.deploy(version(t, 2), false)
+	x.put("shop.update", []byte("no library"))
+	x.last(2, outcome(swap.Rejected))
+	if r, err := x.control.Rollback(t.Context(), x.path("shop.so"), "", "a test", true, nil); err != nil || r.Outcome != swap.TakenBack {
+		t.Errorf("%+v, %v", r, err)
+	}
+	x.answers(1)
+}

@@ -29,6 +29,7 @@ type result struct {
 const (
 	watchEvery = 100 * time.Millisecond // between two looks at a version that is on trial
 	postponed  = 10 * time.Second       // before a candidate is tried again that could not be for want of room or descriptors
+	changing   = 100 * time.Millisecond // likewise, of one that was changed while it was tried
 )
 
 // run is the loop of an image: it looks at the files when they may have changed, obeys orders, and watches a version that has
@@ -93,7 +94,6 @@ func (i *Image) say(what string) {
 
 // attempt takes a candidate through a swap.
 func (i *Image) attempt(files *update.Files, c update.Candidate, o *order) {
-	i.passed("another version came")
 	s := newSwap(i, files, c, o)
 	if s.run() {
 		i.trial = s

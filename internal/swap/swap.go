@@ -109,6 +109,7 @@ func (s *swap) prepare() error {
 	if err := s.stage(); err != nil {
 		return err
 	}
+	s.passed("another version came") // executors have room for two
 	s.step("loading version %s", short(s.new.build.SHA256))
 	if err := s.replaceAll(); err != nil {
 		return err
@@ -376,6 +377,7 @@ func (s *swap) takeBack(who, reason string) {
 	s.mu.Lock()
 	s.force, s.since = s.old, time.Now()
 	s.mu.Unlock()
+	s.strays()
 	failed, err := s.files.TakeBack(s.old.copy(), reason)
 	if err != nil {
 		s.troubled("the version before cannot be put back at its place", err)
@@ -387,6 +389,22 @@ func (s *swap) takeBack(who, reason string) {
 	s.log.Error("version is taken back", "who", who, "reason", reason, "sha256", short(s.new.build.SHA256), "to", short(s.old.build.SHA256), "failed", failed)
 	s.say("")
 	s.finish(s.new)
+}
+
+// strays are executors that were opened while the new version was on trial: they have known no other.
+func (s *swap) strays() {
+	for _, t := range s.missing() {
+		r, err := t.exec.Replace(s.ctx, s.old.version, executor.Replacing{Hold: s.policy.Hold, Reason: "version " + short(s.old.build.SHA256)})
+		if err != nil {
+			if !s.left(t) {
+				s.log.Error("version before cannot be brought back", "sha256", short(s.old.build.SHA256), "pool", t.Pool, "error", err)
+			}
+			continue
+		}
+		r.Commit()
+		s.changes = append(s.changes, change{t, r})
+		s.ending.Go(func() { _ = r.Settle(s.ctx) }) // it has ended, or goes on
+	}
 }
 
 // revert has every executor go back.
@@ -442,6 +460,7 @@ func (s *swap) giveUp(why error) {
 	if err := s.drop(); err != nil {
 		s.log.Warn("swap that was given up did not end cleanly", "error", err)
 	}
+	s.notBefore = time.Now().Add(changing)
 	if s.order != nil {
 		s.order.answer(Receipt{}, why)
 		return
