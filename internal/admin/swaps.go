@@ -105,6 +105,8 @@ func (h *handler) swapError(err error, image Image) error {
 	switch {
 	case errors.Is(err, ErrNoImage): // it was there a moment ago
 		return &Error{http.StatusNotFound, err.Error(), described(h.server.Images())}
+	case errors.Is(err, swap.ErrBusy):
+		return &Error{http.StatusConflict, err.Error(), "try again"}
 	case errors.Is(err, swap.ErrNoVersion):
 		return &Error{http.StatusNotFound, err.Error(), "isapid history " + image.Path + " lists what there was"}
 	}

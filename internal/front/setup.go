@@ -127,7 +127,7 @@ func (f *Front) load(ctx context.Context, s *setup, k key) (executor.Executor, e
 
 // openInside opens an image in this process.
 func (f *Front) openInside(k key, p *config.Pool, o executor.Options) (executor.Executor, error) {
-	return f.openImage(k, func(v executor.Version) (executor.Replaceable, error) {
+	return f.openImage(k, "this process: "+k.image, func(v executor.Version) (executor.Replaceable, error) {
 		o.Version = v
 		return inprocess.Open(k.image, o, inprocess.Limits{Load: p.StartupLimit, End: p.ShutdownLimit})
 	})
@@ -144,7 +144,8 @@ func (f *Front) isolate(ctx context.Context, s *setup, k key) (executor.Executor
 	if err != nil {
 		return nil, err
 	}
-	return f.openImage(k, func(v executor.Version) (executor.Replaceable, error) { return workers.Open(ctx, k.image, v) })
+	turn := fmt.Sprintf("pool %s, %d", k.group.name, k.group.epoch)
+	return f.openImage(k, turn, func(v executor.Version) (executor.Replaceable, error) { return workers.Open(ctx, k.image, v) })
 }
 
 // group is what shares worker processes: a pool of the configuration, or the part of it that is one application's or one image's.

@@ -569,3 +569,33 @@ func TestTrialOutlivesGarbage(t *testing.T) {
 	}
 	x.answers(1)
 }
+
+// TestTwoImagesOfAPool: both are replaced at the same time, though one of them is still being watched, and neither is lost.
+func TestTwoImagesOfAPool(t *testing.T) {
+	x := newChanging(t, config.ModeIsolated, func(u *config.Update) { u.Window = time.Hour })
+	x.end()
+	x.put("other.so", version(t, 1))
+	c := oneSite(t, map[string]string{"/a/*": x.path("shop.so"), "/b/*": x.path("other.so")})
+	p := defaultPool(c)
+	p.Isolation, p.Update.Window = config.PerPool, time.Hour
+	x.Front = newFront(t, c)
+	x.control = NewControl(x.Front, "test", func() {})
+	x.end = sync.OnceFunc(serve(t, x.Front))
+	x.put("shop.update", version(t, 2))
+	x.put("other.update", version(t, 3))
+	url := x.URLs()[0]
+	for path, want := range map[string]string{"a/": "2", "b/": "3"} {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+			status, body := get(t, url+path)
+			if status != 200 {
+				t.Fatalf("%s: %d", path, status)
+			}
+			if strings.TrimSpace(body) == want {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%s: after a minute: %q; %+v", path, body, x.images.States())
+			}
+		}
+	}
+}

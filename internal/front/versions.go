@@ -8,10 +8,12 @@ import (
 	"github.com/isapid/isapid/internal/swap"
 )
 
-// openImage opens an image in the version in force and has the executor take part in its swaps. load loads a version.
-func (f *Front) openImage(k key, load func(v executor.Version) (executor.Replaceable, error)) (executor.Executor, error) {
+// openImage opens an image in the version in force and has the executor take part in its swaps. load loads a version; executors with
+// the same turn share processes.
+func (f *Front) openImage(k key, turn string, load func(v executor.Version) (executor.Replaceable, error)) (executor.Executor, error) {
 	return f.images.Open(k.image, swap.Target{
 		Pool:   k.group.name,
+		Turn:   turn,
 		Policy: func() swap.Policy { return policyOf(f.setup.Load().cfg.Pools[k.group.pool], k.inside.here) },
 		Load:   load,
 		Probe:  func(ctx context.Context, r executor.Replacement) (int, error) { return f.probe(ctx, k, r) },

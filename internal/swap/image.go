@@ -20,6 +20,8 @@ type Image struct {
 	log    *slog.Logger
 	unuse  func()
 	told   func(Receipt)
+	turns  *turns
+	wanted atomic.Bool // another image waits for a turn that this one has
 	orders chan *order
 	nudged chan struct{} // has an element when the files may have changed
 
@@ -55,7 +57,7 @@ type target struct {
 
 func newImage(s *Images, path string) *Image {
 	i := &Image{
-		path: path, log: s.log.With("image", filepath.Base(path)), told: s.told, orders: make(chan *order), nudged: make(chan struct{}, 1), done: make(chan struct{}),
+		path: path, log: s.log.With("image", filepath.Base(path)), told: s.told, turns: s.turns, orders: make(chan *order), nudged: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	i.ctx, i.cancel = context.WithCancel(context.Background())
 	i.unuse = func() { s.unuse(i) }

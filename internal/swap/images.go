@@ -45,6 +45,7 @@ func strictest(a, b Policy) Policy {
 // Target is one executor of an image: that of a pool, or one in this process.
 type Target struct {
 	Pool   string        // for receipts
+	Turn   string        // executors with the same one share processes: in one of them at a time an image is replaced
 	Policy func() Policy // that holds now
 	Load   func(v executor.Version) (executor.Replaceable, error)
 	// Probe sends the verification requests, if there are any, to a version that is not routed to yet. An error says which was
@@ -54,9 +55,10 @@ type Target struct {
 
 // Images are the images of a server, each with the version in force, and whoever replaces them. Make it with [New].
 type Images struct {
-	log  *slog.Logger
-	poll time.Duration
-	told func(Receipt)
+	log   *slog.Logger
+	poll  time.Duration
+	turns *turns
+	told  func(Receipt)
 
 	mu      sync.Mutex      // guards all below
 	watcher *update.Watcher // nil before the first image
@@ -66,7 +68,7 @@ type Images struct {
 
 // New watches nothing yet. Files are looked at when the system tells of a change, and every poll (0: 10 s). The caller must call Close.
 func New(log *slog.Logger, poll time.Duration) *Images {
-	return &Images{log: log, poll: cmp.Or(poll, update.DefaultPoll), told: func(Receipt) {}, byPath: map[string]*Image{}}
+	return &Images{log: log, poll: cmp.Or(poll, update.DefaultPoll), turns: newTurns(), told: func(Receipt) {}, byPath: map[string]*Image{}}
 }
 
 // OnSwap has told called with the receipt of every swap that is committed, rejected or taken back, by many goroutines. It must be

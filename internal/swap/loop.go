@@ -60,6 +60,9 @@ const long = time.Hour
 // turn does what is to be done now and says when to look again.
 func (i *Image) turn() (again time.Duration) {
 	again = long
+	if i.trial != nil && i.wanted.Load() {
+		i.passed("another image of the pool is to be replaced")
+	}
 	if i.trial != nil {
 		again = i.watch()
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -76,7 +77,7 @@ func (s *swap) run() (onTrial bool) {
 	}
 	switch {
 	case err == nil:
-	case s.ctx.Err() != nil, errors.Is(err, update.ErrGone): // it is still there at the next start, or another is
+	case s.ctx.Err() != nil, errors.Is(err, update.ErrGone), errors.Is(err, ErrBusy): // it is still there at the next start, or another is
 		s.giveUp(err)
 		return false
 	case lacksRoom(err):
@@ -110,6 +111,10 @@ func (s *swap) prepare() error {
 		return err
 	}
 	s.passed("another version came") // executors have room for two
+	s.step("waiting for other images of the pool")
+	if err := s.turns.take(s.ctx, s.Image, s.turnsOf(s.missing())); err != nil {
+		return err
+	}
 	s.step("loading version %s", short(s.new.build.SHA256))
 	if err := s.replaceAll(); err != nil {
 		return err
@@ -152,32 +157,50 @@ func (s *swap) stage() (err error) {
 	return nil
 }
 
-// replaceAll loads the new version in every executor that does not have it yet.
+// replaceAll loads the new version in every executor that does not have it yet, in all at a time. The first failure ends the
+// others.
 func (s *swap) replaceAll() error {
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
 	how := executor.Replacing{Hold: s.policy.Hold, Reason: "version " + short(s.new.build.SHA256)}
-	for _, t := range s.missing() {
-		if s.changes.in(t) {
-			continue
-		}
-		r, err := t.exec.Replace(s.ctx, s.new.version, how)
-		switch {
-		case err == nil:
-			s.changes = append(s.changes, change{t, r})
-			s.receipt.To.Description = r.Description()
-		case s.left(t):
-		default:
-			return err
+	missing := s.missing()
+	if ok, _ := s.turns.try(s.Image, s.turnsOf(missing)); !ok { // they came meanwhile
+		return ErrBusy
+	}
+	made := make([]executor.Replacement, len(missing))
+	var all sync.WaitGroup
+	for n, t := range missing {
+		all.Go(func() {
+			r, err := t.exec.Replace(ctx, s.new.version, how)
+			if err != nil && !s.left(t) {
+				cancel(err)
+			}
+			made[n] = r
+		})
+	}
+	all.Wait()
+	for n, t := range missing {
+		if made[n] != nil {
+			s.changes = append(s.changes, change{t, made[n]})
+			s.receipt.To.Description = made[n].Description()
 		}
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
-// missing are the targets that are not in the swap yet.
+func (s *swap) turnsOf(targets []*target) (names []string) {
+	for _, t := range targets {
+		names = append(names, t.Turn)
+	}
+	return names
+}
+
+// missing are the targets whose executors are not in the swap yet; two targets may have one.
 func (s *swap) missing() (list []*target) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.targets {
-		if !s.changes.in(t) {
+		if !s.changes.in(t) && !slices.ContainsFunc(list, func(o *target) bool { return o.exec == t.exec }) {
 			list = append(list, t)
 		}
 	}
@@ -332,6 +355,13 @@ func (s *swap) pass(early string) {
 		s.order.answer(s.receipt, nil)
 	}
 	s.ending.Go(s.settle)
+	s.over()
+}
+
+// over lets other images have the turns of this one.
+func (s *swap) over() {
+	s.wanted.Store(false)
+	s.turns.leave(s.Image)
 }
 
 // settle ends the version before.
@@ -339,11 +369,15 @@ func (s *swap) settle() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), s.policy.Patience+time.Second)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	for _, c := range s.changes {
-		if err := c.Settle(ctx); err != nil && s.ctx.Err() == nil {
-			s.step("the version before did not end by itself: %v", err)
-			s.log.Warn("version that gave way did not end by itself", "sha256", short(s.old.build.SHA256), "error", err)
-		}
+	var all sync.WaitGroup
+	errs := make([]error, len(s.changes))
+	for n, c := range s.changes {
+		all.Go(func() { errs[n] = c.Settle(ctx) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil && s.ctx.Err() == nil {
+		s.order.tell(Step{time.Now(), "the version before did not end by itself: " + err.Error()})
+		s.log.Warn("version that gave way did not end by itself", "sha256", short(s.old.build.SHA256), "error", err)
 	}
 	s.finish(s.old)
 }
@@ -388,6 +422,7 @@ func (s *swap) takeBack(who, reason string) {
 	s.told(s.receipt)
 	s.log.Error("version is taken back", "who", who, "reason", reason, "sha256", short(s.new.build.SHA256), "to", short(s.old.build.SHA256), "failed", failed)
 	s.say("")
+	s.over()
 	s.finish(s.new)
 }
 
@@ -421,6 +456,9 @@ func (s *swap) revert() error {
 // drop gives up the new version before its commit.
 func (s *swap) drop() error {
 	err := s.revert()
+	if s.trial == nil { // else it has the turns
+		s.over()
+	}
 	s.mu.Lock()
 	s.tell()
 	s.mu.Unlock()
