@@ -86,7 +86,8 @@ func (i *Image) start(what executor.Version) (*version, error) {
 	o.Version = what
 	o.Faulted = func(err error) {
 		v.counter.Crashed()
-		if i.opt.Faulted != nil {
+		rt := i.route.Load()
+		if i.opt.Faulted != nil && (rt == nil || rt.to == v) { // the fault of one that is tried, or gave way, says nothing about the one in force
 			i.opt.Faulted(err)
 		}
 	}
