@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -14,6 +15,9 @@ type Version struct {
 	Size    int64  // in bytes
 	BuildID string // GNU build id, hexadecimal; "" if there is none
 }
+
+// ErrStopped is why an executor replaces nothing now: the operator has stopped it. That says nothing about a version.
+var ErrStopped = errors.New("the pool is stopped")
 
 // Replaceable is an executor whose image can be replaced while it runs requests.
 type Replaceable interface {

@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"math"
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
@@ -23,7 +24,7 @@ func (f *Front) openImage(k key, turn string, load func(v executor.Version) (exe
 // policyOf says in the words of a swap what the configuration says of a pool. One that is not configured any more replaces nothing.
 func policyOf(p *config.Pool, here bool) swap.Policy {
 	if p == nil {
-		return swap.Policy{Factor: 1, InProcess: here}
+		return swap.Policy{Factor: math.MaxFloat64, InProcess: here}
 	}
 	u := p.Update
 	return swap.Policy{

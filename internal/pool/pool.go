@@ -168,9 +168,9 @@ func (p *Pool) Recycle(reason string) {
 func (p *Pool) Stop() {
 	p.event(func(s *state, _ time.Time) {
 		if s.want == wantRun {
-			s.want, s.reason = wantStop, "the pool is stopped"
+			s.want, s.reason = wantStop, executor.ErrStopped.Error()
 			s.takeUnseen()
-			s.stopSwaps(errors.New(s.reason))
+			s.stopSwaps(executor.ErrStopped)
 		}
 	})
 	p.log.Info("pool is stopped")

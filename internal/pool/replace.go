@@ -83,8 +83,8 @@ func (r *replacement) back(s *state) (bool, error) {
 		}
 	}
 	switch {
-	case s.want == wantStop:
-		return true, errors.New(s.reason)
+	case s.want == wantStop: // it will, when the pool is started
+		return true, nil
 	case s.want == wantEnd || m == nil:
 		return true, executor.ErrClosed
 	case s.swap != nil, s.set.OnDemand && !s.awake: // somebody else sees to it, or the next request does
@@ -156,6 +156,9 @@ func (r *replacement) Execute(w http.ResponseWriter, q *http.Request, t *executo
 			return true, nil
 		}
 		why := r.down(s)
+		if s.want == wantStop {
+			why = s.reason
+		}
 		return why != "", errors.New(why)
 	})
 	if err != nil {
@@ -182,11 +185,11 @@ func (r *replacement) Description() string {
 	return ""
 }
 
-// down is why no worker with the new version is to be expected; "" if one is.
+// down is why no worker with the new version is to be expected; "" if one is, once the pool is not stopped any more.
 func (r *replacement) down(s *state) string {
 	sw := r.sw
 	switch {
-	case s.want != wantRun:
+	case s.want == wantEnd:
 		return s.reason
 	case sw.failed != nil:
 		return sw.failed.Error()

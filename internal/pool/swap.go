@@ -78,7 +78,7 @@ func (s *state) version(gen int, image string) executor.Version {
 func (s *state) ask(sw *swap) error {
 	switch {
 	case s.want == wantStop:
-		return errors.New(s.reason)
+		return executor.ErrStopped
 	case s.want == wantEnd || s.image(sw.image) == nil:
 		return executor.ErrClosed
 	}

@@ -77,10 +77,13 @@ func (s *swap) run() (onTrial bool) {
 	}
 	switch {
 	case err == nil:
+	case s.candidate.Path == "": // it is put aside already
+		s.reject(err)
+		return false
 	case s.ctx.Err() != nil, errors.Is(err, update.ErrGone), errors.Is(err, ErrBusy): // it is still there at the next start, or another is
 		s.giveUp(err)
 		return false
-	case lacksRoom(err):
+	case lacksRoom(err), errors.Is(err, executor.ErrStopped):
 		s.postpone(err)
 		return false
 	default:
@@ -264,10 +267,14 @@ func worseError(reason string) error {
 	return errors.New(reason)
 }
 
-// worse says why the new version is to be taken back; "" if it is not.
+// worse says why the new version is to be taken back; "" if it is not. What it has done in a target that was closed meanwhile counts.
 func (s *swap) worse() string {
 	for _, c := range s.changes {
-		if reason := judge(c.Progress(), s.policy.Factor); reason != "" && !s.left(c.target) {
+		p := c.Progress()
+		if s.left(c.target) {
+			p.Down = ""
+		}
+		if reason := judge(p, s.policy.Factor); reason != "" {
 			return reason
 		}
 	}
@@ -276,6 +283,9 @@ func (s *swap) worse() string {
 
 // commit changes the files, then the routes. What can fail comes first.
 func (s *swap) commit() error {
+	if err := s.replaceAll(); err != nil { // who came since
+		return err
+	}
 	if reason := s.worse(); reason != "" {
 		return errors.New(reason)
 	}
@@ -328,8 +338,15 @@ func (s *swap) move() bool {
 	return true
 }
 
-// tell has the receipt say what the replacements know. The lock of the image is held.
+// tell has the status show the receipt, with what the replacements know. The lock of the image is held.
 func (s *swap) tell() {
+	s.sum()
+	last := s.receipt
+	s.last = &last
+}
+
+// sum has the receipt say what the replacements know. The lock of the image is held.
+func (s *swap) sum() {
 	r := &s.receipt
 	r.Generations, r.Held, r.Lost, r.LongestHold = nil, 0, 0, 0
 	for _, c := range s.changes {
@@ -339,8 +356,6 @@ func (s *swap) tell() {
 		r.LongestHold = max(r.LongestHold, Seconds(p.Longest))
 		r.Lost += p.Lost
 	}
-	last := *r
-	s.last = &last
 }
 
 // pass ends the trial: the version before ends in the background.
@@ -359,10 +374,7 @@ func (s *swap) pass(early string) {
 }
 
 // over lets other images have the turns of this one.
-func (s *swap) over() {
-	s.wanted.Store(false)
-	s.turns.leave(s.Image)
-}
+func (s *swap) over() { s.turns.leave(s.Image) }
 
 // settle ends the version before.
 func (s *swap) settle() {
@@ -386,11 +398,10 @@ func (s *swap) settle() {
 func (s *swap) finish(gone *approved) {
 	s.mu.Lock()
 	s.receipt.Ended = new(time.Now())
-	newest := s.last == nil || s.last.ID <= s.receipt.ID
-	keep := s.last
-	s.tell()
-	if !newest {
-		s.last = keep
+	if s.last == nil || s.last.ID <= s.receipt.ID {
+		s.tell()
+	} else {
+		s.sum()
 	}
 	s.mu.Unlock()
 	s.entry(entryEnded, "")
@@ -428,7 +439,9 @@ func (s *swap) takeBack(who, reason string) {
 
 // strays are executors that were opened while the new version was on trial: they have known no other.
 func (s *swap) strays() {
-	for _, t := range s.missing() {
+	list := s.missing()
+	s.turns.try(s.Image, s.turnsOf(list)) // who is in the way need not be watched any longer
+	for _, t := range list {
 		r, err := t.exec.Replace(s.ctx, s.old.version, executor.Replacing{Hold: s.policy.Hold, Reason: "version " + short(s.old.build.SHA256)})
 		if err != nil {
 			if !s.left(t) {
@@ -460,7 +473,7 @@ func (s *swap) drop() error {
 		s.over()
 	}
 	s.mu.Lock()
-	s.tell()
+	s.sum()
 	s.mu.Unlock()
 	if s.new != nil {
 		err = errors.Join(err, s.new.release())

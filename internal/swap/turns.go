@@ -58,6 +58,7 @@ func (t *turns) try(i *Image, names []string) (ok bool, news <-chan struct{}) {
 func (t *turns) leave(i *Image) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	i.wanted.Store(false) // with the lock: whoever wants a turn from now on finds none of this image
 	for name, who := range t.busy {
 		if who == i {
 			delete(t.busy, name)
