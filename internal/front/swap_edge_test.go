@@ -270,9 +270,7 @@ func TestNothingIsLeft(t *testing.T) {
 				x.deploy(b, true)
 			}
 		}
-		if after := copies(); after != before {
-			t.Errorf("%d copies are open, before: %d", after, before)
-		}
+		x.until("one copy is open", func() bool { return copies() == before })
 		x.end()
 		if after := copies(); after >= before {
 			t.Errorf("after the end %d copies are open, before: %d", after, before)
@@ -321,6 +319,37 @@ func TestReloadInSwap(t *testing.T) {
 			x.answers(3)
 		})
 	}
+}
+
+// TestImageLeavesAndComesBack: an image that nobody uses any more gives its swap up; who uses it again begins it anew.
+func TestImageLeavesAndComesBack(t *testing.T) {
+	x := newEdge(t, func(x *changing, c *config.Config) {
+		p := defaultPool(c)
+		p.Update.Canary, p.Update.CanaryTime = 1, time.Hour
+		x.put("other.so", version(t, 7))
+	})
+	x.put("shop.update", version(t, 2))
+	x.until("the canary", func() bool { return strings.Contains(x.images.States()[0].Doing, "of the requests") })
+	use := func(image string) {
+		x.reconfigure(func(c *config.Config) {
+			c.Sites = slices.Clone(c.Sites)
+			c.Sites[0].Applications = slices.Clone(c.Sites[0].Applications)
+			c.Sites[0].Applications[0].Handlers = []config.Handler{{Path: "*", Extension: x.path(image)}}
+			defaultPool(c).Update.CanaryTime = time.Millisecond
+		})
+	}
+	use("other.so")
+	x.until("it is gone", func() bool {
+		return len(x.images.States()) == 1 && strings.HasSuffix(x.images.States()[0].Image, "other.so")
+	})
+	x.answers(7)
+	x.has("shop.update", version(t, 2))
+	x.put("shop.so", version(t, 4))
+	use("shop.so")
+	if r := x.last(1, outcome(swap.Committed)); r.From.Description != "version 4" || r.To.Description != "version 2" {
+		t.Errorf("%+v", r)
+	}
+	x.answers(2)
 }
 
 // TestEverythingAtOnce: two images in the workers of two applications each, all replaced at the same time again and again.

@@ -163,7 +163,7 @@ func refuse(w http.ResponseWriter, r *http.Request, t *executor.Target, why *ref
 }
 
 // Close refuses new requests, ends a replacement and waits for the requests that run (until ctx ends). The pool does not load the image any more; workers
-// that have it keep it until they end, which is now if it was the last image of the pool.
+// that have it unload it, without being waited for, or end now if it was the last image of the pool.
 func (m *member) Close(ctx context.Context) error {
 	p := m.pool
 	p.mu.Lock()
@@ -202,7 +202,7 @@ func (p *Pool) remove(m *member) <-chan struct{} {
 	p.event(func(s *state, _ time.Time) {
 		if p.members[m.path] == m {
 			delete(p.members, m.path)
-			s.dropImage(m.path)
+			p.drop(m.path)
 		}
 		if len(s.images) > 0 || len(s.workers) == 0 {
 			close(ended)

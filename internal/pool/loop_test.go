@@ -167,6 +167,8 @@ type puppetImage struct {
 
 func (i *puppetImage) Description() string { return "puppet" }
 
+func (i *puppetImage) Close(context.Context) error { return nil }
+
 func (i *puppetImage) Ping(ctx context.Context) error {
 	i.p.f.mu.Lock()
 	stuck := i.p.stuck
@@ -803,4 +805,49 @@ func TestLoopStartupLimit(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// TestLoopReopened: an image that was closed while others keep its workers is loaded anew by who opens it again, in the version it has then.
+func TestLoopReopened(t *testing.T) {
+	one, two := executor.Version{File: "/one"}, executor.Version{File: "/two"}
+	for name, middle := range map[string]func(t *testing.T, p *Pool, f *factory){
+		"closed": func(t *testing.T, p *Pool, _ *factory) {
+			e, err := p.Open(t.Context(), "b.so", one)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := e.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		},
+		"given up while it was loaded": func(t *testing.T, p *Pool, f *factory) {
+			hang := make(chan struct{})
+			f.set(func() { f.load = func(string) error { <-hang; return nil } })
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if _, err := p.Open(ctx, "b.so", one); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+			f.set(func() { f.load = nil })
+			time.AfterFunc(time.Second, func() { close(hang) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &factory{}
+			play(t, Settings{}, f, func(t *testing.T, p *Pool) {
+				mustOpen(t, p, "a.so")
+				middle(t, p, f)
+				e, err := p.Open(t.Context(), "b.so", two)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if w := call(e, "GET"); w.Code != 200 {
+					t.Errorf("%d", w.Code)
+				}
+				if worker, n := f.last(); n != 1 || worker.loaded != two {
+					t.Errorf("%d workers, loaded last: %+v", n, worker.loaded)
+				}
+			})
+		})
+	}
 }

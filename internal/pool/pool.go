@@ -152,7 +152,7 @@ func (p *Pool) forsake(m *member) {
 		if m.users--; m.users == 0 && p.members[m.path] == m {
 			m.close()
 			delete(p.members, m.path)
-			s.dropImage(m.path)
+			p.drop(m.path)
 		}
 	})
 }

@@ -32,6 +32,7 @@ type image interface {
 	Description() string
 	Execute(w http.ResponseWriter, r *http.Request, t *executor.Target) (executor.Result, error)
 	Ping(ctx context.Context) error
+	Close(ctx context.Context) error
 }
 
 // remoteProcess is a worker process as it is.

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
@@ -33,7 +35,7 @@ func (p *Pool) bringUp(sl *slot, set *Settings, builds []build) {
 		p.giveUp(sl, w, err)
 		return
 	}
-	p.isReady(sl, w, loaded, failures, time.Since(begun))
+	p.isReady(sl, w, builds, loaded, failures, time.Since(begun))
 }
 
 // settings are those a process is started with.
@@ -148,24 +150,27 @@ func (p *Pool) giveUp(sl *slot, w process, err error) {
 }
 
 // isReady lets a worker serve, unless it is not wanted any more.
-func (p *Pool) isReady(sl *slot, w process, loaded map[string]image, failures map[string]error, took time.Duration) {
-	var paths []string
-	for path := range loaded {
-		paths = append(paths, path)
-	}
+func (p *Pool) isReady(sl *slot, w process, builds []build, loaded map[string]image, failures map[string]error, took time.Duration) {
 	for path, err := range failures {
 		p.log.Error("image cannot be loaded in a worker", "worker", sl.name, "image", filepath.Base(path), "error", err)
 	}
-	wanted := false
+	wanted, n := false, 0
 	p.event(func(s *state, now time.Time) {
-		sl.images = loaded
-		wanted = s.ready(sl.id, paths, failures, now, roll())
+		for _, b := range builds { // an image may have been closed meanwhile
+			if i := loaded[b.path]; !s.wants(sl.gen, b) && s.current(sl.gen) {
+				delete(loaded, b.path)
+				delete(failures, b.path)
+				p.unload(i)
+			}
+		}
+		sl.images, n = loaded, len(loaded)
+		wanted = s.ready(sl.id, slices.Collect(maps.Keys(loaded)), failures, now, roll())
 	})
 	if !wanted {
 		p.drain(sl, false, "it is not wanted any more")
 		return
 	}
-	p.log.Info("worker is ready", "worker", sl.name, "pid", w.Pid(), "generation", sl.gen, "images", len(paths), "took", took.Round(time.Millisecond))
+	p.log.Info("worker is ready", "worker", sl.name, "pid", w.Pid(), "generation", sl.gen, "images", n, "took", took.Round(time.Millisecond))
 }
 
 // load has a worker that serves load one more image.
@@ -187,11 +192,39 @@ func (p *Pool) load(sl *slot, set *Settings, b build) {
 		p.log.Error("image cannot be loaded in a worker", "worker", sl.name, "image", filepath.Base(path), "error", err)
 	}
 	p.event(func(s *state, now time.Time) {
-		if err == nil {
+		switch {
+		case !s.wants(sl.gen, b):
+			s.notLoading(sl.id)
+			if err == nil {
+				p.unload(i)
+			}
+			return
+		case err == nil:
 			sl.images[path] = i
 		}
 		s.imageLoaded(sl.id, path, err, now)
 	})
+}
+
+// drop takes an image from the pool. Its requests have ended. The lock is held.
+func (p *Pool) drop(path string) {
+	p.state.dropImage(path)
+	for _, sl := range p.slots {
+		i := sl.images[path]
+		delete(sl.images, path)
+		if len(p.state.images) > 0 { // else the workers end
+			p.unload(i)
+		}
+	}
+}
+
+// unload has a worker unload an image that is not wanted in it any more; nil is none. It does not wait: at the latest the image
+// goes with the worker.
+func (p *Pool) unload(i image) {
+	if i == nil {
+		return
+	}
+	p.wg.Go(func() { _ = i.Close(p.ctx) }) // the log of the worker has what is wrong
 }
 
 // killer is a version of an image that killed a worker while it was loaded. It is not tried again for a while unless its file

@@ -419,10 +419,29 @@ func (s *state) image(path string) *imageState {
 	return nil
 }
 
-// dropImage has workers not load the image any more; those that have it keep it. Its replacement is over.
+// dropImage has workers not load the image any more, and forget that they have: who opens it again may want another version. Its
+// replacement is over.
 func (s *state) dropImage(path string) {
 	s.dropSwaps(path)
 	s.images = slices.DeleteFunc(s.images, func(m imageState) bool { return m.path == path })
+	is := func(image string) bool { return image == path }
+	for i := range s.workers {
+		w := &s.workers[i]
+		w.loaded, w.assigned = slices.DeleteFunc(w.loaded, is), slices.DeleteFunc(w.assigned, is)
+		delete(w.retry, path)
+	}
+}
+
+// wants says whether a worker of a generation is to have a version of an image.
+func (s *state) wants(gen int, b build) bool {
+	return s.image(b.path) != nil && s.version(gen, b.path) == b.version
+}
+
+// notLoading: what a worker was loading is not wanted any more.
+func (s *state) notLoading(id int) {
+	if w := s.worker(id); w != nil {
+		w.loading = ""
+	}
 }
 
 // imageLoaded: the end of a load in a worker that serves.

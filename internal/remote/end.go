@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/proc"
 )
 
@@ -142,7 +143,11 @@ func (w *Worker) Stop(ctx context.Context) error {
 	var all sync.WaitGroup
 	errs := make([]error, len(images))
 	for n, i := range images {
-		all.Go(func() { errs[n] = i.Close(ctx) })
+		all.Go(func() {
+			if err := i.Close(ctx); !errors.Is(err, executor.ErrClosed) { // else somebody else has closed it, and was told
+				errs[n] = err
+			}
+		})
 	}
 	all.Wait()
 	w.mu.Lock()
