@@ -16,8 +16,11 @@ type Version struct {
 	BuildID string // GNU build id, hexadecimal; "" if there is none
 }
 
-// ErrStopped is why an executor replaces nothing now: the operator has stopped it. That says nothing about a version.
-var ErrStopped = errors.New("the pool is stopped")
+// Why an executor replaces nothing now, which says nothing about a version.
+var (
+	ErrStopped  = errors.New("the pool is stopped") // by the operator
+	ErrDraining = errors.New("earlier versions have not ended")
+)
 
 // Replaceable is an executor whose image can be replaced while it runs requests.
 type Replaceable interface {

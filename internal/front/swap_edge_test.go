@@ -125,6 +125,36 @@ func TestIsolatedOnTrial(t *testing.T) {
 	x.has("shop.failed", version(t, 2))
 }
 
+// TestTwoVersionsHang: in this process nobody can end them by force, so the next deploy says who is in the way, and the file of an update waits.
+func TestTwoVersionsHang(t *testing.T) {
+	x := newEdge(t, func(x *changing, c *config.Config) {
+		x.put("go", nil)
+		p := defaultPool(c)
+		p.Mode, p.ShutdownLimit = config.ModeInProcess, 100*time.Millisecond
+	})
+	var hanging sync.WaitGroup
+	for n := range 2 {
+		hanging.Go(func() { x.ask("wait") })
+		x.until("a request hangs", func() bool { return x.Stats().Running == int64(n+1) })
+		x.deploy(version(t, n+2), false)
+		x.answers(n + 2)
+	}
+	x.put("upload", version(t, 4))
+	_, err := x.control.Deploy(t.Context(), x.path("shop.so"), "me", true, x.path("upload"), nil)
+	if !errors.Is(err, executor.ErrDraining) || !strings.Contains(err.Error(), "GET /?wait") {
+		t.Error(err)
+	}
+	x.put("shop.update", version(t, 4))
+	x.until("the update waits", func() bool { return strings.Contains(x.images.States()[0].Trouble, "have not ended") })
+	x.answers(3)
+	x.put("go", []byte("1"))
+	hanging.Wait()
+	x.until("they are unloaded", func() bool { return strings.Count(x.log.String(), "extension unloaded") >= 2 })
+	x.deploy(version(t, 5), true)
+	x.answers(5)
+	x.hasNo("shop.failed")
+}
+
 // TestNamedByURL: an image that a URL names is replaced like one that a handler names.
 func TestNamedByURL(t *testing.T) {
 	x := newEdge(t, func(x *changing, c *config.Config) {

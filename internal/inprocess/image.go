@@ -239,13 +239,15 @@ func (i *Image) Close(ctx context.Context) error {
 	return errors.Join(i.errs...)
 }
 
-// unfinished is the error of a Close that did not come to its end.
+// unfinished is the error of versions that do not come to their end.
 func (i *Image) unfinished(why error) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	var errs []error
 	for _, v := range slices.SortedFunc(maps.Keys(i.living), func(a, b *version) int { return a.number - b.number }) {
-		errs = append(errs, v.blocked(why))
+		if v.closed.Load() {
+			errs = append(errs, v.blocked(why))
+		}
 	}
 	if len(errs) == 0 {
 		errs = append(errs, fmt.Errorf("a version has not been loaded to its end: %w", why))

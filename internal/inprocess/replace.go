@@ -15,13 +15,17 @@ const mostDraining = 2
 // Replace loads another version and returns when a thread of it has answered; see [executor.Replaceable].
 func (i *Image) Replace(ctx context.Context, v executor.Version, how executor.Replacing) (executor.Replacement, error) {
 	err := i.when(ctx, func() bool {
-		if i.turn || i.draining() >= mostDraining {
+		if i.turn {
 			return false
 		}
 		i.turn = true
 		return true
 	})
 	if err != nil {
+		return nil, i.errorf(err)
+	}
+	if err := i.room(ctx); err != nil {
+		i.pass()
 		return nil, i.errorf(err)
 	}
 	r := &replacement{i: i, old: i.serving} // which changes only in a turn
@@ -37,6 +41,17 @@ func (i *Image) Replace(ctx context.Context, v executor.Version, how executor.Re
 	}
 	i.log.Info("new version is ready", "generation", r.new.number)
 	return r, nil
+}
+
+// room waits until few enough versions still end, but not longer than one may take: nobody can end it by force.
+func (i *Image) room(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, i.limits.End, executor.ErrDraining)
+	defer cancel()
+	err := i.when(ctx, func() bool { return i.draining() < mostDraining })
+	if errors.Is(err, executor.ErrDraining) {
+		return i.unfinished(err)
+	}
+	return err
 }
 
 func (i *Image) errorf(err error) error {

@@ -83,7 +83,7 @@ func (s *swap) run() (onTrial bool) {
 	case s.ctx.Err() != nil, errors.Is(err, update.ErrGone), errors.Is(err, ErrBusy): // it is still there at the next start, or another is
 		s.giveUp(err)
 		return false
-	case lacksRoom(err), errors.Is(err, executor.ErrStopped):
+	case lacksRoom(err), errors.Is(err, executor.ErrStopped), errors.Is(err, executor.ErrDraining):
 		s.postpone(err)
 		return false
 	default:
@@ -142,12 +142,15 @@ func (s *swap) stage() (err error) {
 		return fmt.Errorf("%s: %w", s.candidate.Path, update.ErrGone)
 	}
 	s.receipt.To = s.new.build
+	if s.candidate.Kind == update.Given {
+		s.candidate.Path = s.new.version.File // whoever gave it may take it away
+	}
 	info, err := image.Inspect(s.candidate.Path)
 	if err != nil {
 		return err
 	}
 	if s.candidate.Kind == update.Given {
-		s.candidate.Path, info.Path = s.new.version.File, s.path // whoever gave it may take it away
+		info.Path = s.path
 	}
 	if err := info.LoadableHere(); err != nil {
 		return err
