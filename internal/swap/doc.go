@@ -6,7 +6,9 @@
 //	approved.go  the private copy of a version
 //	first.go     the first load, and what a server that was killed has left
 //	loop.go      the loop of an image: files, orders, the version on trial
-//	swap.go      one candidate on its way
+//	swap.go      one candidate on its way: stage, load, probe, canary
+//	commit.go    the files and the routes change
+//	end.go       how it ends: passed, taken back, rejected, given up
 //	judge.go     whether a version is worse than the one before
 //	rollback.go  earlier versions, and the receipts of all swaps
 //	receipt.go   what is told of a swap
