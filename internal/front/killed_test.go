@@ -102,7 +102,8 @@ func (x *changing) runs(builds map[[32]byte]string) string {
 	return builds[sha256.Sum256(b)]
 }
 
-// legal checks that there are no files but those of the protocol.
+// legal checks that there are no files but those of the protocol. A server that was killed may have left one backup more than are kept;
+// the next swap removes it.
 func (x *changing) legal() {
 	x.Helper()
 	entries, err := os.ReadDir(x.folder)
@@ -111,7 +112,7 @@ func (x *changing) legal() {
 	}
 	for _, e := range entries {
 		switch e.Name() {
-		case "shop.so", "shop.update", "shop.backup", "shop.backup.2", "shop.backup.3", "shop.failed", "shop.failed.txt", "shop.journal", "shop.lock":
+		case "shop.so", "shop.update", "shop.backup", "shop.backup.2", "shop.backup.3", "shop.backup.4", "shop.failed", "shop.failed.txt", "shop.journal", "shop.lock":
 		default:
 			x.Errorf("there is a %s", e.Name())
 		}
