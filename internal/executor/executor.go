@@ -47,9 +47,11 @@ type Target struct {
 	PathTranslated   string // physical mapping of PathInfo
 	ScriptTranslated string // physical path of ScriptName
 	App              *App
-	Host             Host   // nil: plain error pages, and no URL can be mapped or run
-	Client           Client // nil: the *conn.Conn of the request, if there is one
-	Timed            bool   // Result.ThreadTime is wanted
+	Host             Host      // nil: plain error pages, and no URL can be mapped or run
+	Client           Client    // nil: the *conn.Conn of the request, if there is one
+	Timed            bool      // Result.ThreadTime is wanted
+	User             *User     // who asks; nil: nobody in particular
+	Filtered         *Filtered // it goes through filters there first; nil: it does not. Only isolated executors look at it
 }
 
 // App is the application a request belongs to: what the APPL_*, APP_POOL_* and INSTANCE_* variables tell.
@@ -111,6 +113,7 @@ type Result struct {
 	Fault      error         // contained fault of this request, or nil
 	ThreadTime time.Duration // inside HttpExtensionProc, if Target.Timed
 	Broken     bool          // the response had begun and could not be completed
+	Log        *LogRecord    // what filters made of what is logged; nil: nothing
 }
 
 // Check panics with [http.ErrAbortHandler] when the response is broken. It is for the end of an http.Handler.
@@ -142,6 +145,7 @@ type Options struct {
 	OnFault   FaultPolicy   // default FaultKeep
 	Staging   string        // folder for staged images. Default: a private one below the system's temporary folder
 	Logger    *slog.Logger  // default slog.Default()
+	Filter    bool          // the image is used as a filter, too: it is asked for its filter half
 	Limit     time.Duration // longest time of a request; then it is answered 504. 0: none. Only an isolated executor can
 	Faulted   func(error)   // told of each contained fault; must not block. nil: nobody
 	Unhealthy func(string)  // told of HSE_REQ_REPORT_UNHEALTHY, likewise
