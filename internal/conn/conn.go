@@ -36,6 +36,7 @@ type Conn struct {
 	reading reading
 	writing writing
 	head    head
+	session session
 
 	held atomic.Bool // a reason or a cork is pending: Write must look
 	out  sync.Mutex  // guards the next two, and order of what is written while held
@@ -54,7 +55,7 @@ const (
 // closes c.
 func Wrap(c net.Conn) *Conn {
 	tcp, _ := c.(*net.TCPConn)
-	return &Conn{nc: c, tcp: tcp}
+	return &Conn{nc: c, tcp: tcp, session: session{number: lastNumber.Add(1)}}
 }
 
 type contextKey struct{}

@@ -58,6 +58,8 @@ func serve(t *testing.T, config *tls.Config, handler http.HandlerFunc) string {
 			Of(c).RequestBegun()
 		case http.StateIdle:
 			Of(c).RequestEnded()
+		case http.StateClosed:
+			Of(c).Ended()
 		default: // nothing to tell
 		}
 	}

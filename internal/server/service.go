@@ -123,6 +123,7 @@ func (v *service) connState(c net.Conn, state http.ConnState) {
 	case http.StateIdle:
 		conn.Of(c).RequestEnded()
 	case http.StateClosed, http.StateHijacked:
+		conn.Of(c).Ended() // before it is counted out: Shutdown waits
 		v.conns.Add(-1)
 		v.server.conns.Add(-1)
 	}
