@@ -87,6 +87,7 @@ const (
 	FileNotFound       Error = 2
 	AccessDenied       Error = 5
 	InvalidHandle      Error = 6
+	NotEnoughMemory    Error = 8
 	WriteFault         Error = 29
 	ReadFault          Error = 30
 	NotSupported       Error = 50
@@ -104,7 +105,7 @@ const (
 
 var errorNames = map[Error]string{
 	OK: "ERROR_SUCCESS", FileNotFound: "ERROR_FILE_NOT_FOUND", AccessDenied: "ERROR_ACCESS_DENIED",
-	InvalidHandle: "ERROR_INVALID_HANDLE", WriteFault: "ERROR_WRITE_FAULT", ReadFault: "ERROR_READ_FAULT",
+	InvalidHandle: "ERROR_INVALID_HANDLE", NotEnoughMemory: "ERROR_NOT_ENOUGH_MEMORY", WriteFault: "ERROR_WRITE_FAULT", ReadFault: "ERROR_READ_FAULT",
 	NotSupported: "ERROR_NOT_SUPPORTED", NetnameDeleted: "ERROR_NETNAME_DELETED",
 	InvalidParameter: "ERROR_INVALID_PARAMETER", InsufficientBuffer: "ERROR_INSUFFICIENT_BUFFER",
 	NoData: "ERROR_NO_DATA", MoreData: "ERROR_MORE_DATA", OperationAborted: "ERROR_OPERATION_ABORTED",
