@@ -4,6 +4,9 @@
 // the median of the rounds and ratios.
 //
 //	go run ./bench/compare [-rounds 5] [-seconds 2] [-connections 1,8,32,64] [-markdown]
+//	go run ./bench/compare -bulk 1024 [-rounds 5] [-markdown]
+//
+// With -bulk it moves so many MiB in one request instead, through isapid in-process and isolated; that needs gcc only.
 //
 // CPU per request is user and system time of all processes of a server, from /proc, by the requests wrk counted. Everything
 // is on loopback and stops by itself.
@@ -29,9 +32,16 @@ func main() {
 	seconds := flag.Int("seconds", 2, "seconds of load a server, connection count and round")
 	connections := flag.String("connections", "1,8,32,64", "numbers of connections")
 	markdown := flag.Bool("markdown", false, "print Markdown tables")
+	mib := flag.Int("bulk", 0, "MiB to move in one request, instead of pages")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *mib > 0 {
+		if err := compareBulk(ctx, *rounds, *mib, *markdown); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if err := run(ctx, *rounds, *seconds, *connections, *markdown); err != nil {
 		log.Fatal(err)
 	}
@@ -102,7 +112,7 @@ func report(connections int, servers []*server, samples map[string][]sample, mar
 	}
 }
 
-func median(all []sample, f func(sample) float64) float64 {
+func median[T any](all []T, f func(T) float64) float64 {
 	var v []float64
 	for _, s := range all {
 		v = append(v, f(s))

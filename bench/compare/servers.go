@@ -65,15 +65,15 @@ func bare(ctx context.Context, dir string) (*server, error) {
 	return s, s.start(bin, "-addr", s.addr)
 }
 
-// library compiles the extension once.
-func library(ctx context.Context, dir string) (string, error) {
-	lib := filepath.Join(dir, "hello.so")
-	return lib, sh(ctx, "gcc", "-std=gnu99", "-O2", "-fPIC", "-shared", "-Isdk/c", "-o", lib, "testdata/ext/hello.c")
+// library compiles an extension of testdata/ext.
+func library(ctx context.Context, dir, name string) (string, error) {
+	lib := filepath.Join(dir, name+".so")
+	return lib, sh(ctx, "gcc", "-std=gnu99", "-O2", "-fPIC", "-shared", "-Isdk/c", "-o", lib, "testdata/ext/"+name+".c")
 }
 
 func mounted(ctx context.Context, dir string) (*server, error) {
 	s := &server{name: "isapid.Open in net/http", addr: freeAddr(), want: page}
-	lib, err := library(ctx, dir)
+	lib, err := library(ctx, dir, "hello")
 	if err != nil {
 		return nil, err
 	}
@@ -90,29 +90,40 @@ func inProcess(ctx context.Context, dir string) (*server, error) {
 
 func isolated(ctx context.Context, dir string) (*server, error) { return isapid(ctx, dir, "isolated") }
 
+// isapid serves hello.so of dir, and bulk.so if it is there.
 func isapid(ctx context.Context, dir, mode string) (*server, error) {
 	s := &server{name: "isapid serve, " + mode, addr: freeAddr(), want: page}
 	bin := filepath.Join(dir, "isapid")
 	if err := sh(ctx, "go", "build", "-o", bin, "./cmd/isapid"); err != nil {
 		return nil, err
 	}
+	more := ""
+	if lib := filepath.Join(dir, "bulk.so"); exists(lib) {
+		more = "\n          - path: /bulk/*\n            extension: " + lib
+	}
 	config := fmt.Sprintf(`sites:
   - name: bench
-    bindings: ["http://%s"]
-    root: %s
+    bindings: ["http://%[1]s"]
+    root: %[2]s
     applications:
       - path: /
         handlers:
           - path: /hello/*
-            extension: %s
-pools: {default: {mode: %s}}
+            extension: %[2]s/hello.so%[4]s
+pools: {default: {mode: %[3]s}}
+limits: {body: 0}
 control: {socket: ""}
-`, s.addr, dir, filepath.Join(dir, "hello.so"), mode)
+`, s.addr, dir, mode, more)
 	file := filepath.Join(dir, mode+".yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
 	return s, s.start(bin, "serve", "-c", file)
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 const nginxConf = `daemon off; user root; worker_processes 1; pid %[1]s/%[2]s.pid; error_log %[1]s/%[2]s.log;
