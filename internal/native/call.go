@@ -66,12 +66,17 @@ func Complete(fn uintptr, s *Slot, context uintptr, n, code uint32) error {
 func HTTPExtensionProc(fn uintptr, s *Slot) (status uint32, err error) {
 	r := uint64(C.isapid_proc(C.uintptr_t(fn), C.uintptr_t(s.Addr())))
 	if t := r >> 32; t != 0 {
-		f := (*C.struct_isapid_fault)(C.calloc(1, C.sizeof_struct_isapid_fault))
-		defer C.free(unsafe.Pointer(f))
-		C.isapid_take(C.int(t), f)
-		return 0, newFault(f)
+		return 0, takeFault(C.int(t))
 	}
 	return uint32(r), nil
+}
+
+// takeFault is the fault that a ticket of the hot paths stands for.
+func takeFault(ticket C.int) *Fault {
+	f := (*C.struct_isapid_fault)(C.calloc(1, C.sizeof_struct_isapid_fault))
+	defer C.free(unsafe.Pointer(f))
+	C.isapid_take(ticket, f)
+	return newFault(f)
 }
 
 // GuardLost names the signals of faults that somebody (an image, a library it brought) has put a handler on in place of the

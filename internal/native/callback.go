@@ -26,7 +26,7 @@ func isapidGetServerVariable(conn, name, buf, size C.uintptr_t) C.uint64_t {
 		return result(isapi.InvalidParameter)
 	}
 	defer h.leave()
-	return result(getServerVariable(h, uintptr(name), uintptr(buf), uintptr(size)))
+	return result(getServerVariable(h.handler, uintptr(name), uintptr(buf), uintptr(size)))
 }
 
 func getServerVariable(h Handler, name, buf, size uintptr) (err isapi.Error) {
@@ -42,7 +42,7 @@ func isapidWriteClient(conn, buf, size C.uintptr_t, flags C.uint32_t) C.uint64_t
 		return result(isapi.InvalidParameter)
 	}
 	defer h.leave()
-	return result(writeClient(h, uintptr(buf), uintptr(size), uint32(flags)))
+	return result(writeClient(h.handler, uintptr(buf), uintptr(size), uint32(flags)))
 }
 
 func writeClient(h Handler, buf, size uintptr, flags uint32) (err isapi.Error) {
@@ -58,7 +58,7 @@ func isapidReadClient(conn, buf, size C.uintptr_t) C.uint64_t {
 		return result(isapi.InvalidParameter)
 	}
 	defer h.leave()
-	return result(readClient(h, uintptr(buf), uintptr(size)))
+	return result(readClient(h.handler, uintptr(buf), uintptr(size)))
 }
 
 func readClient(h Handler, buf, size uintptr) (err isapi.Error) {
@@ -74,7 +74,7 @@ func isapidServerSupportFunction(conn C.uintptr_t, code C.uint32_t, buf, size, d
 		return result(isapi.InvalidParameter)
 	}
 	defer h.leave()
-	return result(serverSupport(h, isapi.Code(code), uintptr(buf), uintptr(size), uintptr(dataType)))
+	return result(serverSupport(h.handler, isapi.Code(code), uintptr(buf), uintptr(size), uintptr(dataType)))
 }
 
 func serverSupport(h Handler, code isapi.Code, buf, size, dataType uintptr) (err isapi.Error) {

@@ -16,6 +16,7 @@
 typedef uintptr_t (*fn_ptr)(uintptr_t);
 typedef uint32_t (*fn_u32)(uint32_t);
 typedef int (*fn_dllmain)(uintptr_t, uint32_t, uintptr_t);
+typedef uint32_t (*fn_filter)(uintptr_t, uint32_t, uintptr_t);
 typedef void (*fn_completion)(uintptr_t, uintptr_t, uint32_t, uint32_t);
 
 // Between the guard and the code it guards lies room that an overrun buffer of that code hits first.
@@ -31,6 +32,13 @@ static void end_child(void) {
 __attribute__((noinline)) static uint32_t call_proc(uintptr_t fn, uintptr_t ecb) {
 	ROOM;
 	uint32_t status = (uint32_t)((fn_ptr)fn)(ecb);
+	KEEP_ROOM;
+	return status;
+}
+
+__attribute__((noinline)) static uint32_t call_filter(uintptr_t fn, uintptr_t context, uint32_t notification, uintptr_t pv) {
+	ROOM;
+	uint32_t status = ((fn_filter)fn)(context, notification, pv);
 	KEEP_ROOM;
 	return status;
 }
@@ -104,6 +112,26 @@ uint64_t isapid_proc(uintptr_t fn, uintptr_t ecb) {
 	return kind ? (uint64_t)ticket(&f) << 32 : status;
 }
 
+struct isapid_status isapid_filter_proc(uintptr_t fn, uintptr_t context, uint32_t notification, uintptr_t pv) {
+	struct isapid_fault f;
+	struct guard g = {.prev = guard_top, .fault = &f};
+	volatile struct isapid_status r = {0, 0, 0};
+	f.nframes = 0;
+	int kind = sigsetjmp(g.env, 0);
+	if (kind == 0) {
+		guard_top = &g;
+		guard_ours = 1;
+		errno = 0;
+		r.status = call_filter(fn, context, notification, pv);
+		r.err = errno;
+		end_child();
+	}
+	guard_top = g.prev;
+	if (mask_changed) restore_mask();
+	if (kind) r.ticket = ticket(&f);
+	return r;
+}
+
 // ---- callbacks: errno is set as the very last act, because Go's runtime makes system calls of its own on the way back ----
 
 // What a callback does in Go is no guarded code.
@@ -156,6 +184,69 @@ uintptr_t isapid_callback(int which) {
 	case 1: return (uintptr_t)write_client;
 	case 2: return (uintptr_t)read_client;
 	default: return (uintptr_t)server_support_function;
+	}
+}
+
+// ---- callbacks of filters ----
+
+static int filter_get_server_variable(uintptr_t context, uintptr_t name, uintptr_t buf, uintptr_t size) {
+	if (in_fork()) return 0;
+	struct entry e = enter();
+	return finish(isapidFilterGetServerVariable(context, name, buf, size), e);
+}
+static int add_response_headers(uintptr_t context, uintptr_t text, uint32_t reserved) {
+	if (in_fork()) return 0;
+	struct entry e = enter();
+	return finish(isapidAddResponseHeaders(context, text, reserved), e);
+}
+static int filter_write_client(uintptr_t context, uintptr_t buf, uintptr_t size, uint32_t reserved) {
+	if (in_fork()) return 0;
+	struct entry e = enter();
+	return finish(isapidFilterWriteClient(context, buf, size, reserved), e);
+}
+static uintptr_t alloc_mem(uintptr_t context, uint32_t size, uint32_t reserved) {
+	if (in_fork()) return 0;
+	struct entry e = enter();
+	struct isapidAllocMem_return r = isapidAllocMem(context, size);
+	return finish(r.r1, e) ? r.r0 : 0;
+}
+static int filter_server_support_function(uintptr_t context, uint32_t code, uintptr_t data, uintptr_t ul1, uintptr_t ul2) {
+	if (in_fork()) return 0;
+	struct entry e = enter();
+	return finish(isapidFilterServerSupportFunction(context, code, data, ul1, ul2), e);
+}
+static int get_header(uintptr_t context, uintptr_t name, uintptr_t buf, uintptr_t size) {
+	if (in_fork()) return 0;
+	struct entry e = enter();
+	return finish(isapidGetHeader(context, name, buf, size), e);
+}
+static int set_header(uintptr_t context, uintptr_t name, uintptr_t value) {
+	if (in_fork()) return 0;
+	struct entry e = enter();
+	return finish(isapidSetHeader(context, name, value), e);
+}
+static int add_header(uintptr_t context, uintptr_t name, uintptr_t value) {
+	if (in_fork()) return 0;
+	struct entry e = enter();
+	return finish(isapidAddHeader(context, name, value), e);
+}
+static int get_user_token(uintptr_t context, uintptr_t token) {
+	if (in_fork()) return 0;
+	struct entry e = enter();
+	return finish(isapidGetUserToken(context, token), e);
+}
+
+uintptr_t isapid_filter_callback(int which) {
+	switch (which) {
+	case 0: return (uintptr_t)filter_get_server_variable;
+	case 1: return (uintptr_t)add_response_headers;
+	case 2: return (uintptr_t)filter_write_client;
+	case 3: return (uintptr_t)alloc_mem;
+	case 4: return (uintptr_t)filter_server_support_function;
+	case 5: return (uintptr_t)get_header;
+	case 6: return (uintptr_t)set_header;
+	case 7: return (uintptr_t)add_header;
+	default: return (uintptr_t)get_user_token;
 	}
 }
 

@@ -39,6 +39,9 @@ int isapid_call(struct isapid_call *c, int signature);
 // isapid_take in the high half.
 uint64_t isapid_proc(uintptr_t fn, uintptr_t ecb);
 void isapid_take(int ticket, struct isapid_fault *f);
+// The same for HttpFilterProc, with the errno it left.
+struct isapid_status { uint32_t status; int32_t err, ticket; };
+struct isapid_status isapid_filter_proc(uintptr_t fn, uintptr_t context, uint32_t notification, uintptr_t pv);
 
 // Puts the guard's signal handlers over those of Go's runtime; once, after it has started.
 void isapid_guard(void);
@@ -58,6 +61,10 @@ void isapid_thread_join(uintptr_t thread);
 // Callbacks, as the ECB holds them.
 // which: 0 GetServerVariable, 1 WriteClient, 2 ReadClient, 3 ServerSupportFunction.
 uintptr_t isapid_callback(int which);
+// The same of filters, in the order of HTTP_FILTER_CONTEXT and HTTP_FILTER_AUTH_COMPLETE_INFO: 0 GetServerVariable,
+// 1 AddResponseHeaders, 2 WriteClient, 3 AllocMem, 4 ServerSupportFunction, 5 GetHeader, 6 SetHeader, 7 AddHeader,
+// 8 GetUserToken.
+uintptr_t isapid_filter_callback(int which);
 // The path a handle was loaded from.
 const char *isapid_libname(uintptr_t handle);
 

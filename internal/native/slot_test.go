@@ -26,7 +26,7 @@ func TestSlotIsFoundByItsAddressOnly(t *testing.T) {
 		t.Fatal("a live slot was not found")
 	}
 	h.leave()
-	for _, conn := range []uintptr{0, 1, s.Addr() + 1, s.Addr() + 8, s.Addr() - 1, s.Addr() + slotSize/2, ^uintptr(0), s.Addr() + 1<<40} {
+	for _, conn := range []uintptr{0, 1, s.Addr() + 1, s.Addr() + 8, s.Addr() - 1, s.Addr() + cellSize/2, ^uintptr(0), s.Addr() + 1<<40} {
 		if enter(conn) != nil {
 			t.Errorf("0x%x was taken for a slot; the slot is 0x%x", conn, s.Addr())
 		}
@@ -41,10 +41,10 @@ func TestSlotQuarantine(t *testing.T) {
 	if enter(addr) != nil {
 		t.Fatal("a released slot was entered")
 	}
-	for i := range slotQuarantine {
+	for i := range quarantine {
 		n := NewSlot(silent{})
 		if n.Addr() == addr {
-			t.Fatalf("the slot was used again after %d others, want at least %d", i, slotQuarantine)
+			t.Fatalf("the slot was used again after %d others, want at least %d", i, quarantine)
 		}
 		n.Release()
 	}

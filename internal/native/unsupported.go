@@ -65,6 +65,32 @@ func Complete(uintptr, *Slot, uintptr, uint32, uint32) error      { return errUn
 func HTTPExtensionProc(uintptr, *Slot) (status uint32, err error) { return 0, errUnsupported }
 func ForeignFaults() *Fault                                       { return nil }
 
+// FilterContext is an HTTP_FILTER_CONTEXT.
+type FilterContext struct{ c isapi.FilterContext }
+
+func NewFilterContext(FilterHandler) *FilterContext { return &FilterContext{} }
+
+func (c *FilterContext) Struct() *isapi.FilterContext { return &c.c }
+func (c *FilterContext) Addr() uintptr                { return 0 }
+func (c *FilterContext) Detach()                      {}
+func (c *FilterContext) Release()                     {}
+
+func GetFilterVersion(uintptr) (info isapi.FilterVersion, ok bool, errno isapi.Error, err error) {
+	return info, false, 0, errUnsupported
+}
+func HTTPFilterProc(uintptr, *FilterContext, uint32, uintptr) (status uint32, errno isapi.Error, err error) {
+	return 0, 0, errUnsupported
+}
+func TerminateFilter(uintptr, uint32) (bool, error)     { return false, errUnsupported }
+func FilterHeaderFuncs() (get, set, add, token uintptr) { return 0, 0, 0, 0 }
+
+// Memory has none to give.
+type Memory struct{ Limit int }
+
+func (*Memory) Alloc(int) uintptr      { return 0 }
+func (*Memory) CString(string) uintptr { return 0 }
+func (*Memory) Free()                  {}
+
 // Thread is an OS thread of ours.
 type Thread struct{}
 

@@ -1,0 +1,103 @@
+//go:build unix && cgo
+
+package native
+
+// #include "native.h"
+import "C"
+
+import (
+	"sync"
+	"unsafe"
+
+	"github.com/isapid/isapid/internal/isapi"
+)
+
+// FilterContext is an HTTP_FILTER_CONTEXT in C memory. Like a [Slot] it is found by its address only, never freed, and used
+// again only after quarantine others: callbacks with one that was released, or that never was, are answered FALSE with
+// ERROR_INVALID_PARAMETER.
+type FilterContext struct {
+	c *isapi.FilterContext
+	gate[FilterHandler]
+}
+
+var contexts = table[FilterContext]{made: func(c *FilterContext, mem unsafe.Pointer) { c.c = (*isapi.FilterContext)(mem) }}
+
+var filterCallbacks = sync.OnceValue(func() (fn [9]uintptr) {
+	for i := range fn {
+		fn[i] = uintptr(C.isapid_filter_callback(C.int(i)))
+	}
+	return fn
+})
+
+// NewFilterContext takes a context whose callbacks go to h, with everything set but fIsSecurePort and pFilterContext. The
+// caller must call Release.
+func NewFilterContext(h FilterHandler) *FilterContext {
+	c, fn := contexts.take(), filterCallbacks()
+	*c.c = isapi.FilterContext{
+		Size: uint32(unsafe.Sizeof(*c.c)), Revision: isapi.FilterRevision, ServerContext: c.Addr(),
+		GetServerVariable: fn[0], AddResponseHeaders: fn[1], WriteClient: fn[2], AllocMem: fn[3], ServerSupportFunction: fn[4],
+	}
+	c.open(h)
+	return c
+}
+
+// FilterHeaderFuncs are the callbacks that stand in the structures of notifications.
+func FilterHeaderFuncs() (get, set, add, token uintptr) {
+	fn := filterCallbacks()
+	return fn[5], fn[6], fn[7], fn[8]
+}
+
+// Struct is the structure the filter sees, and may have written to. It must not be touched after Release.
+func (c *FilterContext) Struct() *isapi.FilterContext { return c.c }
+
+// Addr is the address of the structure: the pfc of HttpFilterProc.
+func (c *FilterContext) Addr() uintptr { return uintptr(unsafe.Pointer(c.c)) }
+
+// Detach lets no more callbacks in and waits for those that are inside their handler. After it the Go side is free to go away.
+func (c *FilterContext) Detach() { c.close() }
+
+// Release gives the context back, detached.
+func (c *FilterContext) Release() {
+	c.Detach()
+	c.handler = nil
+	contexts.put(c)
+}
+
+// enterFilter finds the context a callback names and keeps its handler alive until leave. It is nil for one that is none, or
+// no more.
+func enterFilter(context uintptr) *FilterContext {
+	if c := contexts.find(context); c != nil && c.enter() {
+		return c
+	}
+	return nil
+}
+
+// GetFilterVersion calls the export with a structure of zeroes but for this server's revision. ok is what it returned, errno
+// what it left; err is a *Fault.
+func GetFilterVersion(fn uintptr) (info isapi.FilterVersion, ok bool, errno isapi.Error, err error) {
+	var m Memory
+	defer m.Free()
+	p := m.Alloc(int(unsafe.Sizeof(info)))
+	if p == 0 {
+		return info, false, isapi.NotEnoughMemory, nil
+	}
+	Write(p, isapi.FilterVersion{ServerFilterVersion: isapi.FilterRevision})
+	ret, e, err := call(C.CALL_PTR, fn, p)
+	return Read[isapi.FilterVersion](p), ret != 0, isapi.Error(e), err
+}
+
+// HTTPFilterProc calls the export for one notification (an isapi.Notify… bit) with its structure at pv, or 0 where it has
+// none. errno is what it left, for isapi.FilterError; err is a *Fault, and status is nothing then.
+func HTTPFilterProc(fn uintptr, c *FilterContext, notification uint32, pv uintptr) (status uint32, errno isapi.Error, err error) {
+	r := C.isapid_filter_proc(C.uintptr_t(fn), C.uintptr_t(c.Addr()), C.uint32_t(notification), C.uintptr_t(pv))
+	if r.ticket != 0 {
+		return 0, 0, takeFault(r.ticket)
+	}
+	return uint32(r.status), isapi.Error(r.err), nil
+}
+
+// TerminateFilter calls the export. Its flags have no meaning that anybody wrote down; 0 is what to give.
+func TerminateFilter(fn uintptr, flags uint32) (ok bool, err error) {
+	ret, _, err := call(C.CALL_U32, fn, uintptr(flags))
+	return ret != 0, err
+}
