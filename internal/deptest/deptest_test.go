@@ -34,7 +34,9 @@ var layers = map[string][]string{
 	"worker":    {"conn", "executor", "extension", "native", "proc/sandbox", "wire"},                                                            // the worker process
 	"wire":      {"executor"},                                                                                                                   // the protocol between them
 	"inprocess": {"executor", "extension", "tally"},                                                                                             // an image in this process that can be replaced
-	"extension": {"conn", "executor", "image", "isapi", "native"},                                                                               // one request through one loaded image
+	"extension": {"conn", "executor", "filter", "image", "isapi", "native", "reply", "variables"},                                               // one request through one loaded image
+	"reply":     {"conn", "executor", "isapi"},                                                                                                  // what an image sends, made one response
+	"variables": {"executor", "isapi", "native"},                                                                                                // what it may ask of a request
 	"native":    {"isapi"},                                                                                                                      // the only crossing into C
 	"toolchain": {"sdk"},
 	"image":     {},

@@ -117,11 +117,7 @@ func (q *request) setDeadlines(d direction, t time.Time) {
 // closeConnection is HSE_REQ_CLOSE_CONNECTION: what is pending completes with ERROR_NETNAME_DELETED. What was written
 // before is sent, unless a write is stuck.
 func (q *request) closeConnection() isapi.Error {
-	if q.resp.mu.TryLock() {
-		_ = http.NewResponseController(q.w).SetWriteDeadline(time.Now().Add(closeFlush))
-		q.resp.flushLocked()
-		q.resp.mu.Unlock()
-	}
+	q.resp.FlushWithin(closeFlush)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/conn"
-	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/reply"
 )
 
 // How much of a body the extension left unread is read to save the connection, as net/http does, and for how long: the
@@ -33,19 +33,12 @@ func (q *request) drained() bool {
 	switch {
 	case errors.Is(b.err, io.EOF):
 		return !known || b.left() == 0 // somebody's own body may end before that of the connection
-	case !q.keepAlive() || hasToken(q.r.Header.Get("Expect"), "100-continue"):
+	case !reply.KeepAlive(q.r) || reply.HasToken(q.r.Header.Get("Expect"), "100-continue"):
 		return false // the client may still wait for its 100
-	case known && b.left() > maxDrain || !q.resp.reached():
+	case known && b.left() > maxDrain || !q.resp.Reached():
 		return false
 	}
 	_ = http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(drainTime)) // net/http sets it anew
 	_, err := io.CopyN(io.Discard, readerFunc(b.read), maxDrain+1)
 	return errors.Is(err, io.EOF)
-}
-
-// reached sends what was written; false when nothing more can be.
-func (s *response) reached() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.flushLocked() == isapi.OK && !s.broken
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/reply"
 )
 
 // child is a request that an extension makes of the server: SEND_URL, EXEC_URL.
@@ -46,33 +47,27 @@ func (q *request) queueChild(c call, verb string) isapi.Error {
 		return isapi.InvalidParameter
 	}
 	setBody(r, http.NoBody, 0)
-	s := &q.resp
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.finished || s.head || s.ended || len(s.raw) > 0 {
-		return isapi.InvalidParameter
-	}
-	s.ended = true
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.sendURL = &child{r: r}
-	q.notify()
-	return isapi.OK
+	return q.resp.Reserve(func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.sendURL = &child{r: r}
+		q.notify()
+	})
 }
 
 // runSendURL answers with the child's response; then the completion callback, if there is one.
 func (q *request) runSendURL(c *child) {
-	q.resp.reopen()
-	cw := &childWriter{s: &q.resp}
+	q.resp.Reopen()
+	cw := q.resp.Child(false)
 	if err := q.runChild(cw, c); err != isapi.OK {
-		q.resp.giveUp()
+		q.resp.GiveUp()
 	}
-	q.resp.seal()
+	q.resp.Seal()
 	q.mu.Lock()
 	callback, context := q.io.callback, q.io.context
 	q.mu.Unlock()
 	if callback != 0 {
-		q.complete(callback, context, uint32(cw.n), cw.err)
+		q.complete(callback, context, uint32(cw.Bytes), cw.Err)
 	}
 }
 
@@ -110,17 +105,17 @@ func (q *request) execURL(c call) isapi.Error {
 }
 
 func (q *request) runExec(c *child) isapi.Error {
-	cw := &childWriter{s: &q.resp, noHeaders: c.noHeaders}
+	cw := q.resp.Child(c.noHeaders)
 	err := q.runChild(cw, c)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.execStat = isapi.ExecURLStatus{HTTPStatusCode: uint16(cw.status), Win32Error: uint32(err)}
+	q.execStat = isapi.ExecURLStatus{HTTPStatusCode: uint16(cw.Status), Win32Error: uint32(err)}
 	return err
 }
 
 // runChild lets the server answer the child request. A child that was broken off breaks its parent's response too, as far as that
 // has begun.
-func (q *request) runChild(cw *childWriter, c *child) (err isapi.Error) {
+func (q *request) runChild(cw *reply.Child, c *child) (err isapi.Error) {
 	defer func() {
 		p := recover()
 		if p == nil {
@@ -130,14 +125,14 @@ func (q *request) runChild(cw *childWriter, c *child) (err isapi.Error) {
 			q.e.log.Error("child request panicked", "panic", p, "child", c.r.URL.RequestURI(), "stack", string(debug.Stack()))
 		}
 		err = isapi.WriteFault
-		cw.err = err
-		if q.resp.begun() {
-			q.resp.giveUp()
+		cw.Err = err
+		if q.resp.Begun() {
+			q.resp.GiveUp()
 		}
 	}()
 	q.t.Host.Exec(cw, c.r, c.skip)
 	cw.WriteHeader(http.StatusOK)
-	return cw.err
+	return cw.Err
 }
 
 func (q *request) execURLStatus(c call) isapi.Error {

@@ -103,7 +103,7 @@ var errNeverDone = errors.New("it returned HSE_STATUS_PENDING and did not call H
 // waitDone waits for DONE_WITH_SESSION, for as long as the pending limit allows, and runs the child request that a
 // pending extension asks for with SEND_URL.
 func (q *request) waitDone() error {
-	q.resp.flush()
+	q.resp.Flush()
 	q.e.live.add(q, q.foreignFaults)
 	defer q.e.live.remove(q)
 	var late <-chan time.Time
@@ -146,7 +146,7 @@ func (q *request) finish(status uint32, err error) executor.Result {
 	}
 	q.slot.Detach()
 	ecb := q.slot.ECB()
-	res := executor.Result{LogData: printable(cut(ecb.LogData[:])), LogQuery: q.logQuery(), ThreadTime: q.threadTime}
+	res := executor.Result{LogData: isapi.Printable(isapi.Cut(ecb.LogData[:])), LogQuery: q.logQuery(), ThreadTime: q.threadTime}
 	code := int(ecb.HTTPStatusCode)
 	q.slot.Release()
 
@@ -155,15 +155,15 @@ func (q *request) finish(status uint32, err error) executor.Result {
 	}
 	switch {
 	case err != nil:
-		q.resp.fail(http.StatusInternalServerError)
+		q.resp.Fail(http.StatusInternalServerError)
 	case status == isapi.StatusError || status > isapi.StatusError:
 		if status > isapi.StatusError {
 			q.e.log.Warn("HttpExtensionProc returned a value that is no HSE_STATUS", "value", status, "url", q.r.URL.RequestURI())
 		}
-		q.resp.failUnlessSent(http.StatusInternalServerError)
+		q.resp.FailUnlessSent(http.StatusInternalServerError)
 	default:
-		q.resp.end(code)
+		q.resp.End(code)
 	}
 	q.drain()
-	return q.resp.result(res)
+	return q.resp.Result(res)
 }

@@ -4,8 +4,7 @@
 //	extension.go, load.go   life cycle: stage, load, GetExtensionVersion … TerminateExtension, unload
 //	threads.go, own.go      on which thread its code runs
 //	execute.go, request.go  one request, from the control block to the last byte
-//	variables*.go           GetServerVariable
-//	body.go, response.go    ReadClient and WriteClient
+//	body.go                 ReadClient; WriteClient is in package reply, GetServerVariable in package variables
 //	support*.go             ServerSupportFunction
 //
 // What an extension does wrong costs its own request and is logged with its image; it is never a panic here.
@@ -24,6 +23,7 @@ import (
 	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/reply"
 )
 
 // Extension is a loaded extension, an [executor.Executor].
@@ -45,7 +45,7 @@ type Extension struct {
 	endErr error         // of that; set before ended is closed
 	closed atomic.Bool   // somebody was told so
 
-	flusher *flusher
+	flusher *reply.Flusher
 
 	faults    atomic.Int64
 	unhealthy atomic.Pointer[string]
@@ -67,7 +67,7 @@ func Open(path string, o executor.Options) (*Extension, error) {
 		}
 		return nil, fmt.Errorf("load extension %q: %w", path, err)
 	}
-	e.flusher = newFlusher(e.opt.Flush)
+	e.flusher = reply.NewFlusher(e.opt.Flush)
 	e.stopWatch = watchForeignFaults(e)
 	if lost := native.GuardLost(); lost != nil {
 		e.log.Warn("faults of these signals are no longer contained: an image put handlers of its own on them; run it in a process of its own", "signals", lost)

@@ -123,7 +123,7 @@ func (e *Extension) version() error {
 		}
 		return ErrVersion
 	}
-	e.desc = printable(cut(info.Desc[:]))
+	e.desc = isapi.Printable(isapi.Cut(info.Desc[:]))
 	return nil
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/reply"
+	"github.com/isapid/isapid/internal/variables"
 )
 
 // request is the Go side of one control block: the [native.Handler] of its callbacks. Two events end it, in any order: HttpExtensionProc has
@@ -22,7 +24,8 @@ type request struct {
 	conn executor.Client // noConn under a server that is not ours
 	slot *native.Slot
 	body body
-	resp response
+	resp reply.Response
+	vars variables.Request
 
 	status        uint32 // of HttpExtensionProc
 	procErr       error  // its fault
@@ -51,7 +54,8 @@ func newRequest(e *Extension, w http.ResponseWriter, r *http.Request, t *executo
 	}
 	q.slot = native.NewSlot(q)
 	q.body.r = r
-	q.resp.init(q)
+	q.resp.Init(w, r, reply.Around{Log: e.log, Flusher: e.flusher, Host: t.Host, Client: q.conn, Gone: q})
+	q.vars = variables.Request{R: r, T: t, Client: q.conn, Length: r.ContentLength}
 	return q
 }
 
@@ -67,6 +71,9 @@ func (q *request) recycle() {
 }
 
 func (q *request) fill() {
+	if q.body.whole {
+		q.vars.Length = int64(len(q.body.ahead))
+	}
 	q.slot.Fill(&native.Texts{
 		Method: q.r.Method, QueryString: q.r.URL.RawQuery, PathInfo: q.t.PathInfo, PathTranslated: q.t.PathTranslated,
 		ContentType: q.r.Header.Get("Content-Type"),
@@ -120,6 +127,24 @@ func (q *request) logQuery() string {
 	return strings.Join(q.log, "")
 }
 
+// GetServerVariable is the callback of that name.
+func (q *request) GetServerVariable(name, buf, size uintptr) isapi.Error {
+	return q.vars.Copy(name, buf, size)
+}
+
+// Gone is why nothing can be sent any more; see [reply.Gone].
+func (q *request) Gone() isapi.Error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return isapi.NetnameDeleted
+	case q.io.cancelled:
+		return isapi.OperationAborted
+	}
+	return isapi.WSAEConnReset
+}
+
 // ReadClient is the callback of that name.
 func (q *request) ReadClient(buf, size uintptr) isapi.Error {
 	if size == 0 {
@@ -145,15 +170,15 @@ func (q *request) WriteClient(buf, size uintptr, flags uint32) isapi.Error {
 	}
 	p := native.Bytes(buf, int(n))
 	if flags&isapi.IONoDelay != 0 {
-		q.resp.flushNext()
+		q.resp.FlushNext()
 	}
 	if flags&isapi.IOAsync != 0 {
 		return q.async(writing, 0, 0, func() (uint32, isapi.Error) {
-			err := q.resp.writeOut(p)
+			err := q.resp.WriteOut(p)
 			return n, err
 		})
 	}
-	if err := q.resp.write(p); err != isapi.OK {
+	if err := q.resp.Write(p); err != isapi.OK {
 		native.Write[uint32](size, 0)
 		return err
 	}

@@ -54,7 +54,7 @@ var supported = map[isapi.Code]func(*request, call) isapi.Error{
 	isapi.GetCertInfoEx:         (*request).certInfo,
 	isapi.IsInProcess:           (*request).isInProcess,
 	isapi.ReportUnhealthy:       (*request).reportUnhealthy,
-	isapi.SetFlushFlag:          func(q *request, c call) isapi.Error { q.resp.setFlush(uint32(c.buf) != 0); return isapi.OK },
+	isapi.SetFlushFlag:          func(q *request, c call) isapi.Error { q.resp.SetFlush(uint32(c.buf) != 0); return isapi.OK },
 	isapi.GetTraceInfo:          (*request).traceInfo,
 	isapi.GetTraceInfoEx:        (*request).traceInfoEx,
 	isapi.RaiseTraceEvent:       (*request).raiseTrace,
@@ -95,7 +95,7 @@ func (q *request) sendHead(status, headers string, keep *bool) isapi.Error {
 		q.e.log.Warn("response header refused", "error", err, "url", q.r.URL.RequestURI())
 		return isapi.InvalidParameter
 	}
-	return q.resp.begin(&h, keep)
+	return q.resp.Begin(&h, keep)
 }
 
 // redirect is HSE_REQ_SEND_URL_REDIRECT_RESP: a complete 302. What the extension sends after it is dropped.
@@ -108,14 +108,7 @@ func (q *request) redirect(c call) isapi.Error {
 	h := isapi.Head{Status: http.StatusFound, Fields: []isapi.Field{{Name: "Location", Value: url}, {Name: "Content-Type", Value: "text/html"}},
 		Body: "<html><head><title>Object moved</title></head><body><h1>Object moved</h1>This object may be found <a href=\"" +
 			htmlEscaper.Replace(url) + "\">here</a>.</body></html>\r\n"}
-	s := &q.resp
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.beginLocked(&h, nil); err != isapi.OK {
-		return err
-	}
-	s.ended = true
-	return isapi.OK
+	return q.resp.Complete(&h)
 }
 
 var htmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")
@@ -128,17 +121,8 @@ func (q *request) sendCustomError(c call) isapi.Error {
 		return isapi.InvalidParameter
 	}
 	send := func() (uint32, isapi.Error) {
-		s := &q.resp
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.finished || s.head || s.ended {
-			return 0, isapi.InvalidParameter
-		}
-		if reason != "" && reason != http.StatusText(status) {
-			q.conn.SetReason(status, reason)
-		}
-		s.page(status, int(info.HTTPSubError))
-		return uint32(s.written), s.err
+		n, err := q.resp.Page(status, int(info.HTTPSubError), reason)
+		return uint32(n), err
 	}
 	if info.Async != 0 {
 		return q.async(writing, 0, 0, send)
@@ -149,7 +133,7 @@ func (q *request) sendCustomError(c call) isapi.Error {
 
 // appendLog is HSE_APPEND_LOG_PARAMETER: text for the query field of the log. At most 4 KiB of it are kept.
 func (q *request) appendLog(c call) isapi.Error {
-	text := printable(native.String(c.buf, maxText))
+	text := isapi.Printable(native.String(c.buf, maxText))
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	have := 0

@@ -2,10 +2,11 @@ package extension
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/reply"
+	"github.com/isapid/isapid/internal/variables"
 )
 
 func boolDword(b bool) uint32 {
@@ -16,7 +17,7 @@ func boolDword(b bool) uint32 {
 }
 
 func (q *request) isKeepConn(c call) isapi.Error {
-	native.Write(c.buf, boolDword(q.keepAlive()))
+	native.Write(c.buf, boolDword(reply.KeepAlive(q.r)))
 	return isapi.OK
 }
 
@@ -48,19 +49,8 @@ func (q *request) abortiveClose(call) isapi.Error {
 	if q.conn == noConn || q.r.ProtoMajor >= 2 || q.conn.ResetOnClose() != nil {
 		return isapi.InvalidParameter
 	}
-	q.resp.closeAfter()
+	q.resp.CloseAfter()
 	return isapi.OK
-}
-
-// closeAfter ends the connection after this response.
-func (s *response) closeAfter() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.head {
-		s.w.Header()["Connection"] = []string{"close"}
-		return
-	}
-	s.disconnect = true
 }
 
 // fileDescriptor is Zeus's request: the socket. It is the server's; a module that writes to it by itself is on its own.
@@ -86,7 +76,7 @@ func (q *request) certInfo(c call) isapi.Error {
 	}
 	der := q.r.TLS.PeerCertificates[0].Raw
 	info.EncodedSize, info.EncodingType = uint32(len(der)), 1 // X509_ASN_ENCODING
-	info.CertificateFlags = uint32(certFlags(q.r.TLS))
+	info.CertificateFlags = uint32(variables.CertFlags(q.r.TLS))
 	if info.Encoded == 0 || info.Allocated < uint32(len(der)) {
 		native.Write(c.buf, info)
 		return isapi.InsufficientBuffer
@@ -103,7 +93,7 @@ func (q *request) isInProcess(c call) isapi.Error {
 
 // reportUnhealthy records the wish to be recycled for whoever owns this executor.
 func (q *request) reportUnhealthy(c call) isapi.Error {
-	reason := printable(native.String(c.buf, maxText))
+	reason := isapi.Printable(native.String(c.buf, maxText))
 	q.e.unhealthy.Store(&reason)
 	q.e.log.Warn("extension reports itself unhealthy", "reason", reason)
 	if q.e.opt.Unhealthy != nil {
@@ -155,9 +145,6 @@ type httpTraceEvent struct {
 // raiseTrace is HSE_REQ_RAISE_TRACE_EVENT: the event's name goes to the log.
 func (q *request) raiseTrace(c call) isapi.Error {
 	ev := native.Read[httpTraceEvent](c.buf)
-	q.e.log.Debug("trace event", "event", ev.Event, "name", printable(wide(ev.Name)), "url", q.r.URL.RequestURI())
+	q.e.log.Debug("trace event", "event", ev.Event, "name", isapi.Printable(wide(ev.Name)), "url", q.r.URL.RequestURI())
 	return isapi.OK
 }
-
-// fingerprint is the id of a certificate (CERT_COOKIE).
-func fingerprint(der []byte) [32]byte { return sha256.Sum256(der) }

@@ -9,36 +9,8 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/variables"
 )
-
-// copyOut stores text and a NUL under the buffer-size protocol: *size in is the room, out what was stored; when it is not
-// enough, 122 and what it takes.
-func copyOut(text string, buf, size uintptr) isapi.Error {
-	room, need := native.Read[uint32](size), uint32(len(text)+1)
-	native.Write(size, need)
-	if buf == 0 || room < need {
-		return isapi.InsufficientBuffer
-	}
-	b := native.Bytes(buf, int(need))
-	copy(b, text)
-	b[need-1] = 0
-	return isapi.OK
-}
-
-// copyOutWide is copyOut in UTF-16; sizes are bytes.
-func copyOutWide(text string, buf, size uintptr) isapi.Error {
-	u := utf16.Encode([]rune(text))
-	room, need := native.Read[uint32](size), uint32(2*len(u)+2)
-	native.Write(size, need)
-	if buf == 0 || room < need {
-		return isapi.InsufficientBuffer
-	}
-	b := native.Bytes(buf, int(need))
-	for i, c := range append(u, 0) {
-		b[2*i], b[2*i+1] = byte(c), byte(c>>8)
-	}
-	return isapi.OK
-}
 
 func wide(p uintptr) string { return string(utf16.Decode(native.WideString(p, maxURL))) }
 
@@ -65,7 +37,7 @@ func (q *request) mapURL(c call) isapi.Error {
 	if err != isapi.OK {
 		return err
 	}
-	return copyOut(m.Path, c.buf, c.size)
+	return variables.CopyOut(m.Path, c.buf, c.size)
 }
 
 func (q *request) mapUnicodeURL(c call) isapi.Error {
@@ -76,7 +48,7 @@ func (q *request) mapUnicodeURL(c call) isapi.Error {
 	if err != isapi.OK {
 		return err
 	}
-	return copyOutWide(m.Path, c.buf, c.size)
+	return variables.CopyOutWide(m.Path, c.buf, c.size)
 }
 
 // mapURLEx is HSE_REQ_MAP_URL_TO_PATH_EX. A path that does not fit is cut and fails with 122, as IIS 6 does. Callers

@@ -6,6 +6,7 @@ import (
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/reply"
 )
 
 const (
@@ -21,7 +22,7 @@ func (q *request) vectorSend(c call) isapi.Error {
 	if mode == isapi.IOSync|isapi.IOAsync || rv.Count > maxVector || rv.Count > 0 && rv.Elements == 0 {
 		return isapi.InvalidParameter
 	}
-	v := vector{flags: rv.Flags}
+	p := &reply.Pieces{Disconnect: rv.Flags&isapi.IODisconnectAfterSend != 0, Together: true}
 	if rv.Flags&isapi.IOSendHeaders != 0 {
 		if rv.Status == 0 || rv.Headers == 0 {
 			return isapi.InvalidParameter
@@ -30,42 +31,25 @@ func (q *request) vectorSend(c call) isapi.Error {
 		if err != nil {
 			return isapi.InvalidParameter
 		}
-		v.start = &h
+		p.Head = &h
 	} else if rv.Status != 0 || rv.Headers != 0 {
 		return isapi.InvalidParameter
 	}
-	if err := v.take(q, &rv); err != isapi.OK {
-		v.close()
+	if err := q.takeElements(p, &rv); err != isapi.OK {
 		return err
 	}
 	if mode != isapi.IOAsync {
-		_, err := v.send(q)
+		_, err := q.resp.Send(p)
 		return err
 	}
-	err := q.async(writing, 0, 0, func() (uint32, isapi.Error) { return v.send(q) })
-	if err != isapi.OK {
-		v.close()
-	}
-	return err
+	return q.asyncSend(p, 0, 0)
 }
 
-type vector struct {
-	flags uint32
-	start *isapi.Head
-	elems []element
-}
-
-// element is memory or part of a file.
-type element struct {
-	mem  []byte
-	part *section
-}
-
-// take checks all elements before the first byte is sent.
-func (v *vector) take(q *request, rv *isapi.ResponseVector) (err isapi.Error) {
+// takeElements checks all elements before the first byte is sent.
+func (q *request) takeElements(p *reply.Pieces, rv *isapi.ResponseVector) (err isapi.Error) {
 	defer func() { // a bad pointer panics; files opened so far must not leak
-		if err != isapi.OK || len(v.elems) < int(rv.Count) {
-			v.close()
+		if err != isapi.OK || len(p.List) < int(rv.Count) {
+			p.Close()
 		}
 	}()
 	for i := range uintptr(rv.Count) {
@@ -75,74 +59,23 @@ func (v *vector) take(q *request, rv *isapi.ResponseVector) (err isapi.Error) {
 			if el.Size == 0 || el.Size > 1<<31-1 || el.Context == 0 {
 				return isapi.InvalidParameter
 			}
-			v.elems = append(v.elems, element{mem: native.Bytes(el.Context, int(el.Size))})
+			p.List = append(p.List, reply.Piece{Bytes: native.Bytes(el.Context, int(el.Size))})
 		case isapi.VectorFile:
 			if int64(el.Offset) < 0 || int64(el.Size) < 0 {
 				return isapi.InvalidParameter
 			}
-			part, err := openSection(el.Context, int64(el.Offset), int64(el.Size))
+			part, err := reply.OpenSection(el.Context, int64(el.Offset), int64(el.Size))
 			switch {
-			case errors.Is(err, errOffset):
+			case errors.Is(err, reply.ErrOffset):
 				return isapi.WSAEInval
 			case err != nil:
 				q.e.log.Warn("VECTOR_SEND refused", "error", err, "element", i, "url", q.r.URL.RequestURI())
 				return isapi.InvalidHandle
 			}
-			v.elems = append(v.elems, element{part: part})
+			p.List = append(p.List, reply.Piece{File: part})
 		default:
 			return isapi.InvalidParameter
 		}
 	}
 	return isapi.OK
-}
-
-func (v *vector) close() {
-	for i := range v.elems {
-		if p := v.elems[i].part; p != nil {
-			p.close()
-			v.elems[i].part = nil
-		}
-	}
-}
-
-func (v *vector) send(q *request) (n uint32, err isapi.Error) {
-	defer v.close()
-	s := &q.resp
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if v.flags&isapi.IODisconnectAfterSend != 0 {
-		s.prepareDisconnect()
-	}
-	if q.r.TLS == nil && !s.finished {
-		q.conn.Cork()
-		defer func() {
-			if q.conn.Uncork() != nil && err == isapi.OK {
-				err = s.gone()
-			}
-		}()
-	}
-	if v.start != nil {
-		if err = s.beginLocked(v.start, nil); err != isapi.OK {
-			return 0, err
-		}
-	}
-	var sent int64
-	for _, el := range v.elems {
-		if el.part == nil {
-			err = s.writeLocked(el.mem)
-			sent += int64(len(el.mem))
-		} else {
-			var m int64
-			m, err = s.copyFile(el.part)
-			sent += m
-		}
-		if err != isapi.OK {
-			return uint32(sent), err
-		}
-	}
-	err = s.flushLocked()
-	if v.flags&isapi.IODisconnectAfterSend != 0 {
-		s.ended = true
-	}
-	return uint32(sent), err
 }

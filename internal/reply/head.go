@@ -1,4 +1,4 @@
-package extension
+package reply
 
 import (
 	"net/http"
@@ -9,14 +9,23 @@ import (
 	"github.com/isapid/isapid/internal/isapi"
 )
 
-// begin is a header call of the extension: at most one succeeds. keep is fKeepConn; nil where the call has none.
-func (s *response) begin(h *isapi.Head, keep *bool) isapi.Error {
+// Begin is a header call of the image: at most one succeeds. keep is fKeepConn; nil where the call has none.
+func (s *Response) Begin(h *isapi.Head, keep *bool) isapi.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.beginLocked(h, keep)
 }
 
-func (s *response) beginLocked(h *isapi.Head, keep *bool) isapi.Error {
+// Complete is Begin with a head whose Body is all there is: what is sent after it is dropped.
+func (s *Response) Complete(h *isapi.Head) isapi.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.beginLocked(h, nil)
+	s.ended = s.ended || err == isapi.OK
+	return err
+}
+
+func (s *Response) beginLocked(h *isapi.Head, keep *bool) isapi.Error {
 	switch {
 	case s.finished || s.head || s.ended || len(s.raw) > 0:
 		return isapi.InvalidParameter
@@ -31,7 +40,7 @@ func (s *response) beginLocked(h *isapi.Head, keep *bool) isapi.Error {
 
 // sendHead hands a head to net/http. What the extension says about itself (Date, Server, types, cookies) is sent as it is;
 // what it says about framing is obeyed, by net/http's means.
-func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
+func (s *Response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 	if h.Status < 200 {
 		return s.sendInterim(h)
 	}
@@ -44,12 +53,12 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 		switch name {
 		case "Content-Length":
 			if !s.setLength(f.Value) {
-				s.q.e.log.Warn("Content-Length of the extension ignored", "value", isapi.Clip(f.Value), "url", s.q.r.URL.RequestURI())
+				s.with.Log.Warn("Content-Length of the extension ignored", "value", isapi.Clip(f.Value), "url", s.r.URL.RequestURI())
 			}
 		case "Transfer-Encoding":
 			chunked = strings.EqualFold(f.Value, "chunked")
 		case "Connection":
-			closing = closing || hasToken(f.Value, "close")
+			closing = closing || HasToken(f.Value, "close")
 		case "Keep-Alive", "Upgrade", "Proxy-Connection", "Trailer": // the dechunker drops trailers
 		default:
 			if hdr[name] == nil || i < maxUnlike && first(h.Fields, i) { // its own values replace those of whoever is around us
@@ -59,7 +68,7 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 			}
 		}
 	}
-	s.nobody = s.q.r.Method == http.MethodHead || h.Status == http.StatusNoContent || h.Status == http.StatusNotModified
+	s.nobody = s.r.Method == http.MethodHead || h.Status == http.StatusNoContent || h.Status == http.StatusNotModified
 	switch {
 	case chunked:
 		s.chunks, s.declared = &dechunker{}, -1
@@ -67,15 +76,15 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 		hdr["Content-Length"] = s.value(strconv.FormatInt(s.declared, 10))
 	}
 	switch {
-	case s.q.r.ProtoMajor >= 2: // the connection is not this response's alone
+	case s.r.ProtoMajor >= 2: // the connection is not this response's alone
 		delete(hdr, "Connection")
 	case closing:
 		hdr["Connection"] = []string{"close"}
-	case !s.q.r.ProtoAtLeast(1, 1) && s.q.keepAlive():
+	case !s.r.ProtoAtLeast(1, 1) && KeepAlive(s.r):
 		hdr["Connection"] = []string{"keep-alive"} // HTTP/1.0 has to be told
 	}
 	if h.Reason != "" && h.Reason != http.StatusText(h.Status) {
-		s.q.conn.SetReason(h.Status, h.Reason)
+		s.with.Client.SetReason(h.Status, h.Reason)
 	}
 	s.head, s.status = true, h.Status
 	s.w.WriteHeader(h.Status)
@@ -84,7 +93,7 @@ func (s *response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 }
 
 // value is a header value of one line; several share an allocation.
-func (s *response) value(v string) []string {
+func (s *Response) value(v string) []string {
 	if len(s.values) == cap(s.values) {
 		s.values = make([]string, 0, 4)
 	}
@@ -94,11 +103,11 @@ func (s *response) value(v string) []string {
 }
 
 // sendInterim passes a 1xx response on. 100 is net/http's own business, 101 cannot be had, and HTTP/1.0 knows none.
-func (s *response) sendInterim(h *isapi.Head) isapi.Error {
+func (s *Response) sendInterim(h *isapi.Head) isapi.Error {
 	switch {
 	case h.Status == http.StatusSwitchingProtocols:
 		return isapi.InvalidParameter
-	case h.Status == http.StatusContinue, !s.q.r.ProtoAtLeast(1, 1):
+	case h.Status == http.StatusContinue, !s.r.ProtoAtLeast(1, 1):
 		return isapi.OK
 	}
 	hdr := s.w.Header()
@@ -115,7 +124,7 @@ func (s *response) sendInterim(h *isapi.Head) isapi.Error {
 }
 
 // setLength takes a Content-Length; two that differ, or one that is no number, make none.
-func (s *response) setLength(v string) bool {
+func (s *Response) setLength(v string) bool {
 	n, err := strconv.ParseUint(v, 10, 63)
 	if err != nil || s.declared >= 0 && s.declared != int64(n) {
 		s.declared = -1
@@ -159,7 +168,8 @@ func first(fields []isapi.Field, i int) bool {
 	return true
 }
 
-func hasToken(value, token string) bool {
+// HasToken tells whether a header value, which may be a list, has a token, in whatever case.
+func HasToken(value, token string) bool {
 	for v := range strings.SplitSeq(value, ",") {
 		if strings.EqualFold(textproto.TrimString(v), token) {
 			return true
@@ -168,14 +178,14 @@ func hasToken(value, token string) bool {
 	return false
 }
 
-// keepAlive is what the client asked for (HSE_REQ_IS_KEEP_CONN).
-func (q *request) keepAlive() bool {
-	c := strings.Join(q.r.Header["Connection"], ",")
+// KeepAlive is whether the client asked for its connection to stay (HSE_REQ_IS_KEEP_CONN).
+func KeepAlive(r *http.Request) bool {
+	c := strings.Join(r.Header["Connection"], ",")
 	switch {
-	case q.r.ProtoAtLeast(2, 0):
+	case r.ProtoAtLeast(2, 0):
 		return true
-	case q.r.Close || hasToken(c, "close"):
+	case r.Close || HasToken(c, "close"):
 		return false
 	}
-	return q.r.ProtoAtLeast(1, 1) || hasToken(c, "keep-alive")
+	return r.ProtoAtLeast(1, 1) || HasToken(c, "keep-alive")
 }

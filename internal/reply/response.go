@@ -1,25 +1,54 @@
-package extension
+// Package reply makes what an extension or a filter sends one HTTP response: a head by a call of its own, or one that is written with
+// the body, or none at all; the image's own chunk framing, or a length, or neither; files; the server's own pages; child requests.
+//
+//	response.go   the response and its states; writes
+//	head.go       heads, and what becomes of their fields
+//	dechunk.go    the chunk framing of images
+//	flusher.go    when what was written is sent
+//	pieces.go     memory and files in one go
+//	page.go, child.go  ResponseWriters for the server's own pages and for child requests
+package reply
 
 import (
 	"bytes"
+	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/isapid/isapid/internal/conn"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 )
 
-// response turns what an extension sends into one HTTP response. It is in one of these states:
+// Around is what a response needs of those around it. Only Gone may be nil.
+type Around struct {
+	Log     *slog.Logger // of the image that sends
+	Flusher *Flusher
+	Host    executor.Host // for pages
+	Client  executor.Client
+	Gone    Gone
+}
+
+// Gone knows better than the connection why nothing can be sent any more.
+type Gone interface {
+	// Gone is the error for the image: [isapi.WSAEConnReset] if it is the client who left. The response is locked while it is asked.
+	Gone() isapi.Error
+}
+
+// Response is one response. [Response.Init] comes first and [Response.Result] last; after that nothing is sent any more, and a
+// Response may be set to its zero value and used again. It is in one of these states:
 //
 //	no head    nothing was sent; bytes written without a header call are collected in raw until they show what they are
 //	head       status and headers are with net/http; writes are body
 //	ended      a complete response went out (redirect, error page, child request): what follows is dropped
 //
-// Every method may be called from any thread.
-type response struct {
-	q *request
-	w http.ResponseWriter
+// Every method but Init may be called from any thread. The bytes it is given are the image's: it may take them away, and the fault
+// is its own, see package native.
+type Response struct {
+	with Around
+	w    http.ResponseWriter
+	r    *http.Request
 
 	mu       sync.Mutex // guards all below, and w
 	head     bool
@@ -49,19 +78,20 @@ type response struct {
 	values []string // see value
 }
 
-func (s *response) init(q *request) {
-	s.q, s.w, s.declared, s.flushAll = q, q.w, -1, q.e.opt.Flush < 0
+// Init begins the response to r on w.
+func (s *Response) Init(w http.ResponseWriter, r *http.Request, a Around) {
+	s.w, s.r, s.with, s.declared, s.flushAll = w, r, a, -1, a.Flusher.always
 }
 
-// write is WriteClient: all of p or an error.
-func (s *response) write(p []byte) isapi.Error {
+// Write is WriteClient: all of p or an error.
+func (s *Response) Write(p []byte) isapi.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.writeLocked(p)
 }
 
-// writeOut is write and then flush, for asynchronous writes: their completion says that the data is on its way.
-func (s *response) writeOut(p []byte) isapi.Error {
+// WriteOut is Write and then Flush, for asynchronous writes: their completion says that the data is on its way.
+func (s *Response) WriteOut(p []byte) isapi.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.writeLocked(p); err != isapi.OK {
@@ -70,7 +100,7 @@ func (s *response) writeOut(p []byte) isapi.Error {
 	return s.flushLocked()
 }
 
-func (s *response) writeLocked(p []byte) isapi.Error {
+func (s *Response) writeLocked(p []byte) isapi.Error {
 	switch {
 	case s.finished:
 		return isapi.InvalidParameter
@@ -86,7 +116,7 @@ func (s *response) writeLocked(p []byte) isapi.Error {
 
 // writeRaw collects bytes that came without a header call until they show whether they are a head. It copies no more than a
 // head can have, however much is written at once.
-func (s *response) writeRaw(p []byte) isapi.Error {
+func (s *Response) writeRaw(p []byte) isapi.Error {
 	for !s.head {
 		held := len(s.raw)
 		s.raw = append(s.raw, p[:min(len(p), isapi.MaxRawHead-held)]...)
@@ -110,7 +140,7 @@ func (s *response) writeRaw(p []byte) isapi.Error {
 }
 
 // rawIsBody begins a page without a head of its own with what was held back and p.
-func (s *response) rawIsBody(held, p []byte) isapi.Error {
+func (s *Response) rawIsBody(held, p []byte) isapi.Error {
 	s.raw = nil
 	h := isapi.Head{Status: 200, Fields: []isapi.Field{{Name: "Content-Type", Value: "text/html"}}}
 	err := s.sendHead(&h, nil)
@@ -124,21 +154,21 @@ func (s *response) rawIsBody(held, p []byte) isapi.Error {
 }
 
 // endRaw is the end of a response whose bytes so far might have been the beginning of a head: they were not.
-func (s *response) endRaw() {
+func (s *Response) endRaw() {
 	if !s.head && len(s.raw) > 0 {
 		s.rawIsBody(s.raw, nil)
 	}
 }
 
 // writeBody sends body bytes, freed of the extension's own chunk framing.
-func (s *response) writeBody(p []byte) isapi.Error {
+func (s *Response) writeBody(p []byte) isapi.Error {
 	if s.chunks == nil {
 		return s.send(p)
 	}
 	for len(p) > 0 {
 		data, rest, err := s.chunks.next(p)
 		if err != nil {
-			s.q.e.log.Error("response broken off: bad chunk framing of the extension's own", "error", err, "url", s.q.r.URL.RequestURI())
+			s.with.Log.Error("response broken off: bad chunk framing of the extension's own", "error", err, "url", s.r.URL.RequestURI())
 			s.broken, s.err = true, isapi.InvalidParameter
 			return s.err
 		}
@@ -151,7 +181,7 @@ func (s *response) writeBody(p []byte) isapi.Error {
 }
 
 // send sends body bytes. Those beyond Content-Length never reach the client, so the connection need not be closed because of them.
-func (s *response) send(p []byte) isapi.Error {
+func (s *Response) send(p []byte) isapi.Error {
 	if s.declared >= 0 && !s.nobody {
 		if room := s.declared - s.written; int64(len(p)) > room {
 			s.dropped += int64(len(p)) - room
@@ -174,8 +204,8 @@ func (s *response) send(p []byte) isapi.Error {
 
 // hand gives body bytes to net/http. HTTP/2 sends from a goroutine of its own, where a fault could not be contained if the
 // extension takes its memory away meanwhile: it gets a copy.
-func (s *response) hand(p []byte) (n int, err error) {
-	if s.q.r.ProtoMajor < 2 {
+func (s *Response) hand(p []byte) (n int, err error) {
+	if s.r.ProtoMajor < 2 {
 		return s.w.Write(p)
 	}
 	for n < len(p) && err == nil {
@@ -187,7 +217,7 @@ func (s *response) hand(p []byte) (n int, err error) {
 }
 
 // wrote sees to it that what was written reaches the client soon.
-func (s *response) wrote() isapi.Error {
+func (s *Response) wrote() isapi.Error {
 	s.touch()
 	if s.flushAll || s.flushOnce {
 		s.flushOnce = false
@@ -197,35 +227,31 @@ func (s *response) wrote() isapi.Error {
 }
 
 // touch sees to it that what was written is sent if nothing else does.
-func (s *response) touch() {
+func (s *Response) touch() {
 	s.dirty = true
 	if !s.cared && !s.flushAll && !s.settled {
 		s.cared = true
-		s.q.e.flusher.add(s)
+		s.with.Flusher.add(s)
 	}
 }
 
 // gone notes that the client is not there any more.
-func (s *response) gone() isapi.Error {
+func (s *Response) gone() isapi.Error {
 	s.err, s.broken = isapi.WSAEConnReset, true
-	s.q.mu.Lock()
-	defer s.q.mu.Unlock()
-	switch {
-	case s.q.closed:
-		s.err = isapi.NetnameDeleted
-	case s.q.io.cancelled:
-		s.err = isapi.OperationAborted
+	if s.with.Gone != nil {
+		s.err = s.with.Gone.Gone()
 	}
 	return s.err
 }
 
-func (s *response) flush() {
+// Flush sends what was written.
+func (s *Response) Flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flushLocked()
 }
 
-func (s *response) flushLocked() isapi.Error {
+func (s *Response) flushLocked() isapi.Error {
 	if s.finished || !s.dirty || s.err != isapi.OK {
 		return s.err
 	}
@@ -236,25 +262,41 @@ func (s *response) flushLocked() isapi.Error {
 	return isapi.OK
 }
 
-// flushNext is HSE_IO_NODELAY: the next write goes out at once.
-func (s *response) flushNext() {
+// FlushWithin sends what was written, for at most so long, unless a write is under way.
+func (s *Response) FlushWithin(longest time.Duration) {
+	if s.mu.TryLock() {
+		defer s.mu.Unlock()
+		_ = http.NewResponseController(s.w).SetWriteDeadline(time.Now().Add(longest))
+		s.flushLocked()
+	}
+}
+
+// Reached sends what was written; false when nothing more can be.
+func (s *Response) Reached() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.flushLocked() == isapi.OK && !s.broken
+}
+
+// FlushNext is HSE_IO_NODELAY: the next write goes out at once.
+func (s *Response) FlushNext() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flushOnce = true
 }
 
-// setFlush is HSE_REQ_SET_FLUSH_FLAG.
-func (s *response) setFlush(on bool) {
+// SetFlush is HSE_REQ_SET_FLUSH_FLAG.
+func (s *Response) SetFlush(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flushAll = on || s.q.e.opt.Flush < 0
+	s.flushAll = on || s.with.Flusher.always
 	if on {
 		s.flushLocked()
 	}
 }
 
-// end completes a response after success. code is dwHttpStatusCode: the status of a response that has no other.
-func (s *response) end(code int) {
+// End completes a response after success. code is dwHttpStatusCode: the status of a response that has no other.
+func (s *Response) End(code int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endRaw()
@@ -266,8 +308,8 @@ func (s *response) end(code int) {
 	}
 }
 
-// fail ends the response after a fault: with an error page if nothing was sent, else by breaking it off.
-func (s *response) fail(status int) {
+// Fail ends the response after a fault: with an error page if nothing was sent, else by breaking it off.
+func (s *Response) Fail(status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.head { // without a length there is no telling whether it was all
@@ -277,8 +319,8 @@ func (s *response) fail(status int) {
 	s.page(status, 0)
 }
 
-// failUnlessSent is the end after HSE_STATUS_ERROR: many extensions send a complete error page and then return it.
-func (s *response) failUnlessSent(status int) {
+// FailUnlessSent is the end after HSE_STATUS_ERROR: many extensions send a complete error page and then return it.
+func (s *Response) FailUnlessSent(status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endRaw()
@@ -287,40 +329,55 @@ func (s *response) failUnlessSent(status int) {
 	}
 }
 
+// Page sends the server's own page for a status, which says reason ("": the usual) in its status line, if nothing was sent yet. It
+// answers the bytes of the page.
+func (s *Response) Page(status, sub int, reason string) (int64, isapi.Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.finished || s.head || s.ended {
+		return 0, isapi.InvalidParameter
+	}
+	if reason != "" && reason != http.StatusText(status) {
+		s.with.Client.SetReason(status, reason)
+	}
+	s.page(status, sub)
+	return s.written, s.err
+}
+
 // page sends the server's own page for a status.
-func (s *response) page(status, sub int) {
+func (s *Response) page(status, sub int) {
 	if s.ended || s.err != isapi.OK {
 		return
 	}
 	s.raw = nil
 	s.sub = sub
 	s.ended = true
-	s.q.t.Host.Error(&pageWriter{s}, s.q.r, status, sub)
+	s.with.Host.Error(&pageWriter{s}, s.r, status, sub)
 	if !s.head {
 		s.sendHead(&isapi.Head{Status: status}, nil)
 	}
 }
 
 // complete: everything the head promised was sent.
-func (s *response) complete() bool {
+func (s *Response) complete() bool {
 	if s.nobody {
 		return true
 	}
 	return (s.declared < 0 || s.written == s.declared) && (s.chunks == nil || s.chunks.ended)
 }
 
-// result closes the response.
-func (s *response) result(res executor.Result) executor.Result {
+// Result closes the response.
+func (s *Response) Result(res executor.Result) executor.Result {
 	s.settle()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.head && !s.ended && !s.complete() && s.err == isapi.OK {
-		s.q.e.log.Warn("response broken off: the extension sent less than it promised", "url", s.q.r.URL.RequestURI(),
+		s.with.Log.Warn("response broken off: the extension sent less than it promised", "url", s.r.URL.RequestURI(),
 			"sent", s.written, "Content-Length", s.declared)
 		s.broken = true
 	}
 	if s.dropped > 0 {
-		s.q.e.log.Warn("bytes dropped: the extension sent more than its Content-Length", "url", s.q.r.URL.RequestURI(),
+		s.with.Log.Warn("bytes dropped: the extension sent more than its Content-Length", "url", s.r.URL.RequestURI(),
 			"Content-Length", s.declared, "dropped", s.dropped)
 	}
 	if s.broken && s.err == isapi.OK {
@@ -334,20 +391,35 @@ func (s *response) result(res executor.Result) executor.Result {
 	return res
 }
 
+// CloseAfter ends the connection after this response.
+func (s *Response) CloseAfter() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closeAfter()
+}
+
+func (s *Response) closeAfter() {
+	if s.head {
+		s.disconnect = true
+		return
+	}
+	s.w.Header()["Connection"] = []string{"close"}
+}
+
 // hangUp ends the connection behind a response whose head had promised to keep it.
-func (s *response) hangUp() {
-	if s.disconnect && !s.broken && s.q.r.ProtoMajor < 2 {
+func (s *Response) hangUp() {
+	if s.disconnect && !s.broken && s.r.ProtoMajor < 2 {
 		conn.CloseAfterReply(s.w)
 	}
 }
 
 // settle takes the response out of the flusher's care, before its end.
-func (s *response) settle() {
+func (s *Response) settle() {
 	s.mu.Lock()
 	cared := s.cared
 	s.settled = true
 	s.mu.Unlock()
 	if cared {
-		s.q.e.flusher.remove(s)
+		s.with.Flusher.remove(s)
 	}
 }

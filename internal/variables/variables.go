@@ -1,6 +1,8 @@
-package extension
+// Package variables is GetServerVariable, as extensions and filters call it: the names, their values, and how they are copied out.
+package variables
 
 import (
+	"net/http"
 	"net/textproto"
 	"sort"
 	"strings"
@@ -10,33 +12,48 @@ import (
 	"github.com/isapid/isapid/internal/native"
 )
 
-// GetServerVariable is the callback of that name: case-insensitive; a known variable without a value is an empty text; an
-// unknown name or an absent header is ERROR_INVALID_INDEX, which real extensions test for.
-func (q *request) GetServerVariable(name, buf, size uintptr) isapi.Error {
+// Request is a request whose variables are asked for. All fields must be set. What they do not say is an empty text: before it is
+// known where a request leads, T has an application at most.
+type Request struct {
+	R      *http.Request
+	T      *executor.Target
+	Client executor.Client
+	Length int64 // CONTENT_LENGTH; negative: it is unknown, and the variable is empty
+}
+
+// maxName is the longest name that is looked at, in bytes.
+const maxName = 64 << 10
+
+// Copy is the callback GetServerVariable: case-insensitive; a known variable without a value is an empty text; an unknown name
+// or an absent header is ERROR_INVALID_INDEX, which real images test for. The pointers are the image's, see package native.
+func (q *Request) Copy(name, buf, size uintptr) isapi.Error {
 	if name == 0 || size == 0 {
 		return isapi.InvalidParameter
 	}
-	text := native.Text(name, maxText)
+	text := native.Text(name, maxName)
 	if f := variables[string(text)]; f != nil { // as nearly all ask
-		return copyOut(f(q), buf, size)
+		return CopyOut(f(q), buf, size)
 	}
 	n := strings.ToUpper(string(text))
 	if rest, ok := strings.CutPrefix(n, "UNICODE_"); ok {
 		if isHeaderName(rest) {
 			return isapi.InvalidIndex
 		}
-		v, err := q.variable(rest)
+		v, err := q.lookup(rest)
 		if err != isapi.OK {
 			return err
 		}
-		return copyOutWide(v, buf, size)
+		return CopyOutWide(v, buf, size)
 	}
-	v, err := q.variable(n)
+	v, err := q.lookup(n)
 	if err != isapi.OK {
 		return err
 	}
-	return copyOut(v, buf, size)
+	return CopyOut(v, buf, size)
 }
+
+// Lookup is the value of a variable, in whatever case its name is; the error is that of [Request.Copy]. It knows no UNICODE_ names.
+func (q *Request) Lookup(name string) (string, isapi.Error) { return q.lookup(strings.ToUpper(name)) }
 
 // isHeaderName: UNICODE_ does not work for request headers.
 func isHeaderName(name string) bool {
@@ -44,8 +61,8 @@ func isHeaderName(name string) bool {
 	return !known && (strings.HasPrefix(name, "HTTP_") || strings.HasPrefix(name, "HEADER_"))
 }
 
-// variable finds a value by its upper-case name.
-func (q *request) variable(name string) (string, isapi.Error) {
+// lookup finds a value by its upper-case name.
+func (q *Request) lookup(name string) (string, isapi.Error) {
 	if f := variables[name]; f != nil {
 		return f(q), isapi.OK
 	}
@@ -58,11 +75,11 @@ func (q *request) variable(name string) (string, isapi.Error) {
 	return "", isapi.InvalidIndex
 }
 
-func (q *request) headerVariable(name string) (string, isapi.Error) {
+func (q *Request) headerVariable(name string) (string, isapi.Error) {
 	if vs := q.header(textproto.CanonicalMIMEHeaderKey(name)); len(vs) > 0 {
 		return strings.Join(vs, ","), isapi.OK
 	}
-	for k, vs := range q.r.Header { // names net/http does not canonicalize
+	for k, vs := range q.R.Header { // names net/http does not canonicalize
 		if strings.EqualFold(k, name) {
 			return strings.Join(vs, ","), isapi.OK
 		}
@@ -71,35 +88,35 @@ func (q *request) headerVariable(name string) (string, isapi.Error) {
 }
 
 // header is a request header by its canonical name, including those net/http moves elsewhere.
-func (q *request) header(name string) []string {
+func (q *Request) header(name string) []string {
 	switch name {
 	case "Host":
-		if q.r.Host != "" {
-			return []string{q.r.Host}
+		if q.R.Host != "" {
+			return []string{q.R.Host}
 		}
 		return nil
 	case "Transfer-Encoding":
-		return q.r.TransferEncoding
+		return q.R.TransferEncoding
 	}
-	return q.r.Header[name]
+	return q.R.Header[name]
 }
 
 // headers calls f for every request header: as received, where the server kept the lines, else Host first, then by name.
-func (q *request) headers(f func(name, value string)) {
-	if raw := q.conn.RawHeader(q.r); raw != nil {
+func (q *Request) headers(f func(name, value string)) {
+	if raw := q.Client.RawHeader(q.R); raw != nil {
 		for line := range strings.Lines(string(raw)) {
 			name, value, _ := strings.Cut(strings.TrimSuffix(line, "\r\n"), ": ")
 			f(name, value)
 		}
 		return
 	}
-	names := make([]string, 0, len(q.r.Header)+2)
-	for n := range q.r.Header {
+	names := make([]string, 0, len(q.R.Header)+2)
+	for n := range q.R.Header {
 		if n != "Host" {
 			names = append(names, n)
 		}
 	}
-	if len(q.r.TransferEncoding) > 0 {
+	if len(q.R.TransferEncoding) > 0 {
 		names = append(names, "Transfer-Encoding")
 	}
 	sort.Strings(names)
@@ -111,7 +128,7 @@ func (q *request) headers(f func(name, value string)) {
 }
 
 // allRaw is ALL_RAW: "Name: value" lines, each ending in CR LF.
-func allRaw(q *request) string {
+func allRaw(q *Request) string {
 	var b strings.Builder
 	q.headers(func(n, v string) {
 		b.WriteString(n + ": " + v + "\r\n")
@@ -120,7 +137,7 @@ func allRaw(q *request) string {
 }
 
 // allHTTP is ALL_HTTP: "HTTP_NAME:value" lines ending in a line feed.
-func allHTTP(q *request) string {
+func allHTTP(q *Request) string {
 	var b strings.Builder
 	q.headers(func(n, v string) {
 		b.WriteString("HTTP_" + strings.ToUpper(strings.ReplaceAll(n, "-", "_")) + ":" + v + "\n")
@@ -129,9 +146,9 @@ func allHTTP(q *request) string {
 }
 
 // app is the application, never nil.
-func (q *request) app() *executor.App {
-	if q.t.App == nil {
+func (q *Request) app() *executor.App {
+	if q.T.App == nil {
 		return &executor.App{SiteID: 1, Path: "/"}
 	}
-	return q.t.App
+	return q.T.App
 }

@@ -1,24 +1,26 @@
-package extension
+package reply
 
 import (
 	"sync"
 	"time"
 )
 
-// flusher sends what was written to responses whose extension goes on without writing more. Most responses are over long
-// before; one sweep for all of an extension costs each of them less than a timer of its own.
-type flusher struct {
-	every time.Duration // two sweeps are the longest wait
+// Flusher sends what was written to responses whose image goes on without writing more. Most responses are over long
+// before; one sweep for all of an image costs each of them less than a timer of its own.
+type Flusher struct {
+	every  time.Duration // two sweeps are the longest wait
+	always bool          // whatever is written is sent at once
 
 	mu    sync.Mutex // guards all below, and place, seen and sweeping of every response in the list
 	idle  sync.Cond  // a response is no longer being swept
-	list  []*response
+	list  []*Response
 	timer *time.Timer
 	on    bool // the timer runs
 }
 
-func newFlusher(longest time.Duration) *flusher {
-	f := &flusher{every: max(longest/2, time.Millisecond)}
+// NewFlusher makes one that lets written data wait for longest, give or take; negative: not at all. It has nothing to close.
+func NewFlusher(longest time.Duration) *Flusher {
+	f := &Flusher{every: max(longest/2, time.Millisecond), always: longest < 0}
 	f.idle.L = &f.mu
 	f.timer = time.AfterFunc(time.Hour, f.sweep)
 	f.timer.Stop()
@@ -26,7 +28,7 @@ func newFlusher(longest time.Duration) *flusher {
 }
 
 // add puts a response with something to flush under the flusher's care.
-func (f *flusher) add(s *response) {
+func (f *Flusher) add(s *Response) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s.place = len(f.list)
@@ -38,7 +40,7 @@ func (f *flusher) add(s *response) {
 }
 
 // remove takes it out again, and waits for a flush that is under way. The response's lock must not be held.
-func (f *flusher) remove(s *response) {
+func (f *Flusher) remove(s *Response) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for s.sweeping {
@@ -52,7 +54,7 @@ func (f *flusher) remove(s *response) {
 }
 
 // sweep flushes those that an earlier sweep has seen already. A slow client must not hold up the others.
-func (f *flusher) sweep() {
+func (f *Flusher) sweep() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, s := range f.list {
@@ -67,8 +69,8 @@ func (f *flusher) sweep() {
 	}
 }
 
-func (f *flusher) flush(s *response) {
-	s.flush()
+func (f *Flusher) flush(s *Response) {
+	s.Flush()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s.sweeping = false
@@ -76,7 +78,7 @@ func (f *flusher) flush(s *response) {
 }
 
 // waits tells whether there is something to flush; a response that is being written to right now has no need.
-func (s *response) waits() bool {
+func (s *Response) waits() bool {
 	if !s.mu.TryLock() {
 		return false
 	}

@@ -1,4 +1,4 @@
-package extension
+package reply
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 
 // pageWriter is the ResponseWriter of the server's own pages: it writes straight to the client and keeps the books. The response's lock
 // is held while it is used.
-type pageWriter struct{ s *response }
+type pageWriter struct{ s *Response }
 
 func (p *pageWriter) Header() http.Header { return p.s.w.Header() }
 

@@ -1,6 +1,6 @@
 //go:build unix
 
-package extension
+package reply
 
 import (
 	"errors"
@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// section is a part of a file an extension named by its HANDLE. On Unix a HANDLE is a file descriptor cast to a pointer; it
+// Section is a part of a file an image named by its HANDLE. On Unix a HANDLE is a file descriptor cast to a pointer; it
 // stays the extension's, and so does its file position.
-type section struct {
+type Section struct {
 	f        *os.File // ours: a second description of the same file where the system gives one
 	off, len int64
 	kind     sectionKind
@@ -27,20 +27,21 @@ const (
 	stream                    // pipe, socket, device: there is no position; len 0 is up to its end
 )
 
-var errOffset = errors.New("offset lies past the end of the file")
+// ErrOffset is the error of an offset that lies past the end of the file.
+var ErrOffset = errors.New("offset lies past the end of the file")
 
-// openSection prepares [off, off+n) of the file; n 0 is up to its end, and a file that ends earlier makes it shorter.
-func openSection(handle uintptr, off, n int64) (*section, error) {
+// OpenSection prepares [off, off+n) of the file; n 0 is up to its end, and a file that ends earlier makes it shorter.
+func OpenSection(handle uintptr, off, n int64) (*Section, error) {
 	fd := int(handle)
 	var st unix.Stat_t
 	if fd < 0 || unix.Fstat(fd, &st) != nil {
 		return nil, fmt.Errorf("handle 0x%x is not an open file", handle)
 	}
-	s := &section{off: off, len: n}
+	s := &Section{off: off, len: n}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		if off > st.Size {
-			return nil, errOffset
+			return nil, ErrOffset
 		}
 		if n == 0 || n > st.Size-off {
 			s.len = st.Size - off
@@ -58,7 +59,7 @@ func openSection(handle uintptr, off, n int64) (*section, error) {
 		return nil, fmt.Errorf("handle 0x%x is a directory", handle)
 	default:
 		if off != 0 {
-			return nil, errOffset
+			return nil, ErrOffset
 		}
 		s.kind = stream
 	}
@@ -70,13 +71,14 @@ func openSection(handle uintptr, off, n int64) (*section, error) {
 	return s, nil
 }
 
-func (s *section) close() { s.f.Close() }
+// Close closes what is ours; the HANDLE stays open.
+func (s *Section) Close() { s.f.Close() }
 
 // short tells whether n bytes are fewer than the file had when it was asked for.
-func (s *section) short(n int64) bool { return s.kind != stream && n < s.len }
+func (s *Section) short(n int64) bool { return s.kind != stream && n < s.len }
 
 // reader reads the section from its beginning; net/http hands an *io.LimitedReader over an *os.File to sendfile.
-func (s *section) reader() io.Reader {
+func (s *Section) reader() io.Reader {
 	switch {
 	case s.kind == pread:
 		return io.NewSectionReader(s.f, s.off, s.len)

@@ -1,9 +1,10 @@
-package extension
+package variables
 
 import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -11,42 +12,39 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/isapid/isapid/internal/isapi"
 )
 
 // addTLSVariables adds CERT_*, HTTPS* and CRYPT_*, which tell the true state of the connection, and Zeus's SSL_CLIENT_*.
-func addTLSVariables(m map[string]func(*request) string) {
-	m["HTTPS"] = func(q *request) string {
-		if q.r.TLS != nil {
-			return "on"
-		}
-		return "off"
-	}
-	client := func(f func(*x509.Certificate) string) func(*request) string {
-		return func(q *request) string {
-			if q.r.TLS == nil || len(q.r.TLS.PeerCertificates) == 0 {
+func addTLSVariables(m map[string]func(*Request) string) {
+	m["HTTPS"] = func(q *Request) string { return secure(q, "on", "off") }
+	client := func(f func(*x509.Certificate) string) func(*Request) string {
+		return func(q *Request) string {
+			if q.R.TLS == nil || len(q.R.TLS.PeerCertificates) == 0 {
 				return ""
 			}
-			return f(q.r.TLS.PeerCertificates[0])
+			return f(q.R.TLS.PeerCertificates[0])
 		}
 	}
-	server := func(f func(*x509.Certificate) string) func(*request) string {
-		return func(q *request) string {
-			if c := q.conn.ServerCertificate(); c != nil && q.r.TLS != nil {
+	server := func(f func(*x509.Certificate) string) func(*Request) string {
+		return func(q *Request) string {
+			if c := q.Client.ServerCertificate(); c != nil && q.R.TLS != nil {
 				return f(c)
 			}
 			return ""
 		}
 	}
-	state := func(f func(*tls.ConnectionState) string) func(*request) string {
-		return func(q *request) string {
-			if q.r.TLS == nil {
+	state := func(f func(*tls.ConnectionState) string) func(*Request) string {
+		return func(q *Request) string {
+			if q.R.TLS == nil {
 				return ""
 			}
-			return f(q.r.TLS)
+			return f(q.R.TLS)
 		}
 	}
-	m["CERT_COOKIE"] = client(func(c *x509.Certificate) string { return fmt.Sprintf("%x", fingerprint(c.Raw)) })
-	m["CERT_FLAGS"] = state(func(s *tls.ConnectionState) string { return strconv.Itoa(certFlags(s)) })
+	m["CERT_COOKIE"] = client(func(c *x509.Certificate) string { return fmt.Sprintf("%x", sha256.Sum256(c.Raw)) })
+	m["CERT_FLAGS"] = state(func(s *tls.ConnectionState) string { return strconv.Itoa(CertFlags(s)) })
 	m["CERT_ISSUER"] = client(func(c *x509.Certificate) string { return rdns(c.RawIssuer) })
 	m["CERT_SUBJECT"] = client(func(c *x509.Certificate) string { return rdns(c.RawSubject) })
 	m["CERT_SERIALNUMBER"] = client(func(c *x509.Certificate) string { return serial(c) })
@@ -66,8 +64,8 @@ func addTLSVariables(m map[string]func(*request) string) {
 	}
 }
 
-// certFlags: bit 0, there is a client certificate; bit 1, its issuer is not trusted.
-func certFlags(s *tls.ConnectionState) int {
+// CertFlags are CERT_FLAGS and dwCertificateFlags of a connection: bit 0, there is a client certificate; bit 1, its issuer is not trusted.
+func CertFlags(s *tls.ConnectionState) int {
 	switch {
 	case len(s.PeerCertificates) == 0:
 		return 0
@@ -98,7 +96,7 @@ func rdns(der []byte) string {
 }
 
 func rdnValue(v string) string {
-	v = printable(v)
+	v = isapi.Printable(v)
 	if v == "" || strings.ContainsAny(v, ",+=\"<>#;") || strings.TrimSpace(v) != v {
 		return `"` + strings.ReplaceAll(v, `"`, `""`) + `"`
 	}
