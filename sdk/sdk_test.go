@@ -101,10 +101,11 @@ func TestStepsAside(t *testing.T) {
 	const compiler = "x86_64-w64-mingw32-gcc"
 	need(t, compiler, false)
 	file := filepath.Join(t.TempDir(), "aside.c")
-	code := "#include <httpext.h>\n" +
+	code := "#include <httpext.h>\n#include <httpfilt.h>\n" +
 		"#ifndef _WINBASE_\n#error not the windows.h of Windows\n#endif\n" +
 		"#ifdef ISAPID_WIN_TYPES_H\n#error ours as well\n#endif\n" +
-		"EXTENSION_CONTROL_BLOCK block; int code = HSE_REQ_GET_FILE_DESCRIPTOR;\n"
+		"EXTENSION_CONTROL_BLOCK block; int code = HSE_REQ_GET_FILE_DESCRIPTOR;\n" +
+		"HTTP_FILTER_CONTEXT context; enum SF_REQ_TYPE request = SF_REQ_GET_FILE_DESCRIPTOR;\n"
 	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +119,7 @@ func TestExtract(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"c/httpext.h", "c/windows.h", "c/win/types.h", "c/alias/HttpExt.h", "cpp/isapi.hpp", "pascal/isapi.pas"} {
+	for _, name := range []string{"c/httpext.h", "c/windows.h", "c/win/types.h", "c/alias/HttpExt.h", "c/httpfilt.h", "c/alias/HttpFilt.h", "cpp/isapi.hpp", "pascal/isapi.pas"} {
 		got, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

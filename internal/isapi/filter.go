@@ -119,7 +119,7 @@ var sfReqNames = map[SFReq]string{
 	SFNormalizeURL:         "SF_REQ_NORMALIZE_URL",
 	SFDisableNotifications: "SF_REQ_DISABLE_NOTIFICATIONS",
 	SFGetCertInfoEx:        "HSE_REQ_GET_CERT_INFO_EX",
-	SFGetFileDescriptor:    "HSE_REQ_GET_FILE_DESCRIPTOR",
+	SFGetFileDescriptor:    "SF_REQ_GET_FILE_DESCRIPTOR",
 }
 
 // String is the SDK's name of the code, or its number.

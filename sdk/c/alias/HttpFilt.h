@@ -1,0 +1,2 @@
+/* For sources that spell the name this way. */
+#include "../httpfilt.h"
