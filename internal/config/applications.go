@@ -55,9 +55,9 @@ func (v value) application(a *Application) {
 		"directory": func(v value) { v.path(&a.Directory) },
 		"pool":      func(v value) { v.text(&a.Pool) },
 		"handlers":  func(v value) { v.handlers(&a.Handlers) },
-		"filters": func(v value) {
-			v.fail("filters are not in this release", "remove the key")
-		},
+		"filters":   func(v value) { v.paths("files", &a.Filters) },
+
+		"authentication": func(v value) { v.authentication(&a.Authentication) },
 	})
 	v.needsPath("an application", &a.Path)
 }

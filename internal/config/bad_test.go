@@ -19,7 +19,7 @@ type badFile struct {
 var badFiles = []badFile{
 	{"unknown key", "site: []\n", []string{`isapid.yaml:1:1: unknown key "site" in the configuration; did you mean "sites"?`}},
 	{"unknown key in pool", "pools:\n  p:\n    treads: 1\n", []string{`isapid.yaml:3:5: unknown key "treads" in pool; did you mean "threads"?`}},
-	{"unknown key, nothing near", "xyzzyplugh: 1\n", []string{`isapid.yaml:1:1: unknown key "xyzzyplugh" in the configuration; known keys: control, images, limits, log, pools, sites`}},
+	{"unknown key, nothing near", "xyzzyplugh: 1\n", []string{`isapid.yaml:1:1: unknown key "xyzzyplugh" in the configuration; known keys: control, filters, images, limits, log, pools, sites`}},
 	{"not a mapping", "- a\n", []string{`isapid.yaml:1:1: the configuration must be a mapping, not a list; write it as lines of "key: value"`}},
 	{"scalar", "hello\n", []string{`isapid.yaml:1:1: the configuration must be a mapping, not "hello"; write it as lines of "key: value"`}},
 	{"syntax", "sites: [\n", []string{`isapid.yaml:1:8: not valid YAML: sequence end token ']' not found`}},
@@ -52,7 +52,28 @@ var badFiles = []badFile{
 	{"size overflow", "limits: {body: 999999999999999GiB}\n", []string{`isapid.yaml:1:16: "body" is 999999999999999GiB; allowed: 0 to 1048576GiB`}},
 	{"level", "log: {level: loud}\n", []string{`isapid.yaml:1:14: "level" is "loud"; allowed: debug, info, warn, error`}},
 	{"mode", "pools: {p: {mode: inprocess}}\n", []string{`isapid.yaml:1:19: "mode" is "inprocess"; allowed: isolated, in-process`}},
-	{"filters", oneSite + "    applications: [{path: /, filters: [a.so]}]\n", []string{`isapid.yaml:4:39: filters are not in this release; remove the key`}},
+	{"filters", oneSite + "    filters: a.so\n", []string{`isapid.yaml:4:14: "filters" must be a list of files, not "a.so"; write each item on a line of its own after "- "`}},
+	{"filter missing", oneSite + "    applications: [{path: /, filters: [b.so]}]\n", []string{`isapid.yaml:4:40: filter "b.so" cannot be used: no such file or directory; create the file or correct the path`}},
+	{"filter is a folder", oneSite + "    filters: [other]\n", []string{`isapid.yaml:4:15: filter "other" is not a file`}},
+	{"filter of nothing", "filters: ['']\n", []string{`isapid.yaml:1:11: "filters" is empty or holds a NUL; write a value or remove the key`}},
+	{"filter twice", "filters: [a.so, ./a.so]\n", []string{`isapid.yaml:1:17: filter "a.so" appears twice; remove one: a filter sees each event once`}},
+	{"filter of all sites and a site", oneSite + "    filters: [a.so]\nfilters: [a.so]\n", []string{`isapid.yaml:4:15: filter "a.so" is already one of all sites; remove it here: it runs anyway`}},
+	{"filter of a site and an application", oneSite + "    filters: [a.so]\n    applications: [{path: /, filters: [a.so]}]\n", []string{`isapid.yaml:5:40: filter "a.so" is already one of the whole site; remove it here: it runs anyway`}},
+	{"filters of a pool that isolates", oneSite + "    applications: [{path: /, pool: p, filters: [a.so]}]\npools: {p: {mode: in-process, on_fault: isolate}}\n", []string{
+		`isapid.yaml:4:36: application "/" has filters, and its pool "p" has "on_fault: isolate"; filters cannot move to workers with their requests: write "mode: isolated" in the pool, or another "on_fault"`,
+	}},
+	{"filters of all sites in a pool that isolates", "filters: [a.so]\n" + oneSite + "pools: {default: {mode: in-process, on_fault: isolate}}\n", []string{
+		`isapid.yaml:1:11: application "/" has filters, and its pool "default" has "on_fault: isolate"; filters cannot move to workers with their requests: write "mode: isolated" in the pool, or another "on_fault"`,
+	}},
+	{"nobody comes in", oneSite + "    applications: [{path: /, authentication: {anonymous: false}}]\n", []string{`isapid.yaml:4:58: nobody may come in: "anonymous" is false, and there is no other way; add a line like "basic: {realm: shop, users: ./shop.users}"`}},
+	{"authentication key", oneSite + "    applications: [{path: /, authentication: {baisc: {}}}]\n", []string{`isapid.yaml:4:47: unknown key "baisc" in authentication; did you mean "basic"?`}},
+	{"basic without anything", oneSite + "    applications: [{path: /, authentication: {basic: {}}}]\n", []string{
+		`isapid.yaml:4:54: "basic" has no realm; add a line like "realm: shop": clients show it when they ask for the password`,
+		`isapid.yaml:4:54: "basic" has no users, and there is no filter to say who may come in; add a line like "users: ./shop.users"; "isapid passwd" makes such a file`,
+	}},
+	{"password file missing", oneSite + "    applications: [{path: /, authentication: {basic: {realm: a, users: b}}}]\n", []string{`isapid.yaml:4:72: password file "b" cannot be used: no such file or directory; create the file or correct the path`}},
+	{"password file is a folder", oneSite + "    applications: [{path: /, authentication: {basic: {realm: a, users: other}}}]\n", []string{`isapid.yaml:4:72: password file "other" is not a file`}},
+	{"realm", oneSite + "    applications: [{path: /, authentication: {basic: {realm: 'a\"b', users: a.so}}}]\n", []string{`isapid.yaml:4:62: "realm" holds a character that cannot stand there; use letters, digits and signs of ASCII, without quotes and backslashes`}},
 	{"on_fault", "pools: {p: {on_fault: die}}\n", []string{`isapid.yaml:1:23: "on_fault" is "die"; allowed: keep, refuse, isolate`}},
 	{"no name, no root", "sites:\n  - static: true\n", []string{
 		`isapid.yaml:2:5: a site has no name; add a line like "name: shop"`,

@@ -11,6 +11,7 @@ import (
 func (d *decoder) check(c *Config) {
 	names := map[string]bool{}
 	ids := map[int]string{}
+	d.filterFiles(c.Filters, nil, "")
 	for i := range c.Sites {
 		s := &c.Sites[i]
 		if s.Name != "" && names[s.Name] {
@@ -24,6 +25,8 @@ func (d *decoder) check(c *Config) {
 		d.checkDirectories(s)
 		d.checkPaths(s)
 		d.checkPools(c, s)
+		d.checkFilters(c, s)
+		d.checkUsers(c, s)
 		d.checkCertificate(s)
 	}
 	d.checkBindings(c)

@@ -16,6 +16,7 @@ type Config struct {
 	File    string           // absolute path of the file; never served to a client
 	Sites   []Site           // in file order
 	Pools   map[string]*Pool // by name; [DefaultPoolName] always exists
+	Filters []string         // images of the filters of all sites, in the order of the file
 	Images  Images           // for sites that have none of their own
 	Limits  Limits           // what a site starts from
 	Log     Log
@@ -36,6 +37,7 @@ type Site struct {
 	VirtualDirectories []VirtualDirectory
 	Applications       []Application // one of them has the path "/"
 	Static             bool          // files that no handler claims are served
+	Filters            []string      // images of the filters of the site, besides those of all sites
 	Images             Images
 	Limits             Limits
 }
@@ -72,6 +74,21 @@ type Application struct {
 	Directory string    // "": where Path lies in the site's directories
 	Pool      string    // name in Config.Pools
 	Handlers  []Handler // first match wins
+	Filters   []string  // images of its filters, besides those of its site and of all sites
+
+	Authentication Authentication
+}
+
+// Authentication says who may come into an application. The zero value is everybody.
+type Authentication struct {
+	Required bool   // nobody without credentials (anonymous: false); with Basic only
+	Basic    *Basic // names and passwords are asked for and checked; nil: they are not
+}
+
+// Basic is authentication by name and password, which the client sends with each request (RFC 7617).
+type Basic struct {
+	Realm string // what they are for, as the client shows it: printable ASCII without quotes and backslashes
+	Users string // the password file; "": who may come in is what the filters of the application say
 }
 
 // Handler says what answers the URLs that match Path. Exactly one of ISAPI, Extension and Static is set.

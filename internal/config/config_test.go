@@ -45,6 +45,7 @@ func TestExampleHoldsTheDefaults(t *testing.T) {
 	site.VirtualDirectories = []VirtualDirectory{}
 	site.Applications[0].Handlers = []Handler{}
 	site.Images.Allow = []string{}
+	site.Filters, site.Applications[0].Filters, want.Filters = []string{}, []string{}, []string{}
 	want.Images.Allow = []string{}
 	want.Sites = []Site{site}
 	for name, mode := range map[string]PoolMode{DefaultPoolName: ModeIsolated, "fast": ModeInProcess} {
@@ -62,13 +63,13 @@ func TestExampleHoldsTheDefaults(t *testing.T) {
 // The keys that the example shows in comments are read too, so that a renamed key cannot stay behind there.
 func TestExampleComments(t *testing.T) {
 	dir := folder(t)
-	for _, f := range []string{"shop.pem", "shop.key", "asp.so", "orders.so", "shop"} {
+	for _, f := range []string{"shop.pem", "shop.key", "asp.so", "orders.so", "shop", "shop.users"} {
 		if err := os.WriteFile(filepath.Join(dir, f), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	text := Example
-	for _, key := range []string{"certificate", "key", "- path", "  isapi", "  extension", "  methods", "  must_exist", "  path_info", "  static", "file", "access_file", "images", "limits",
+	for _, key := range []string{"certificate", "key", "- path", "  isapi", "  extension", "  methods", "  must_exist", "  path_info", "  static", "basic", "file", "access_file", "images", "limits",
 		"idle_timeout", "user", "group", "rlimits", "sandbox", "socket", "verify", "canary_time"} {
 		if !strings.Contains(text, "# "+key+":") {
 			t.Errorf("the example has no comment for %q", key)
@@ -82,6 +83,9 @@ func TestExampleComments(t *testing.T) {
 	c := parse(t, dir, text)
 	if n := len(c.Sites[0].Applications[0].Handlers); n != 4 {
 		t.Errorf("handlers: got %d, want 4", n)
+	}
+	if b := c.Sites[0].Applications[0].Authentication.Basic; b == nil || *b != (Basic{"shop", filepath.Join(dir, "shop.users")}) {
+		t.Errorf("authentication of the example: got %+v", b)
 	}
 	if p := c.Pools[DefaultPoolName]; p.Directory == "" || p.User == "" || p.Group == "" || p.RLimits == (RLimits{}) || p.Sandbox == nil || p.Update.Verify == nil {
 		t.Errorf("pool of the example: got %+v", p)
@@ -111,12 +115,16 @@ sites:
           - {path: "*.asp", extension: a.so, methods: [GET, POST], must_exist: true, path_info: true}
           - {path: /orders/*, extension: a.so}
           - {path: "*", static: true}
+        filters: [./a.so]
+        authentication: {anonymous: false, basic: {realm: "Shop: staff", users: 404.html}}
+    filters: [b.so, cert.pem]
     images: {allow: [other]}
     limits: {body: 8MiB, url: 100}
   - name: two
     id: 7
     root: other
     static: false
+filters: [key.pem]
 limits: {query: 10, header_timeout: 0s}
 images: {allow: [wwwroot]}
 pools:
@@ -161,6 +169,9 @@ control: {socket: run/control.sock}
 
 func TestEverything(t *testing.T) {
 	dir := folder(t)
+	if err := os.WriteFile(filepath.Join(dir, "b.run"), nil, 0o600); err != nil { // in place of b.so
+		t.Fatal(err)
+	}
 	c := parse(t, dir, everything)
 	in := func(name string) string { return filepath.Join(dir, name) }
 	limits := DefaultLimits()
@@ -187,8 +198,9 @@ func TestEverything(t *testing.T) {
 			{Path: "*.asp", Extension: in("a.so"), Methods: []string{"GET", "POST"}, MustExist: true, PathInfo: true},
 			{Path: "/orders/*", Extension: in("a.so")},
 			{Path: "*", Static: true},
-		}},
+		}, Filters: []string{in("a.so")}, Authentication: Authentication{Required: true, Basic: &Basic{"Shop: staff", in("404.html")}}},
 	}
+	one.Filters = []string{in("b.so"), in("cert.pem")}
 	one.Images.Allow = []string{in("other")}
 	one.Limits = limits
 	one.Limits.Body, one.Limits.URL = 8<<20, 100
@@ -229,6 +241,7 @@ func TestEverything(t *testing.T) {
 		File:    in("isapid.yaml"),
 		Sites:   []Site{one, two},
 		Pools:   map[string]*Pool{"default": DefaultPool(), "fast": fast, "strong": strong, "wary": wary},
+		Filters: []string{in("key.pem")},
 		Images:  Images{[]string{in("wwwroot")}},
 		Limits:  limits,
 		Log:     Log{File: in("a.log"), Level: "debug"},

@@ -27,50 +27,52 @@ var (
 	docHeading = regexp.MustCompile("^##+ `(.+)`$")
 	docRow     = regexp.MustCompile("^\\| `([a-z_]+)` \\|[^|]+\\| ([^|]+) \\|[^|]*\\|[^|]+\\|$")
 	docValue   = regexp.MustCompile("^`([^`]+)`$")
-	docLater   = regexp.MustCompile("`([a-z_.<>\\[\\]]+)`[,.]")
 )
 
-// readDocumentation answers the rows of all tables of keys, and the keys that are to come.
-func readDocumentation(t *testing.T) (rows map[string]documented, later []string) {
+// topLevel is the heading of the table of keys that are not in another one.
+const topLevel = "## At the top level"
+
+// readDocumentation answers the rows of all tables of keys.
+func readDocumentation(t *testing.T) (rows map[string]documented) {
 	t.Helper()
 	data, err := os.ReadFile(documentation)
 	if err != nil {
 		t.Fatal(err)
 	}
 	rows = map[string]documented{}
-	heading, isLater := "", false
+	prefix, isTable := "", false
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "##") {
-			heading, isLater = "", line == "## Keys of later releases"
+			prefix, isTable = "", line == topLevel
 			if m := docHeading.FindStringSubmatch(line); m != nil {
-				heading = m[1]
+				prefix, isTable = m[1]+".", true
 			}
 		}
-		if m := docRow.FindStringSubmatch(line); m != nil && heading != "" {
+		if m := docRow.FindStringSubmatch(line); m != nil && isTable {
 			row := documented{words: m[2]}
 			if v := docValue.FindStringSubmatch(m[2]); v != nil {
 				row = documented{value: v[1]}
 			}
-			rows[heading+"."+m[1]] = row
-		}
-		if isLater {
-			for _, m := range docLater.FindAllStringSubmatch(line, -1) {
-				later = append(later, m[1])
-			}
+			rows[prefix+m[1]] = row
 		}
 	}
-	return rows, later
+	return rows
 }
 
 func TestDocumentedKeys(t *testing.T) {
-	rows, later := readDocumentation(t)
-	known, refused := knownKeys(t, folder(t), "")
-	if len(known) < 90 || len(refused) == 0 {
-		t.Fatalf("found only %d keys in the code, and %d to come: %q %q", len(known), len(refused), known, refused)
+	rows := readDocumentation(t)
+	known := knownKeys(t, folder(t), "")
+	if len(known) < 90 {
+		t.Fatalf("found only %d keys in the code: %q", len(known), known)
 	}
 	compareLists(t, "key", known, slices.Collect(maps.Keys(rows)))
-	compareLists(t, "key of a later release", refused, later)
+}
+
+// inTwo takes the key off a full name; what is left is "" at the top level.
+func inTwo(name string) (path, key string) {
+	i := strings.LastIndexByte(name, '.')
+	return name[:max(i, 0)], name[i+1:]
 }
 
 func compareLists(t *testing.T, what string, code, doc []string) {
@@ -94,10 +96,9 @@ const extensionOfHandler = "sites[].applications[].handlers[].extension"
 // said to be needed, which must be an error.
 func TestDocumentedDefaults(t *testing.T) {
 	dir := folder(t)
-	rows, _ := readDocumentation(t)
+	rows := readDocumentation(t)
 	for name, row := range rows {
-		i := strings.LastIndexByte(name, '.')
-		path, key := name[:i], name[i+1:]
+		path, key := inTwo(name)
 		root := baseFor(name)
 		place := object(t, root, path)
 		delete(place, key)
@@ -140,7 +141,7 @@ func asText(t *testing.T, c *Config) string {
 
 // TestExampleIsDocumented: what the example shows a default for has that default in the documentation too.
 func TestExampleIsDocumented(t *testing.T) {
-	rows, _ := readDocumentation(t)
+	rows := readDocumentation(t)
 	var example map[string]any
 	if err := yaml.Unmarshal([]byte(Example), &example); err != nil {
 		t.Fatal(err)
@@ -150,12 +151,12 @@ func TestExampleIsDocumented(t *testing.T) {
 	pools["default"] = pools["fast"]
 	seen := 0
 	for name, row := range rows {
-		i := strings.LastIndexByte(name, '.')
-		place, ok := lookup(example, name[:i])
+		path, key := inTwo(name)
+		place, ok := lookup(example, path)
 		if !ok {
 			continue
 		}
-		if _, shown := place[name[i+1:]]; !shown {
+		if _, shown := place[key]; !shown {
 			continue
 		}
 		seen++

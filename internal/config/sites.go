@@ -21,6 +21,7 @@ func (v value) site(s *Site) {
 		"virtual_directories": func(v value) { v.directories(&s.VirtualDirectories) },
 		"applications":        func(v value) { apps = &v },
 		"static":              func(v value) { v.flag(&s.Static) },
+		"filters":             func(v value) { v.paths("files", &s.Filters) },
 		"images":              func(v value) { v.siteImages(&s.Images) },
 		"limits":              func(v value) { v.siteLimits(&s.Limits) },
 	})

@@ -18,6 +18,7 @@ func (d *decoder) config(root ast.Node, c *Config) {
 	value{d, "", root}.object("the configuration", fields{
 		"sites":   func(v value) { sites = v },
 		"pools":   func(v value) { v.pools(c) },
+		"filters": func(v value) { v.paths("files", &c.Filters) },
 		"images":  func(v value) { v.images(&c.Images) },
 		"limits":  func(v value) { v.limits(&c.Limits) },
 		"log":     func(v value) { v.log(&c.Log) },
