@@ -35,6 +35,7 @@ var layers = map[string][]string{
 	"wire":      {"executor"},                                                                                                                   // the protocol between them
 	"inprocess": {"executor", "extension", "tally"},                                                                                             // an image in this process that can be replaced
 	"extension": {"conn", "executor", "filter", "image", "isapi", "native", "reply", "variables"},                                               // one request through one loaded image
+	"filter":    {"conn", "executor", "isapi", "native", "reply", "variables"},                                                                  // a request through the filters
 	"reply":     {"conn", "executor", "isapi"},                                                                                                  // what an image sends, made one response
 	"variables": {"executor", "isapi", "native"},                                                                                                // what it may ask of a request
 	"native":    {"isapi"},                                                                                                                      // the only crossing into C

@@ -1,0 +1,188 @@
+package filter
+
+import (
+	"sync"
+
+	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/native"
+)
+
+// memoryLimit is how much AllocMem gives a filter for one connection, in bytes.
+const memoryLimit = 64 << 20
+
+// Connection is one client connection as filters see it: for each of them one pFilterContext and the memory it allocated, from its
+// first event on the connection to END_OF_NET_SESSION. A stream of HTTP/2 counts as a connection.
+type Connection struct {
+	secure bool
+
+	mu       sync.Mutex // guards all below
+	idle     sync.Cond  // inside is 0
+	inside   int        // requests that run; one, unless one makes another
+	ended    bool
+	sessions []*session
+	logon    logon
+}
+
+// NewConnection begins one. The caller must call End.
+func NewConnection(secure bool) *Connection {
+	c := &Connection{secure: secure}
+	c.idle.L = &c.mu
+	return c
+}
+
+// End waits for a request that runs, tells each filter that had an event on the connection that it is over, and frees its memory.
+// It may be called again.
+func (c *Connection) End() {
+	c.mu.Lock()
+	c.ended = true
+	for c.inside > 0 {
+		c.idle.Wait()
+	}
+	sessions := c.sessions
+	c.sessions = nil
+	c.mu.Unlock()
+	for _, s := range sessions {
+		s.end()
+		s.f.mu.Lock()
+		delete(s.f.sessions, s) // only now: Filter.Close waits for those it finds
+		s.f.mu.Unlock()
+	}
+}
+
+// enter lets a request begin; false when the connection has ended.
+func (c *Connection) enter() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return false
+	}
+	c.inside++
+	return true
+}
+
+func (c *Connection) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inside--; c.inside == 0 && c.ended {
+		c.idle.Broadcast()
+	}
+}
+
+// session is what f has for the connection.
+func (c *Connection) session(f *Filter) *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.sessions {
+		if s.f == f {
+			return s
+		}
+	}
+	s := &session{f: f, c: c}
+	s.mem.Limit = memoryLimit
+	s.idle.L = &s.mu
+	s.pfc = native.NewFilterContext(s)
+	if c.secure {
+		s.pfc.Struct().IsSecurePort = 1
+	}
+	s.blank = *s.pfc.Struct()
+	c.sessions = append(c.sessions, s)
+	f.mu.Lock()
+	if f.sessions != nil { // it is not closed
+		f.sessions[s] = struct{}{}
+	}
+	f.mu.Unlock()
+	return s
+}
+
+// forget drops the session of a filter that was closed.
+func (c *Connection) forget(gone *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, s := range c.sessions {
+		if s == gone {
+			c.sessions = append(c.sessions[:i:i], c.sessions[i+1:]...)
+			return
+		}
+	}
+}
+
+// session is one filter on one connection: its HTTP_FILTER_CONTEXT, and the Go side of its callbacks.
+type session struct {
+	f     *Filter
+	c     *Connection
+	pfc   *native.FilterContext
+	blank isapi.FilterContext // what pfc holds at first
+	mem   native.Memory       // of AllocMem
+	round uint64              // of the connection's logon in which it was asked
+
+	mu      sync.Mutex // guards all below
+	idle    sync.Cond  // inside is 0
+	run     *run       // the request that is under way, or nil
+	now     uint32     // the notification the filter is in; 0 for none
+	inside  int        // callbacks that use run
+	touched bool       // it had an event
+
+	ending sync.Once
+}
+
+// join makes run the request of the session's callbacks, and answers the one that was.
+func (s *session) join(q *run) (before *run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, s.run = s.run, q
+	return before
+}
+
+// part ends that: once it returns no callback uses the request any more.
+func (s *session) part(before *run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.run = nil
+	for s.inside > 0 {
+		s.idle.Wait()
+	}
+	s.run = before
+}
+
+// end is the end of the connection for the filter, once; whoever calls it meanwhile waits for it. A filter that asked for nothing but
+// this end is told of it too.
+func (s *session) end() {
+	s.ending.Do(func() {
+		s.mu.Lock()
+		tell := s.touched || s.f.events == isapi.NotifyEndOfNetSession
+		s.mu.Unlock()
+		if tell && s.f.Wants(isapi.NotifyEndOfNetSession, s.c.secure) {
+			s.proc(isapi.NotifyEndOfNetSession, 0)
+		}
+		s.pfc.Release()
+		s.mem.Free()
+	})
+}
+
+// proc calls HttpFilterProc for one notification. errno is what it left; err is a contained fault, which was told of.
+func (s *session) proc(event uint32, pv uintptr) (status uint32, errno isapi.Error, err error) {
+	s.mu.Lock()
+	before := s.now
+	s.now, s.touched = event, true
+	s.mu.Unlock()
+	kept := s.pfc.Struct().FilterContext
+	*s.pfc.Struct() = s.blank // whatever the filter wrote where it must not
+	s.pfc.Struct().FilterContext = kept
+	if s.f.conf.On == nil {
+		status, errno, err = native.HTTPFilterProc(s.f.conf.Proc, s.pfc, event, pv)
+	} else {
+		status, errno, err = s.procOn(event, pv)
+	}
+	s.mu.Lock()
+	s.now = before
+	s.mu.Unlock()
+	if err != nil {
+		err = s.f.fault("HttpFilterProc, "+isapi.Notification(event).String(), err)
+	}
+	return status, errno, err
+}
+
+func (s *session) procOn(event uint32, pv uintptr) (status uint32, errno isapi.Error, err error) {
+	s.f.conf.On(func() { status, errno, err = native.HTTPFilterProc(s.f.conf.Proc, s.pfc, event, pv) })
+	return status, errno, err
+}
