@@ -51,7 +51,7 @@ var supported = map[isapi.Code]func(*request, call) isapi.Error{
 	isapi.AbortiveClose:         (*request).abortiveClose,
 	isapi.CloseConnection:       func(q *request, _ call) isapi.Error { return q.closeConnection() },
 	isapi.GetFileDescriptor:     (*request).fileDescriptor,
-	isapi.GetCertInfoEx:         (*request).certInfo,
+	isapi.GetCertInfoEx:         func(q *request, c call) isapi.Error { return q.vars.CertInfo(c.buf) },
 	isapi.IsInProcess:           (*request).isInProcess,
 	isapi.ReportUnhealthy:       (*request).reportUnhealthy,
 	isapi.SetFlushFlag:          func(q *request, c call) isapi.Error { q.resp.SetFlush(uint32(c.buf) != 0); return isapi.OK },

@@ -6,7 +6,6 @@ import (
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/reply"
-	"github.com/isapid/isapid/internal/variables"
 )
 
 func boolDword(b bool) uint32 {
@@ -63,26 +62,6 @@ func (q *request) fileDescriptor(c call) isapi.Error {
 		return isapi.InvalidHandle
 	}
 	native.Write(c.buf, uint32(fd))
-	return isapi.OK
-}
-
-// certInfo is HSE_REQ_GET_CERT_INFO_EX: the client's certificate in DER. size is ignored: some pass a value there.
-func (q *request) certInfo(c call) isapi.Error {
-	info := native.Read[isapi.CertContextEx](c.buf)
-	info.EncodedSize, info.EncodingType, info.CertificateFlags = 0, 0, 0
-	if q.r.TLS == nil || len(q.r.TLS.PeerCertificates) == 0 {
-		native.Write(c.buf, info)
-		return isapi.OK
-	}
-	der := q.r.TLS.PeerCertificates[0].Raw
-	info.EncodedSize, info.EncodingType = uint32(len(der)), 1 // X509_ASN_ENCODING
-	info.CertificateFlags = uint32(variables.CertFlags(q.r.TLS))
-	if info.Encoded == 0 || info.Allocated < uint32(len(der)) {
-		native.Write(c.buf, info)
-		return isapi.InsufficientBuffer
-	}
-	copy(native.Bytes(info.Encoded, len(der)), der)
-	native.Write(c.buf, info)
 	return isapi.OK
 }
 

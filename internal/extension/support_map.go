@@ -2,7 +2,6 @@ package extension
 
 import (
 	"net/url"
-	"path"
 	"strings"
 	"unicode/utf16"
 
@@ -91,33 +90,10 @@ func (q *request) mapUnicodeURLEx(c call) isapi.Error {
 	return isapi.OK
 }
 
-// normalizeURL is HSE_REQ_NORMALIZE_URL, in place: decode, turn back slashes, remove dot segments. The result is never
-// longer than what was there.
+// normalizeURL is HSE_REQ_NORMALIZE_URL, in place.
 func (q *request) normalizeURL(c call) isapi.Error {
-	raw := native.String(c.buf, maxURL)
-	p, query, hasQuery := strings.Cut(raw, "?")
-	host := ""
-	if i := strings.Index(p, "://"); i > 0 && !strings.Contains(p[:i], "/") {
-		n := i + 3 + strings.IndexByte(p[i+3:]+"/", '/')
-		host, p = p[:n], p[n:]
-	}
-	out, err := url.PathUnescape(p)
-	if err != nil || strings.ContainsRune(out, 0) {
-		return isapi.InvalidParameter
-	}
-	out = strings.ReplaceAll(out, `\`, "/")
-	clean := path.Clean("/" + out)
-	if strings.HasSuffix(out, "/") && clean != "/" {
-		clean += "/"
-	}
-	if !strings.HasPrefix(out, "/") {
-		clean = clean[1:]
-	}
-	clean = host + clean
-	if hasQuery {
-		clean += "?" + query
-	}
-	if len(clean) > len(raw) {
+	clean, ok := isapi.Normalize(native.String(c.buf, maxURL))
+	if !ok {
 		return isapi.InvalidParameter
 	}
 	b := native.Bytes(c.buf, len(clean)+1)

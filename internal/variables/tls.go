@@ -44,7 +44,7 @@ func addTLSVariables(m map[string]func(*Request) string) {
 		}
 	}
 	m["CERT_COOKIE"] = client(func(c *x509.Certificate) string { return fmt.Sprintf("%x", sha256.Sum256(c.Raw)) })
-	m["CERT_FLAGS"] = state(func(s *tls.ConnectionState) string { return strconv.Itoa(CertFlags(s)) })
+	m["CERT_FLAGS"] = state(func(s *tls.ConnectionState) string { return strconv.Itoa(certFlags(s)) })
 	m["CERT_ISSUER"] = client(func(c *x509.Certificate) string { return rdns(c.RawIssuer) })
 	m["CERT_SUBJECT"] = client(func(c *x509.Certificate) string { return rdns(c.RawSubject) })
 	m["CERT_SERIALNUMBER"] = client(func(c *x509.Certificate) string { return serial(c) })
@@ -64,8 +64,8 @@ func addTLSVariables(m map[string]func(*Request) string) {
 	}
 }
 
-// CertFlags are CERT_FLAGS and dwCertificateFlags of a connection: bit 0, there is a client certificate; bit 1, its issuer is not trusted.
-func CertFlags(s *tls.ConnectionState) int {
+// certFlags are CERT_FLAGS and dwCertificateFlags of a connection: bit 0, there is a client certificate; bit 1, its issuer is not trusted.
+func certFlags(s *tls.ConnectionState) int {
 	switch {
 	case len(s.PeerCertificates) == 0:
 		return 0
