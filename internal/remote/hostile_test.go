@@ -117,7 +117,7 @@ func playVillain(part string, seed uint64) {
 		kind, id, payload := v.reading()
 		switch kind {
 		case control:
-			v.send(framed(answer, 0, id, []byte("a villain")...))
+			v.send(framed(answer, 0, id, []byte(`{"description":"a villain"}`)...))
 		case request:
 			go crimes[part](v, id, payload)
 		case cancel:
@@ -130,7 +130,7 @@ func headOf(id uint64, status uint64) []byte {
 	return framed(head, 0, id, append(binary.AppendUvarint(nil, status), 0, 0)...)
 }
 
-func endOf(id uint64) []byte { return framed(finish, 0, id, 200, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0) }
+func endOf(id uint64) []byte { return framed(finish, 0, id, 200, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) }
 
 func page(id uint64, text string) [][]byte {
 	return [][]byte{headOf(id, 200), framed(data, 0, id, []byte(text)...), endOf(id)}
@@ -138,10 +138,10 @@ func page(id uint64, text string) [][]byte {
 
 func uint32s(n uint32) []byte { return binary.LittleEndian.AppendUint32(nil, n) }
 
-// childOf is a request for an error page. Its 36 bytes of zeros are empty texts and headers, and lengths of 0.
+// childOf is a request for an error page. Its zeros are empty texts and headers, and lengths of 0.
 func childOf(id, parent uint64) []byte {
 	p := append(binary.AppendUvarint([]byte{2, 0}, parent), 0, 144, 3, 0, 0, 0) // sub-status, timed, host
-	return framed(request, 0, id, append(p, make([]byte, 5+11+2+3+1+1+1+1+1+1+1+1+1)...)...)
+	return framed(request, 0, id, append(p, make([]byte, 6+11+2+3+1+1+1+1+1+1+1+1+1)...)...)
 }
 
 // withDescriptors sends a frame with n descriptors.

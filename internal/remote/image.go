@@ -19,7 +19,7 @@ type Image struct {
 	id   uint64
 	path string
 	opt  executor.Options
-	desc string
+	said wire.Loaded
 
 	loading chan struct{} // closed when the worker has loaded it, or not
 	loaded  bool          // set before that
@@ -73,7 +73,11 @@ func (w *Worker) Load(ctx context.Context, path string, o executor.Options) (*Im
 		}
 		return nil, err
 	}
-	i.desc, i.loaded = string(answer), true
+	if err := json.Unmarshal(answer, &i.said); err != nil {
+		w.link.Close(&wire.ProtocolError{What: "what an image says of itself: " + err.Error()})
+		return nil, fmt.Errorf("load extension %q: %w", path, err)
+	}
+	i.loaded = true
 	return i, nil
 }
 
@@ -108,7 +112,7 @@ func (w *Worker) diedOf(err error) *Obituary {
 }
 
 // Description is what the extension gave in GetExtensionVersion.
-func (i *Image) Description() string { return i.desc }
+func (i *Image) Description() string { return i.said.Description }
 
 // Path is where it was loaded from.
 func (i *Image) Path() string { return i.path }

@@ -75,9 +75,8 @@ func (m maker) tls() *TLS {
 
 func (m maker) request() *Request {
 	q := &Request{
-		For: m.IntN(ForError + 1), Image: m.Uint64(), Parent: m.Uint64(), Skip: m.bool(), Status: m.IntN(maxStatus), Sub: m.IntN(100),
-		Timed: m.bool(), HasHost: m.bool(),
-		Target: executor.Target{ScriptName: m.text(), PathInfo: m.text(), PathTranslated: m.text(), ScriptTranslated: m.text()},
+		For: m.IntN(purposes), Image: m.Uint64(), Parent: m.Uint64(), Skip: m.bool(), Status: m.IntN(maxStatus), Sub: m.IntN(100),
+		Timed: m.bool(), HasHost: m.bool(), Target: m.target(),
 		HTTP: Message{
 			Method: m.text(), URI: m.text(), Proto: m.text(), Major: m.IntN(10), Minor: m.IntN(10), Scheme: m.text(), URLHost: m.text(),
 			Path: m.text(), RawPath: m.text(), RawQuery: m.text(), ForceQuery: m.bool(), Host: m.text(), Remote: m.text(),
@@ -86,10 +85,11 @@ func (m maker) request() *Request {
 		},
 	}
 	q.Target.Timed = q.Timed
-	if m.bool() {
-		q.Target.App = &executor.App{
-			SiteID: m.IntN(1000), SiteName: m.text(), DocumentRoot: m.text(), Path: m.text(), PhysicalPath: m.text(), Pool: m.text(),
-		}
+	switch q.For {
+	case ForImage:
+		q.Filtered = m.filtered(&q.Target)
+	case ForAnswer:
+		q.Changes = m.changes()
 	}
 	return q
 }
@@ -102,6 +102,7 @@ func (m maker) result() Result {
 	if m.bool() {
 		r.Fault = errors.New(m.text())
 	}
+	r.Log = m.log()
 	return r
 }
 
@@ -189,7 +190,7 @@ func TestDecodeErrors(t *testing.T) {
 		p    []byte
 		into func([]byte) error
 	}{
-		"purpose":        {request(func(q *Request) { q.For = ForError + 1 }), requestError},
+		"purpose":        {request(func(q *Request) { q.For = purposes }), requestError},
 		"status":         {request(func(q *Request) { q.Status = 1000 }), requestError},
 		"length":         {request(func(q *Request) { q.HTTP.Length = -2 }), requestError},
 		"version":        {request(func(q *Request) { q.HTTP.Major = 10 }), requestError},

@@ -34,7 +34,7 @@ type WorkerHello struct {
 
 // Questions of the front that concern no request. The payload is an [Image] in JSON.
 const (
-	AskLoad   = "load"   // answer: the description; "no": why. The file of Options.Version is removed when this is answered
+	AskLoad   = "load"   // answer: Loaded in JSON; "no": why. The file of Options.Version is removed when this is answered
 	AskUnload = "unload" // answered when the image is unloaded, however long its requests take
 	AskPing   = "ping"   // answered by a thread of the image
 	AskStop   = "stop"
@@ -47,6 +47,31 @@ const (
 	NoteFaulted   = "faulted"   // a notice: a contained fault
 	NoteUnhealthy = "unhealthy" // a notice: HSE_REQ_REPORT_UNHEALTHY
 )
+
+// NoteEnded is a note of a front: the connection with this number, of [Filtered], has ended.
+const NoteEnded = "ended"
+
+// EncodeEnded is the payload of [NoteEnded].
+func EncodeEnded(connection uint64) []byte { return appendUint(nil, connection) }
+
+// DecodeEnded is its other end.
+func DecodeEnded(p []byte) (connection uint64, err error) {
+	d := decoder{b: p}
+	connection = d.uint()
+	return connection, d.end("end of a connection")
+}
+
+// Loaded is what an image says of itself.
+type Loaded struct {
+	Description string      `json:"description,omitempty"` // in HSE_VERSION_INFO
+	Filter      *FilterSaid `json:"filter,omitempty"`      // nil: it was not asked for its filter half
+}
+
+// FilterSaid is what a filter says in HTTP_FILTER_VERSION.
+type FilterSaid struct {
+	Description string `json:"description,omitempty"`
+	Flags       uint32 `json:"flags"`
+}
 
 // Image is what a front asks a worker to load, unload or ping.
 type Image struct {
@@ -69,11 +94,12 @@ type Options struct {
 	OnFault   executor.FaultPolicy
 	Staging   string
 	Version   executor.Version
+	Filter    bool
 }
 
 // OptionsOf takes what can travel.
 func OptionsOf(o executor.Options) Options {
-	return Options{o.Name, o.Threads, o.Stack, o.Queue, o.QueueWait, o.ReadAhead, o.Pending, o.Flush, o.OnFault, o.Staging, o.Version}
+	return Options{o.Name, o.Threads, o.Stack, o.Queue, o.QueueWait, o.ReadAhead, o.Pending, o.Flush, o.OnFault, o.Staging, o.Version, o.Filter}
 }
 
 // Executor is the other end of [OptionsOf].
@@ -81,6 +107,7 @@ func (o Options) Executor() executor.Options {
 	return executor.Options{
 		Name: o.Name, Threads: o.Threads, Stack: o.Stack, Queue: o.Queue, QueueWait: o.QueueWait, ReadAhead: o.ReadAhead,
 		Pending: o.Pending, Flush: o.Flush, OnFault: o.OnFault, Staging: o.Staging, Version: o.Version,
+		Filter: o.Filter,
 	}
 }
 

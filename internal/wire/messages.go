@@ -11,9 +11,11 @@ import (
 
 // What an exchange is for.
 const (
-	ForImage = iota // front → worker: run the image
-	ForChild        // worker → front: HSE_REQ_EXEC_URL, HSE_REQ_SEND_URL
-	ForError        // worker → front: the page for a status
+	ForImage  = iota // front → worker: run the image
+	ForChild         // worker → front: HSE_REQ_EXEC_URL, HSE_REQ_SEND_URL
+	ForError         // worker → front: the page for a status
+	ForAnswer        // worker → front: what answers a request that filters have let through
+	purposes
 )
 
 // Request opens an exchange. Exchanges of a front have odd ids, those of a worker (children of one of the front's) even ones.
@@ -26,8 +28,11 @@ type Request struct {
 	Sub     int    // ForError
 	Timed   bool
 	HTTP    Message
-	Target  executor.Target // without Host and Client
+	Target  executor.Target // without Host, Client and Filtered
 	HasHost bool
+
+	Filtered *Filtered // ForImage: it goes through filters there first; nil: it does not
+	Changes  Changes   // ForAnswer
 }
 
 // Message is an HTTP request as far as an executor can tell.
@@ -68,12 +73,17 @@ func (q *Request) append(b []byte) []byte {
 	b = appendUint(b, uint64(q.Sub))
 	b = appendBool(b, q.Timed)
 	b = appendBool(b, q.HasHost)
-	b = q.appendTarget(b)
+	b = appendTarget(b, &q.Target)
+	switch q.For {
+	case ForImage:
+		b = q.Filtered.append(b)
+	case ForAnswer:
+		b = q.Changes.append(b)
+	}
 	return q.HTTP.append(b)
 }
 
-func (q *Request) appendTarget(b []byte) []byte {
-	t := &q.Target
+func appendTarget(b []byte, t *executor.Target) []byte {
 	b = appendText(b, t.ScriptName)
 	b = appendText(b, t.PathInfo)
 	b = appendText(b, t.PathTranslated)
@@ -87,14 +97,14 @@ func (q *Request) appendTarget(b []byte) []byte {
 		b = appendText(b, a.PhysicalPath)
 		b = appendText(b, a.Pool)
 	}
-	return b
+	return appendUser(b, t.User)
 }
 
 const maxStatus = 999
 
 func decodeRequest(p []byte) (*Request, error) {
 	d := decode(p)
-	q := &Request{For: int(d.int(ForError))}
+	q := &Request{For: int(d.int(purposes - 1))}
 	q.Image = d.uint()
 	q.Parent = d.uint()
 	q.Skip = d.bool()
@@ -102,7 +112,19 @@ func decodeRequest(p []byte) (*Request, error) {
 	q.Sub = int(d.int(1 << 16))
 	q.Timed = d.bool()
 	q.HasHost = d.bool()
-	t := &q.Target
+	d.target(&q.Target)
+	q.Target.Timed = q.Timed
+	switch q.For {
+	case ForImage:
+		q.Filtered = d.filtered(&q.Target)
+	case ForAnswer:
+		q.Changes = d.changes()
+	}
+	q.HTTP.decode(&d)
+	return q, d.end("REQUEST")
+}
+
+func (d *decoder) target(t *executor.Target) {
 	t.ScriptName, t.PathInfo, t.PathTranslated, t.ScriptTranslated = d.string(), d.string(), d.string(), d.string()
 	if d.bool() {
 		t.App = &executor.App{
@@ -110,9 +132,7 @@ func decodeRequest(p []byte) (*Request, error) {
 			PhysicalPath: d.string(), Pool: d.string(),
 		}
 	}
-	t.Timed = q.Timed
-	q.HTTP.decode(&d)
-	return q, d.end("REQUEST")
+	t.User = d.user()
 }
 
 func (m *Message) append(b []byte) []byte {
@@ -274,7 +294,8 @@ func (r *Result) append(b []byte) []byte {
 	}
 	b = appendUint(b, uint64(r.ThreadTime))
 	b = appendBool(b, r.Broken)
-	return appendBool(b, r.HangUp)
+	b = appendBool(b, r.HangUp)
+	return appendLog(b, r.Log)
 }
 
 func decodeResult(p []byte) (r Result, err error) {
@@ -289,5 +310,6 @@ func decodeResult(p []byte) (r Result, err error) {
 	}
 	r.ThreadTime = time.Duration(d.int(1 << 62))
 	r.Broken, r.HangUp = d.bool(), d.bool()
+	r.Log = d.log()
 	return r, d.end("END")
 }

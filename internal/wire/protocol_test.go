@@ -44,6 +44,7 @@ func TestProtocolComplete(t *testing.T) {
 	}
 	for name, topic := range map[string]Topic{
 		"AskMap": AskMap, "AskAlive": AskAlive, "AskAbort": AskAbort, "AskReset": AskReset, "AskDescriptor": AskDescriptor,
+		"AskRoute": AskRoute, "AskLogon": AskLogon,
 	} {
 		has(fmt.Sprintf("| %s | %d |", name, topic))
 	}
@@ -112,7 +113,7 @@ func TestProtocolExample(t *testing.T) {
 	}
 	want := "HEAD 3, 29 bytes, flags 0: 200 \"\" map[Content-Type:[text/plain]]\n" +
 		"DATA 3, 3 bytes, flags 1: hi\n\n" +
-		"END 3, 13 bytes, flags 0: 200 3 ok"
+		"END 3, 14 bytes, flags 0: 200 3 ok"
 	if text := strings.Join(got, "\n"); text != want {
 		t.Errorf("the example is\n%s\nwant\n%s", text, want)
 	}

@@ -16,6 +16,8 @@ const (
 	AskAbort                       // close the connection now
 	AskReset                       // close it with a reset when the response is over
 	AskDescriptor                  // the client's socket
+	AskRoute                       // a request that filters have changed → Routed
+	AskLogon                       // Logon → User; no: denied
 	topics
 )
 

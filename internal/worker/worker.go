@@ -153,7 +153,11 @@ func (w *worker) Control(topic string, payload []byte, answer func(bool, []byte)
 	}
 	switch topic {
 	case wire.AskLoad:
-		go func() { reply(w.load(&what)) }()
+		go func() {
+			said, err := w.load(&what)
+			text, _ := json.Marshal(said)
+			reply(string(text), err)
+		}()
 	case wire.AskUnload:
 		go func() { reply("", w.unload(what.ID)) }()
 	case wire.AskPing:
@@ -169,11 +173,11 @@ func (w *worker) Note(topic string, _ []byte) error {
 	return &wire.ProtocolError{What: fmt.Sprintf("unknown note %q", topic)}
 }
 
-func (w *worker) load(what *wire.Image) (description string, err error) {
+func (w *worker) load(what *wire.Image) (said wire.Loaded, err error) {
 	w.mu.Lock()
 	if w.images[what.ID] != nil {
 		w.mu.Unlock()
-		return "", fmt.Errorf("image %d is loaded already", what.ID)
+		return said, fmt.Errorf("image %d is loaded already", what.ID)
 	}
 	l := &loaded{}
 	w.images[what.ID] = l
@@ -188,10 +192,10 @@ func (w *worker) load(what *wire.Image) (description string, err error) {
 	defer w.mu.Unlock()
 	if err != nil {
 		delete(w.images, what.ID)
-		return "", err
+		return said, err
 	}
 	l.ext = ext
-	return ext.Description(), nil
+	return wire.Loaded{Description: ext.Description()}, nil
 }
 
 func (w *worker) find(id uint64) (*extension.Extension, error) {
