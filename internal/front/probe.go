@@ -51,7 +51,7 @@ func (f *Front) probeIn(ctx context.Context, s *setup, c *config.Site, below str
 		return trying{candidate}, nil
 	}
 	quiet := slog.New(slog.DiscardHandler) // what is wrong is told by the error
-	url, err := site.New(s.cfg, c, open, quiet)
+	url, err := site.New(s.cfg, c, open, nil, quiet)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (f *Front) newSetup(cfg *config.Config, epochs map[string]int) (*setup, err
 	s := &setup{cfg: cfg, epochs: epochs}
 	open := func(image string, app *executor.App) (executor.Executor, error) { return f.open(s, image, app) }
 	for i := range cfg.Sites {
-		made, err := site.New(cfg, &cfg.Sites[i], open, f.log)
+		made, err := site.New(cfg, &cfg.Sites[i], open, nil, f.log)
 		if err != nil {
 			return nil, err
 		}

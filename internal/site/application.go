@@ -17,6 +17,7 @@ type application struct {
 	prefix   string // Path, but "" for "/"
 	app      *executor.App
 	handlers []*handler
+	filters  []executor.FilterRef
 	flags    uint32 // HSE_URL_FLAGS_* of its URLs
 }
 

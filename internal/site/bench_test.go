@@ -20,7 +20,7 @@ func BenchmarkServe(b *testing.B) {
 	for _, name := range []string{"app.dll", "p.asp"} {
 		writeFile(b, dir, name)
 	}
-	s, err := New(c, &conf, func(string, *executor.App) (executor.Executor, error) { return quiet{}, nil }, nil)
+	s, err := New(c, &conf, func(string, *executor.App) (executor.Executor, error) { return quiet{}, nil }, nil, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -23,7 +23,7 @@ applications:
       - {path: "*.asp", extension: www/a.so}
       - {path: /orders/*, extension: www/a.so}
 `, "pools: {fast: {}}\n")
-	s, err := New(f.conf, &f.conf.Sites[0], f.open, nil)
+	s, err := New(f.conf, &f.conf.Sites[0], f.open, nil, nil)
 	must(t, err)
 	so := filepath.Join(f.dir, "a.so")
 	want := []Row{
@@ -54,13 +54,13 @@ func TestNewRefuses(t *testing.T) {
 		c := config.Default()
 		s := config.DefaultSite("a", t.TempDir())
 		change(&s)
-		_, err := New(c, &s, (&fixture{}).open, slog.New(slog.DiscardHandler))
+		_, err := New(c, &s, (&fixture{}).open, nil, slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New: got %v, want %q", err, want)
 		}
 	}
 	s := config.DefaultSite("a", t.TempDir())
-	if _, err := New(config.Default(), &s, nil, nil); err == nil {
+	if _, err := New(config.Default(), &s, nil, nil, nil); err == nil {
 		t.Error("New without an opener: no error")
 	}
 }

@@ -21,7 +21,7 @@ func FuzzMapPath(f *testing.F) {
 	c := config.Default()
 	conf := config.DefaultSite("a", "/srv/www")
 	conf.VirtualDirectories = []config.VirtualDirectory{{Path: "/img", Directory: "/srv/images"}}
-	s, err := New(c, &conf, (&fixture{}).open, nil)
+	s, err := New(c, &conf, (&fixture{}).open, nil, nil)
 	if err != nil {
 		f.Fatal(err)
 	}

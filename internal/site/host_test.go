@@ -201,7 +201,7 @@ func TestConcurrentLimit(t *testing.T) {
 
 func TestRecord(t *testing.T) {
 	f := start(t, []string{"app.dll", "page.html", "a.xyz"}, dllApp)
-	s, err := New(f.conf, &f.conf.Sites[0], f.open, nil)
+	s, err := New(f.conf, &f.conf.Sites[0], f.open, nil, nil)
 	must(t, err)
 	var last *Record
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

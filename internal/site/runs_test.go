@@ -29,7 +29,7 @@ func TestRuns(t *testing.T) {
 	}
 	runs := func(application, image string) bool {
 		t.Helper()
-		s, err := New(c, conf, func(string, *executor.App) (executor.Executor, error) { return nil, executor.ErrClosed }, nil)
+		s, err := New(c, conf, func(string, *executor.App) (executor.Executor, error) { return nil, executor.ErrClosed }, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

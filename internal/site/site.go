@@ -45,21 +45,22 @@ type Site struct {
 	mounts  []mount        // longest URL first; the last is the root
 	private []private
 	open    Opener
+	chains  Chains // nil: no application has filters
 	logger  *slog.Logger
 	failed  failures
 	running atomic.Int64
 }
 
 // New makes the site s of the configuration c. Both must come from [config.Load] or be as complete, and must not change any
-// more. A nil logger is slog.Default().
-func New(c *config.Config, s *config.Site, open Opener, logger *slog.Logger) (*Site, error) {
+// more. chains may be nil when no application of the site has filters. A nil logger is slog.Default().
+func New(c *config.Config, s *config.Site, open Opener, chains Chains, logger *slog.Logger) (*Site, error) {
 	if open == nil {
 		return nil, errors.New("site needs a way to open images")
 	}
 	if logger == nil {
 		logger = slog.Default()
 	}
-	site := &Site{conf: s, open: open, logger: logger.With("site", s.Name), mounts: mountsOf(s), private: privateFiles(c, s)}
+	site := &Site{conf: s, open: open, chains: chains, logger: logger.With("site", s.Name), mounts: mountsOf(s), private: privateFiles(c, s)}
 	for i := range s.Applications {
 		a := &s.Applications[i]
 		if c.Pools[a.Pool] == nil {
@@ -68,6 +69,9 @@ func New(c *config.Config, s *config.Site, open Opener, logger *slog.Logger) (*S
 		app, err := site.newApplication(a)
 		if err != nil {
 			return nil, fmt.Errorf("application %q of site %q: %w", a.Path, s.Name, err)
+		}
+		if app.filters = FiltersOf(c, s, a); len(app.filters) > 0 && chains == nil {
+			return nil, fmt.Errorf("application %q of site %q has filters, but there is no way to run them", a.Path, s.Name)
 		}
 		site.apps = append(site.apps, app)
 	}

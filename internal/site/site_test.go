@@ -64,7 +64,7 @@ func startWith(t *testing.T, files []string, yaml, top string) *fixture {
 	if f.conf, err = config.Parse(filepath.Join(base, "isapid.yaml"), []byte(text)); err != nil {
 		t.Fatalf("%v\nin\n%s", err, text)
 	}
-	if f.site, err = New(f.conf, &f.conf.Sites[0], f.open, slog.New(slog.NewTextHandler(&f.log, nil))); err != nil {
+	if f.site, err = New(f.conf, &f.conf.Sites[0], f.open, nil, slog.New(slog.NewTextHandler(&f.log, nil))); err != nil {
 		t.Fatal(err)
 	}
 	f.server = httptest.NewUnstartedServer(f.site)
