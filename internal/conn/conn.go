@@ -37,6 +37,8 @@ type Conn struct {
 	writing writing
 	head    head
 	session session
+	raw     raw
+	above   *tls.Conn // HTTP/1.x over TLS: what encrypts; nil otherwise
 
 	held atomic.Bool // a reason or a cork is pending: Write must look
 	out  sync.Mutex  // guards the next two, and order of what is written while held
@@ -99,6 +101,18 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // readFrom reads clear text from r, which is the connection or the TLS above it.
 func (c *Conn) readFrom(r io.Reader, p []byte) (int, error) {
+	var n int
+	var err error
+	if c.raw.received != nil {
+		n, err = c.receive(r, p)
+	} else {
+		n, err = c.readNow(r, p)
+	}
+	c.head.capture(p[:n], len(p))
+	return n, err
+}
+
+func (c *Conn) readNow(r io.Reader, p []byte) (int, error) {
 	if err := c.beforeRead(len(p)); err != nil {
 		return 0, err
 	}
@@ -107,7 +121,6 @@ func (c *Conn) readFrom(r io.Reader, p []byte) (int, error) {
 		c.noteReadError(err)
 		c.noteBodyTimeout(err, len(p))
 	}
-	c.head.capture(p[:n], len(p))
 	return n, err
 }
 
@@ -133,6 +146,7 @@ func (c *Conn) Close() error {
 	}
 	c.closed.Store(true)
 	c.head.forget()
+	c.raw.received.close()
 	return c.nc.Close()
 }
 
@@ -176,6 +190,7 @@ func (c *Conn) SetDeadline(t time.Time) error {
 func (c *Conn) RequestBegun() {
 	if c != nil {
 		c.head.end()
+		c.raw.received.runs(true)
 	}
 }
 
@@ -190,6 +205,8 @@ func (c *Conn) RequestEnded() {
 	if c.held.Load() {
 		c.release()
 	}
+	c.raw.received.runs(false)
+	c.raw.endResponse(c)
 }
 
 // ServerCertificate is the certificate this server presented on the connection; nil without TLS.

@@ -43,6 +43,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	if c == nil {
 		return net.ErrClosed
 	}
+	c.raw.received.interrupt(t)
 	r := &c.reading
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,6 +18,9 @@ import (
 	"time"
 )
 
+// filtering puts filters on a connection; nil: none.
+var filtering func(c *Conn)
+
 // wrapping is what package server does, without its limits.
 type wrapping struct {
 	net.Listener
@@ -30,6 +33,9 @@ func (l wrapping) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	wrapped := Wrap(c)
+	if filtering != nil {
+		filtering(wrapped)
+	}
 	if l.tls == nil {
 		return wrapped, nil
 	}

@@ -23,6 +23,7 @@ func (c *Conn) Abort() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
+	c.raw.received.close()
 	if err := c.nc.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		return err
 	}

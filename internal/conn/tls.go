@@ -19,6 +19,7 @@ func Secured(t *tls.Conn) net.Conn {
 		return t
 	}
 	below.kind.Store(secure)
+	below.above = t
 	return &tlsConn{Conn: t, below: below}
 }
 
@@ -33,19 +34,26 @@ func (t *tlsConn) Read(p []byte) (int, error) {
 }
 
 func (t *tlsConn) Write(p []byte) (int, error) {
-	if !t.below.held.Load() {
-		return t.Conn.Write(p)
-	}
 	c := t.below
-	c.out.Lock()
-	line, rest := c.takeStatusLine(p)
-	c.held.Store(c.reason.set)
-	c.out.Unlock()
-	if line == nil {
-		return t.Conn.Write(p)
+	if c.held.Load() {
+		c.out.Lock()
+		line, rest := c.takeStatusLine(p)
+		c.held.Store(c.reason.set)
+		c.out.Unlock()
+		if line != nil {
+			if _, err := t.write(append(line, rest...)); err != nil {
+				return 0, err
+			}
+			return len(p), nil
+		}
 	}
-	if _, err := t.Conn.Write(append(line, rest...)); err != nil {
-		return 0, err
+	return t.write(p)
+}
+
+// write sends p as it is, but for those who see all that is sent.
+func (t *tlsConn) write(p []byte) (int, error) {
+	if s := t.below.raw.sender.Load(); s != nil {
+		return t.below.sendThrough(*s, p)
 	}
-	return len(p), nil
+	return t.Conn.Write(p)
 }

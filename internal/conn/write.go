@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -107,8 +108,16 @@ func (c *Conn) goOn(s *stall, n int64, err error) bool {
 	return true
 }
 
-// send writes p, and as one system call if the socket's buffer has room.
+// send writes p, past those who see all that is sent in clear text.
 func (c *Conn) send(p []byte) (int, error) {
+	if s := c.raw.sender.Load(); s != nil && c.kind.Load() == plain {
+		return c.sendThrough(*s, p)
+	}
+	return c.transmit(p)
+}
+
+// transmit writes p, and as one system call if the socket's buffer has room.
+func (c *Conn) transmit(p []byte) (int, error) {
 	c.arm()
 	sent, err := c.nc.Write(p)
 	if err == nil {
@@ -125,6 +134,10 @@ func (c *Conn) send(p []byte) (int, error) {
 
 // sendAll writes all pieces, with writev where the connection can. It consumes pieces.
 func (c *Conn) sendAll(pieces net.Buffers) error {
+	if s := c.raw.sender.Load(); s != nil {
+		_, err := c.sendThrough(*s, bytes.Join(pieces, nil))
+		return err
+	}
 	c.arm()
 	var s stall
 	for {
@@ -153,7 +166,7 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	if !ok {
 		rest = &io.LimitedReader{R: r, N: 1<<63 - 1}
 	}
-	if c.tcp == nil || !isFile(rest.R) {
+	if c.tcp == nil || !isFile(rest.R) || c.raw.sender.Load() != nil {
 		return io.Copy(writerOnly{c}, r) // a source that blocks must not run against our deadline
 	}
 	var sent int64
