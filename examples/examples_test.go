@@ -12,8 +12,13 @@ import (
 	"github.com/isapid/isapid/internal/toolchain"
 )
 
-// names are the examples in C and C++. Those in Go and Pascal have their tests beside them.
-var names = []string{"async", "counter", "cpp-hello", "download", "upload", "variables", "vector"}
+// extensions are the examples in C and C++. Those in Go and Pascal have their tests beside them.
+var extensions = []string{"async", "counter", "cpp-hello", "download", "upload", "variables", "vector"}
+
+// filters are the examples of filters, which are in C.
+var filters = []string{"filter-basic-auth", "filter-log", "filter-rewriter", "filter-timer", "filter-upcase"}
+
+var names = slices.Concat(extensions, filters)
 
 func TestExports(t *testing.T) {
 	for _, name := range names {
@@ -27,7 +32,11 @@ func TestExports(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, want := range []string{"GetExtensionVersion", "HttpExtensionProc", "TerminateExtension"} {
+			exports := []string{"GetExtensionVersion", "HttpExtensionProc", "TerminateExtension"}
+			if slices.Contains(filters, name) {
+				exports = []string{"GetFilterVersion", "HttpFilterProc", "TerminateFilter"}
+			}
+			for _, want := range exports {
 				if !slices.ContainsFunc(symbols, func(s elf.Symbol) bool { return s.Name == want && s.Section != elf.SHN_UNDEF }) {
 					t.Errorf("%s is not exported", want)
 				}
