@@ -29,7 +29,7 @@ const (
 	largeSize = 1024 // from here on a block is one of its own
 )
 
-// chunks keeps some that nobody uses: most memory is a few hundred bytes for the time of a request. They are all zero.
+// chunks keeps some that nobody uses: most memory is a few hundred bytes for the time of a request.
 var chunks = make(chan unsafe.Pointer, 256)
 
 // Alloc answers n zero bytes, aligned for everything, or 0 if there are none, or no more within the limit. None is one byte.
@@ -65,6 +65,7 @@ func (m *Memory) Alloc(n int) uintptr {
 	p := uintptr(m.chunk) + uintptr(m.next)
 	m.next += n
 	m.used += n
+	clear(unsafe.Slice((*byte)(ptr(p)), n))
 	return p
 }
 
@@ -81,16 +82,29 @@ func (m *Memory) CString(s string) uintptr {
 func (m *Memory) Free() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.reset()
+	if m.chunk != nil {
+		giveChunk(m.chunk)
+	}
+	m.chunk = nil
+}
+
+// Reset is Free for a Memory that will be used again soon, as that of a connection is: it keeps a little.
+func (m *Memory) Reset() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reset()
+}
+
+// reset gives all back but the chunk.
+func (m *Memory) reset() {
 	for _, p := range m.large {
 		C.free(p)
 	}
 	for _, p := range m.others {
 		giveChunk(p)
 	}
-	if m.chunk != nil {
-		giveChunk(m.chunk)
-	}
-	m.chunk, m.next, m.used = nil, 0, 0
+	m.next, m.used = 0, 0
 	m.others, m.large = nil, nil
 }
 
@@ -99,12 +113,11 @@ func takeChunk() unsafe.Pointer {
 	case p := <-chunks:
 		return p
 	default:
-		return C.calloc(1, chunkSize)
+		return C.malloc(chunkSize)
 	}
 }
 
 func giveChunk(p unsafe.Pointer) {
-	clear(unsafe.Slice((*byte)(p), chunkSize)) // all of it: the filter may have written where it should not
 	select {
 	case chunks <- p:
 	default:

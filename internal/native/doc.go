@@ -26,6 +26,9 @@
 // extensions pass one for the other. Callbacks find the Go side by looking the address up, never by dereferencing it, so
 // a stale or invented one is answered FALSE with ERROR_INVALID_PARAMETER.
 //
+// A filter is handed an HTTP_FILTER_CONTEXT, a [FilterContext], that is found in the same way. The functions in the structures
+// of its notifications take it too.
+//
 // Pointers from an extension are untrusted integers (uintptr). They are read and written with the functions of memory.go
-// inside a [Handler] method, where a bad one fails the call instead of the process.
+// inside a method of [Handler] or [FilterHandler], where a bad one fails the call instead of the process.
 package native

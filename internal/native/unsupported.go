@@ -90,6 +90,7 @@ type Memory struct{ Limit int }
 func (*Memory) Alloc(int) uintptr      { return 0 }
 func (*Memory) CString(string) uintptr { return 0 }
 func (*Memory) Free()                  {}
+func (*Memory) Reset()                 {}
 
 // Thread is an OS thread of ours.
 type Thread struct{}

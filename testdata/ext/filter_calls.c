@@ -1,208 +1,117 @@
-/* Checks in each event what the callbacks answer there, and tells with each response what is wrong: X-Calls is "ok", or the names of
- * the checks that failed. The request is "GET /page.txt?q=1 HTTP/1.1" with the headers "X-One: 1", "X-Two: a" and "X-Two: b", and none
- * called X-None. LOG and what comes after the response are told with a line to FILTER_TRACE. */
-#include "filter.h"
+/* filter_calls.c: does what its notification says, a struct order. The tests of package native give it that, no server. */
+#include <errno.h>
+#include <httpfilt.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-FILTER("calls", BOTH_PORTS | SF_NOTIFY_PREPROC_HEADERS | SF_NOTIFY_URL_MAP | SF_NOTIFY_AUTHENTICATION | SF_NOTIFY_AUTH_COMPLETE |
-                    SF_NOTIFY_SEND_RESPONSE | SF_NOTIFY_END_OF_REQUEST | SF_NOTIFY_LOG | SF_NOTIFY_END_OF_NET_SESSION)
-
-struct state {
-    char wrong[2000];
-    int maps;
+struct order {
+    char what[32];
+    HTTP_FILTER_AUTH_COMPLETE_INFO headers;
+    HTTP_FILTER_CONTEXT *with; /* the context to name in calls, when it is another than the one given */
+    ULONG_PTR a, b;
+    DWORD status, error; /* what to return, and to leave in errno */
+    DWORD returned;      /* what came of it */
 };
 
-static void require(struct state *s, const char *what, BOOL ok) {
-    size_t n = strlen(s->wrong);
-    if (!ok) snprintf(s->wrong + n, sizeof s->wrong - n, " %s", what);
+BOOL WINAPI GetFilterVersion(HTTP_FILTER_VERSION *v) {
+    v->dwFlags |= SF_NOTIFY_LOG | SF_NOTIFY_ORDER_HIGH; /* nothing was set before */
+    v->dwFilterVersion = v->dwServerFilterVersion;
+    strcpy(v->lpszFilterDesc, "does as told");
+    SetLastError(ERROR_ACCESS_DENIED);
+    return TRUE;
 }
 
-typedef BOOL(WINAPI *getter)(HTTP_FILTER_CONTEXT *, LPSTR, LPVOID, LPDWORD);
+BOOL WINAPI TerminateFilter(DWORD flags) { return flags == 0; }
 
-/* sizes gets one value by the protocol: too small is 122 and the size it takes, which is then enough and exact. A call that
- * succeeds leaves no error behind. */
-static void sizes(struct state *s, HTTP_FILTER_CONTEXT *c, getter get, const char *name, const char *want) {
-    char buf[256];
-    DWORD need = (DWORD)strlen(want) + 1, size = 0;
-    unsigned error = outcome(get(c, (LPSTR)name, NULL, &size));
-    require(s, name, error == ERROR_INSUFFICIENT_BUFFER && size == need);
-    size = need - 1;
-    error = outcome(get(c, (LPSTR)name, buf, &size));
-    require(s, name, error == ERROR_INSUFFICIENT_BUFFER && size == need);
-    memset(buf, 'x', sizeof buf);
-    size = need;
-    SetLastError(0);
-    require(s, name, get(c, (LPSTR)name, buf, &size) && GetLastError() == 0 && size == need && strcmp(buf, want) == 0);
-    require(s, name, buf[need] == 'x');
+/* Calls everything with arguments that can be told apart. 0, or which call failed. */
+static DWORD every(HTTP_FILTER_CONTEXT *f, const struct order *o) {
+    DWORD size = 77;
+    void *mem;
+    if (!f->GetServerVariable(f, (LPSTR)"variable", &size, &size)) return 1;
+    if (!f->AddResponseHeaders(f, (LPSTR)"text", 7)) return 2;
+    if (!f->WriteClient(f, &size, &size, 8)) return 3;
+    if ((mem = f->AllocMem(f, 99, 0)) != f) return 4;
+    if (!f->ServerSupportFunction(f, SF_REQ_DISABLE_NOTIFICATIONS, mem, ~(ULONG_PTR)0, ~(~(ULONG_PTR)0 >> 1))) return 5;
+    if (!o->headers.GetHeader(f, (LPSTR)"get:", &size, &size)) return 6;
+    if (!o->headers.SetHeader(f, (LPSTR)"set:", (LPSTR)"new")) return 7;
+    if (!o->headers.AddHeader(f, (LPSTR)"add:", (LPSTR)"more")) return 8;
+    if (!o->headers.GetUserToken(f, (HANDLE *)(void *)&size)) return 9;
+    return 0;
 }
 
-static void absent(struct state *s, HTTP_FILTER_CONTEXT *c, getter get, const char *name) {
-    char buf[64];
-    DWORD size = sizeof buf;
-    require(s, name, outcome(get(c, (LPSTR)name, buf, &size)) == ERROR_INVALID_INDEX);
+/* Calls everything with errno set to a before. 0, or a bit for each call that did not leave b there. */
+static DWORD leaves(HTTP_FILTER_CONTEXT *own, HTTP_FILTER_CONTEXT *f, const struct order *o) {
+    DWORD size = 1, others = 0;
+#define TRY(n, call) (errno = (int)o->a, (void)(call), others |= (DWORD)(errno != (int)o->b) << n)
+    TRY(0, own->GetServerVariable(f, (LPSTR)"", &size, &size));
+    TRY(1, own->AddResponseHeaders(f, (LPSTR)"", 0));
+    TRY(2, own->WriteClient(f, &size, &size, 0));
+    TRY(3, own->AllocMem(f, 1, 0));
+    TRY(4, own->ServerSupportFunction(f, SF_REQ_GET_CONNID, NULL, 0, 0));
+    TRY(5, o->headers.GetHeader(f, (LPSTR)"", &size, &size));
+    TRY(6, o->headers.SetHeader(f, (LPSTR)"", (LPSTR)""));
+    TRY(7, o->headers.AddHeader(f, (LPSTR)"", (LPSTR)""));
+    TRY(8, o->headers.GetUserToken(f, NULL));
+    return others;
 }
 
-static unsigned set(HTTP_FILTER_CONTEXT *c, HTTP_FILTER_PREPROC_HEADERS *h, const char *name, const char *value) {
-    return outcome(h->SetHeader(c, (LPSTR)name, (LPSTR)value));
+static void *on_own_thread(void *p) {
+    HTTP_FILTER_CONTEXT *f = p;
+    return (void *)(ULONG_PTR)f->AddResponseHeaders(f, (LPSTR)"", 0);
 }
 
-static BOOL is(HTTP_FILTER_CONTEXT *c, getter get, const char *name, const char *want) {
-    char buf[256];
-    DWORD size = sizeof buf;
-    return get(c, (LPSTR)name, buf, &size) && strcmp(buf, want) == 0;
+static DWORD from_own_thread(HTTP_FILTER_CONTEXT *f) {
+    pthread_t t;
+    void *ok;
+    if (pthread_create(&t, NULL, on_own_thread, f)) abort();
+    pthread_join(t, &ok);
+    return ok != NULL;
 }
 
-static void context(struct state *s, HTTP_FILTER_CONTEXT *c) {
-    require(s, "cbSize", c->cbSize == sizeof *c);
-    require(s, "Revision", c->Revision > 0 && c->Revision <= HTTP_FILTER_REVISION);
-    require(s, "fIsSecurePort", !c->fIsSecurePort);
-    require(s, "functions", c->GetServerVariable && c->AddResponseHeaders && c->WriteClient && c->AllocMem && c->ServerSupportFunction);
+static DWORD status_of(pid_t child) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? (DWORD)WEXITSTATUS(status) : 0;
 }
 
-static void variables(struct state *s, HTTP_FILTER_CONTEXT *c) {
-    static const char *const filled[] = {"SERVER_NAME", "SERVER_PORT", "INSTANCE_ID", "REMOTE_HOST", "REMOTE_ADDR", "LOCAL_ADDR",
-                                         "SERVER_PORT_SECURE", "HTTPS", "ALL_HTTP", "ALL_RAW", "HTTP_HOST", "SERVER_PROTOCOL"};
-    char buf[2048];
-    size_t i;
-    for (i = 0; i < sizeof filled / sizeof *filled; i++)
-        require(s, filled[i], filter_var(c, filled[i], buf, sizeof buf) == 0 && buf[0]);
-    sizes(s, c, c->GetServerVariable, "REQUEST_METHOD", "GET");
-    sizes(s, c, c->GetServerVariable, "HTTP_X_ONE", "1");
-    sizes(s, c, c->GetServerVariable, "HTTPS", "off");
-    require(s, "CONTENT_TYPE", filter_var(c, "CONTENT_TYPE", buf, sizeof buf) == 0 && buf[0] == 0);
-    absent(s, c, c->GetServerVariable, "HTTP_X_NONE");
-    absent(s, c, c->GetServerVariable, "NO_SUCH_VARIABLE");
-}
-
-static void request_headers(struct state *s, HTTP_FILTER_CONTEXT *c, HTTP_FILTER_PREPROC_HEADERS *h) {
-    sizes(s, c, h->GetHeader, "X-One:", "1");
-    sizes(s, c, h->GetHeader, "x-oNE:", "1");
-    sizes(s, c, h->GetHeader, "method", "GET");
-    sizes(s, c, h->GetHeader, "url", "/page.txt?q=1");
-    sizes(s, c, h->GetHeader, "URL", "/page.txt?q=1");
-    sizes(s, c, h->GetHeader, "version", "HTTP/1.1");
-    absent(s, c, h->GetHeader, "X-None:");
-    require(s, "delete-absent", set(c, h, "X-None:", "") == 0);
-    absent(s, c, h->GetHeader, "X-None:");
-    require(s, "create", set(c, h, "X-Made:", "new") == 0 && is(c, h->GetHeader, "X-Made:", "new"));
-    require(s, "variable", is(c, c->GetServerVariable, "HTTP_X_MADE", "new"));
-    require(s, "replace", set(c, h, "X-Made:", "newer") == 0 && is(c, h->GetHeader, "X-Made:", "newer"));
-    require(s, "replace-all", set(c, h, "x-two:", "c") == 0 && is(c, c->GetServerVariable, "HTTP_X_TWO", "c"));
-    require(s, "delete", set(c, h, "X-Made:", "") == 0);
-    absent(s, c, h->GetHeader, "X-Made:");
-    absent(s, c, c->GetServerVariable, "HTTP_X_MADE");
-    require(s, "no-colon", set(c, h, "X-Made", "1") == ERROR_INVALID_PARAMETER);
-    require(s, "line-feed", set(c, h, "X-Made:", "1\n2") == ERROR_INVALID_PARAMETER);
-    require(s, "carriage-return", outcome(h->AddHeader(c, "X-Made:", "1\r2")) == ERROR_INVALID_PARAMETER);
-    require(s, "bad-context", outcome(h->SetHeader(NULL, "X-Made:", "1")) == ERROR_INVALID_PARAMETER);
-}
-
-static void many(struct state *s, HTTP_FILTER_CONTEXT *c, HTTP_FILTER_PREPROC_HEADERS *h) {
-    char name[32];
-    int i;
-    for (i = 0; i < 200; i++) {
-        snprintf(name, sizeof name, "X-Many-%d:", i % 50);
-        if (!h->AddHeader(c, name, "v")) break;
+static DWORD from_child(HTTP_FILTER_CONTEXT *f) {
+    pid_t child = fork();
+    if (child == 0) {
+        int ok = !f->AddResponseHeaders(f, (LPSTR)"", 0) && errno == 87;
+        errno = 0;
+        _exit(ok && f->AllocMem(f, 1, 0) == NULL && errno == 87 ? 42 : 1);
     }
-    require(s, "many", i == 200);
-    for (i = 0; i < 50; i++) {
-        snprintf(name, sizeof name, "X-Many-%d:", i);
-        if (set(c, h, name, "") != 0) break;
+    return status_of(child);
+}
+
+DWORD WINAPI HttpFilterProc(HTTP_FILTER_CONTEXT *pfc, DWORD notification, VOID *pv) {
+    struct order *o = pv;
+    HTTP_FILTER_CONTEXT *f;
+    if (o == NULL) return notification;
+    f = o->with ? o->with : pfc;
+    if (!strcmp(o->what, "every call")) {
+        o->returned = every(f, o);
+    } else if (!strcmp(o->what, "errno")) {
+        o->returned = leaves(pfc, f, o);
+    } else if (!strcmp(o->what, "write")) {
+        o->returned = pfc->WriteClient(f, (LPVOID)o->a, (LPDWORD)o->b, 0) ? 0 : GetLastError();
+    } else if (!strcmp(o->what, "thread")) {
+        o->returned = from_own_thread(f);
+    } else if (!strcmp(o->what, "fork")) {
+        o->returned = from_child(f);
+    } else if (!strcmp(o->what, "return from fork")) {
+        pid_t child = fork();
+        if (child != 0) o->returned = status_of(child);
+    } else if (!strcmp(o->what, "segv")) {
+        *(volatile int *)0x10 = 1;
+    } else if (!strcmp(o->what, "abort")) {
+        abort();
+    } else if (!strcmp(o->what, "exit")) {
+        exit(3);
     }
-    require(s, "many-deleted", i == 50);
-}
-
-static void memory(struct state *s, HTTP_FILTER_CONTEXT *c) {
-    const char *p = c->AllocMem(c, 1000, 0);
-    size_t i, zero = 0;
-    require(s, "AllocMem", p != NULL && (size_t)p % sizeof(void *) == 0);
-    for (i = 0; p && i < 1000; i++) zero += p[i] == 0;
-    require(s, "AllocMem-zero", zero == 1000);
-    require(s, "AllocMem-huge", c->AllocMem(c, 0xffffffffu, 0) == NULL);
-}
-
-static unsigned support(HTTP_FILTER_CONTEXT *c, int code, void *data, ULONG_PTR one) {
-    return outcome(c->ServerSupportFunction(c, (enum SF_REQ_TYPE)code, data, one, 0));
-}
-
-static void codes(struct state *s, HTTP_FILTER_CONTEXT *c) {
-    char url[] = "/a/./b%41/../c?x=/../y", bad[] = "/a%zz";
-    DWORD number = 77;
-    require(s, "normalize", support(c, SF_REQ_NORMALIZE_URL, url, 0) == 0 && strcmp(url, "/a/c?x=/../y") == 0);
-    require(s, "normalize-bad", support(c, SF_REQ_NORMALIZE_URL, bad, 0) != 0);
-    require(s, "GET_CONNID", support(c, SF_REQ_GET_CONNID, &number, 0) == 0 && number == 0);
-    require(s, "INSTANCE_NUM_ID", support(c, SF_REQ_GET_PROPERTY, &number, SF_PROPERTY_INSTANCE_NUM_ID) == 0 && number == 1);
-    require(s, "SSL_CTXT", support(c, SF_REQ_GET_PROPERTY, &number, SF_PROPERTY_SSL_CTXT) != 0);
-    require(s, "SET_PROXY_INFO", support(c, SF_REQ_SET_PROXY_INFO, NULL, 0) == 0);
-    require(s, "SET_CERTIFICATE_INFO", support(c, SF_REQ_SET_CERTIFICATE_INFO, NULL, 0) != 0);
-    require(s, "unknown-code", support(c, 12345, NULL, 0) == ERROR_INVALID_PARAMETER);
-    require(s, "negative-code", support(c, -1, NULL, 0) == ERROR_INVALID_PARAMETER);
-}
-
-static void map(struct state *s, HTTP_FILTER_URL_MAP_EX *m) {
-    s->maps++;
-    require(s, "pszURL", m->pszURL != NULL);
-    require(s, "pszPhysicalPath", m->pszPhysicalPath != NULL && m->pszPhysicalPath[0] == '/');
-    require(s, "cbPathBuff", m->cbPathBuff >= 260);
-    require(s, "pszScriptMapEntry", m->pszScriptMapEntry == NULL);
-    require(s, "cchMatching", m->cchMatchingPath <= strlen(m->pszPhysicalPath) && m->cchMatchingURL <= strlen(m->pszURL));
-}
-
-static void authentication(struct state *s, HTTP_FILTER_AUTHENT *a) {
-    require(s, "buffers", a->cbUserBuff >= 257 && a->cbPasswordBuff >= 257);
-    require(s, "anonymous", a->pszUser && a->pszPassword && a->pszUser[0] == 0 && a->pszPassword[0] == 0);
-}
-
-static void complete(struct state *s, HTTP_FILTER_CONTEXT *c, HTTP_FILTER_AUTH_COMPLETE_INFO *h) {
-    HANDLE token = NULL;
-    sizes(s, c, h->GetHeader, "url", "/page.txt?q=1");
-    sizes(s, c, c->GetServerVariable, "QUERY_STRING", "q=1");
-    sizes(s, c, c->GetServerVariable, "SCRIPT_NAME", "/page.txt");
-    require(s, "GetUserToken", !h->GetUserToken(c, &token)); /* there are none here */
-    require(s, "fResetAuth", !h->fResetAuth);
-}
-
-static void response(struct state *s, HTTP_FILTER_CONTEXT *c, HTTP_FILTER_SEND_RESPONSE *h) {
-    sizes(s, c, h->GetHeader, "status", "200 OK");
-    require(s, "HttpStatus", h->HttpStatus == 200);
-    require(s, "Content-Type", is(c, h->GetHeader, "Content-Type:", "text/plain"));
-    absent(s, c, h->GetHeader, "X-None:");
-    require(s, "add-twice", h->AddHeader(c, "X-Added:", "1") && h->AddHeader(c, "X-Added:", "2"));
-    require(s, "too-late", outcome(c->AddResponseHeaders(c, "X-Late: 1\r\n", 0)) != 0);
-    require(s, "maps", s->maps > 0);
-    if (s->wrong[0] == 0) strcpy(s->wrong, " ok");
-    h->SetHeader(c, "X-Calls:", s->wrong + 1);
-    s->wrong[0] = 0;
-}
-
-static void log_event(struct state *s, HTTP_FILTER_CONTEXT *c, HTTP_FILTER_LOG *l) {
-    require(s, "NULL", l->pszClientHostName && l->pszClientUserName && l->pszServerName && l->pszOperation && l->pszTarget && l->pszParameters);
-    require(s, "target", strcmp(l->pszTarget, "/page.txt") == 0 && strcmp(l->pszParameters, "q=1") == 0);
-    require(s, "method", strcmp(l->pszOperation, "GET") == 0);
-    require(s, "status", l->dwHttpStatus == 200 && l->dwWin32Status == 0);
-    require(s, "bytes", l->dwBytesSent > 0 && l->dwBytesRecvd > 0);
-    absent(s, c, c->GetServerVariable, "HTTP_X_NONE");
-    sizes(s, c, c->GetServerVariable, "HTTP_X_ONE", "1");
-}
-
-DWORD WINAPI HttpFilterProc(HTTP_FILTER_CONTEXT *c, DWORD type, VOID *data) {
-    struct state *s = c->pFilterContext;
-    if (s == NULL && (s = c->pFilterContext = c->AllocMem(c, sizeof *s, 0)) == NULL) return SF_STATUS_REQ_ERROR;
-    context(s, c);
-    switch (type) {
-    case SF_NOTIFY_PREPROC_HEADERS:
-        variables(s, c);
-        request_headers(s, c, data);
-        many(s, c, data);
-        memory(s, c);
-        codes(s, c);
-        break;
-    case SF_NOTIFY_URL_MAP: map(s, data); break;
-    case SF_NOTIFY_AUTHENTICATION: authentication(s, data); break;
-    case SF_NOTIFY_AUTH_COMPLETE: complete(s, c, data); break;
-    case SF_NOTIFY_SEND_RESPONSE: response(s, c, data); break;
-    case SF_NOTIFY_LOG: log_event(s, c, data); break;
-    }
-    if (type & (SF_NOTIFY_END_OF_REQUEST | SF_NOTIFY_END_OF_NET_SESSION)) require(s, "structure", data == NULL);
-    if (type == SF_NOTIFY_END_OF_NET_SESSION) trace("calls%s", s->wrong[0] ? s->wrong : " ok");
-    return SF_STATUS_REQ_NEXT_NOTIFICATION;
+    SetLastError(o->error);
+    return o->status;
 }
