@@ -40,7 +40,7 @@ func (c *Conn) Number() uint64 {
 // Keep finds what is kept with the connection under a key, which must be comparable; the first time it is what fresh makes. It is ended
 // with the connection. False: nothing is kept, as over HTTP/2, on a connection that is over, and without one of ours; then whoever
 // needs something for a request makes it, and ends it.
-func (c *Conn) Keep(key any, fresh func() Kept) (v Kept, ok bool) {
+func (c *Conn) Keep(key any, fresh func(*Conn) Kept) (v Kept, ok bool) {
 	if c.Number() == 0 {
 		return nil, false
 	}
@@ -55,7 +55,7 @@ func (c *Conn) Keep(key any, fresh func() Kept) (v Kept, ok bool) {
 			return e.kept, true
 		}
 	}
-	v = fresh()
+	v = fresh(c)
 	s.kept = append(s.kept, entry{key, v})
 	return v, true
 }
@@ -63,7 +63,7 @@ func (c *Conn) Keep(key any, fresh func() Kept) (v Kept, ok bool) {
 // AtEnd has f called as [Kept].End is. Only the first f for a key counts. False: it will not be called, as nothing is kept; see
 // [Conn.Keep].
 func (c *Conn) AtEnd(key any, f func()) bool {
-	_, ok := c.Keep(key, func() Kept { return atEnd(f) })
+	_, ok := c.Keep(key, func(*Conn) Kept { return atEnd(f) })
 	return ok
 }
 

@@ -29,7 +29,7 @@ func TestKeep(t *testing.T) {
 			inside.Add(1)
 			defer inside.Add(-1)
 			c := From(r.Context())
-			v, kept := c.Keep("key", func() Kept {
+			v, kept := c.Keep("key", func(*Conn) Kept {
 				made.Add(1)
 				k := &counted{made: c.Number()}
 				all <- k
@@ -94,7 +94,7 @@ func TestKeepNothing(t *testing.T) {
 	stream := Wrap(nil)
 	stream.kind.Store(shared)
 	for name, c := range map[string]*Conn{"none": nil, "over": over, "HTTP/2": stream} {
-		if v, ok := c.Keep(1, func() Kept { return &counted{} }); ok || v != nil {
+		if v, ok := c.Keep(1, func(*Conn) Kept { return &counted{} }); ok || v != nil {
 			t.Errorf("%s: kept %v", name, v)
 		}
 		if c.AtEnd(1, func() { t.Errorf("%s: called", name) }) {
