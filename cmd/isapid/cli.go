@@ -62,6 +62,7 @@ Results go to the standard output, everything else to the standard error.`,
 		newHistoryCommand(),
 		newCheckCommand(),
 		newInspectCommand(),
+		newPasswdCommand(),
 		newDescribeCommand(),
 		newVersionCommand(),
 	)

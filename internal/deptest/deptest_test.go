@@ -14,8 +14,8 @@ const module = "github.com/isapid/isapid"
 // layers says, for each package, which packages of the module it may import, with the reason where it is not plain. A new
 // package needs a line here before anybody can import it or it can import anything.
 var layers = map[string][]string{
-	".":            {"executor", "extension"},                                                                                                  // the public face
-	"cmd/isapid":   {"admin", "config", "executor", "extension", "front", "image", "pool", "swap", "systemd", "toolchain", "update", "worker"}, // describe loads one extension
+	".":            {"executor", "extension"},                                                                                                            // the public face
+	"cmd/isapid":   {"admin", "config", "executor", "extension", "front", "image", "passwd", "pool", "swap", "systemd", "toolchain", "update", "worker"}, // describe loads one extension
 	"hack/...":     {},
 	"sdk":          {}, // the headers and units, embedded
 	"sdk/...":      {}, // each travels alone
@@ -29,7 +29,7 @@ var layers = map[string][]string{
 	"server":    {"conn"},                                                                                                                       // HTTP; knows sites as handlers only, and no processes
 	"pool":      {"executor", "proc", "remote", "tally"},                                                                                        // which workers there are; one of them is remote
 	"admin":     {"pool", "swap"},                                                                                                               // what the commands ask a running server; the server itself is an interface there
-	"site":      {"config", "executor"},                                                                                                         // the URL space; runs nothing itself
+	"site":      {"config", "executor", "passwd"},                                                                                               // the URL space; runs nothing itself
 	"remote":    {"conn", "executor", "proc", "wire"},                                                                                           // one worker process, as the front sees it
 	"worker":    {"conn", "executor", "extension", "native", "proc/sandbox", "wire"},                                                            // the worker process
 	"wire":      {"executor"},                                                                                                                   // the protocol between them
@@ -48,6 +48,7 @@ var layers = map[string][]string{
 	"conn":      {},
 	"proc":      {}, // one child process; knows nothing of what it runs
 	"config":    {}, // plain data
+	"passwd":    {}, // password files
 	"isapi":     {}, // the ABI in pure Go
 	"systemd":   {}, // what the service manager hands over and wants to know
 	"deptest":   {},
