@@ -119,7 +119,7 @@ func TestExtract(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"c/httpext.h", "c/windows.h", "c/win/types.h", "c/alias/HttpExt.h", "c/httpfilt.h", "c/alias/HttpFilt.h", "cpp/isapi.hpp", "pascal/isapi.pas"} {
+	for _, name := range []string{"c/httpext.h", "c/windows.h", "c/win/types.h", "c/alias/HttpExt.h", "c/httpfilt.h", "c/alias/HttpFilt.h", "cpp/isapi.hpp", "cpp/isapi_filter.hpp", "pascal/isapi.pas"} {
 		got, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
