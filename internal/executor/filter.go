@@ -75,6 +75,10 @@ type Filtered struct {
 	Host       FilterHost
 	Connection uint64 // which connection it came on, the same number for all its requests; 0: one of its own, as a stream of HTTP/2
 	Local      bool   // the image that executes is the one of Route: it can be run right there
+
+	// Here says of a route to which filters have led the request whether its image belongs into the process that executes: then
+	// it is run there. nil: never.
+	Here func(rt *Route) bool
 }
 
 // FilterRef is a filter of a chain, in the order of configuration.

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -20,6 +21,7 @@ type asker struct {
 	t      *executor.Target
 	conn   *conn.Conn
 	log    *slog.Logger
+	chain  *chain // nil: it goes through no filters
 	hangUp bool
 }
 
@@ -59,11 +61,17 @@ func (a *asker) Question(topic wire.Topic, payload []byte) (ok bool, answer []by
 		if f := a.descriptor(); f != nil {
 			return true, nil, f
 		}
+	case wire.AskRoute:
+		ok, answer = a.chain.askedRoute(payload)
+		return ok, answer, nil
+	case wire.AskLogon:
+		ok, answer = a.chain.askedLogon(payload)
+		return ok, answer, nil
 	}
 	return false, nil, nil
 }
 
-// Child implements [wire.Asker]: a child request, or a page for a status.
+// Child implements [wire.Asker]: a child request, a page for a status, or what answers a request that went through filters.
 func (a *asker) Child(x *wire.Exchange) {
 	var res executor.Result
 	defer func() {
@@ -75,17 +83,31 @@ func (a *asker) Child(x *wire.Exchange) {
 		}
 		x.End(wire.Result{Result: res})
 	}()
-	r, err := x.Req.HTTP.Request(a.r.Context(), x.Body())
-	if err != nil || a.t.Host == nil {
+	r, err := a.request(&x.Req.HTTP, x.Body())
+	if err != nil || a.t.Host == nil || !a.chain.mayTry(r) {
 		res.Broken = true
 		return
 	}
 	if x.Req.HTTP.Whole && len(x.Req.HTTP.Body) == 0 {
 		r.Body = http.NoBody
 	}
-	if x.Req.For == wire.ForError {
+	switch x.Req.For {
+	case wire.ForError:
 		a.t.Host.Error(x, r, x.Req.Status, x.Req.Sub)
-		return
+	case wire.ForAnswer:
+		res = a.chain.answer(x, r)
+	default:
+		a.t.Host.Exec(x, r, x.Req.Skip)
 	}
-	a.t.Host.Exec(x, r, x.Req.Skip)
+}
+
+// request is a request of the worker's for this one. Whose it is, and over which connection it came, is not the worker's to say.
+func (a *asker) request(m *wire.Message, body io.ReadCloser) (*http.Request, error) {
+	m.TLS, m.Remote, m.Local = nil, a.r.RemoteAddr, "" // the context knows the local address
+	r, err := m.Request(a.r.Context(), body)
+	if err != nil {
+		return nil, err
+	}
+	r.TLS = a.r.TLS
+	return r, nil
 }

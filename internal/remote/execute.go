@@ -48,6 +48,11 @@ func (i *Image) Execute(rw http.ResponseWriter, r *http.Request, t *executor.Tar
 		return refuse(rw, r, t)
 	}
 	defer i.leave()
+	chain, ok := i.w.chain(t.Filtered)
+	if !ok {
+		return refuse(rw, r, t)
+	}
+	defer chain.leave()
 	q := &wire.Request{Image: i.id, Timed: t.Timed, Target: *t, HasHost: t.Host != nil}
 	q.HTTP.Describe(r)
 	c := conn.From(r.Context())
@@ -58,7 +63,11 @@ func (i *Image) Execute(rw http.ResponseWriter, r *http.Request, t *executor.Tar
 		}
 	}
 	rest := i.readAhead(rw, r, &q.HTTP)
-	a := &asker{r: r, w: rw, t: t, conn: c, log: i.opt.Logger}
+	q.Filtered = chain.described(c)
+	a := &asker{r: r, w: rw, t: t, conn: c, log: i.opt.Logger, chain: chain}
+	if chain != nil {
+		chain.a = a
+	}
 
 	var leave chan struct{}
 	if i.opt.Limit > 0 {
@@ -77,7 +86,7 @@ func (i *Image) Execute(rw http.ResponseWriter, r *http.Request, t *executor.Tar
 		return res.Result, nil
 	case errors.Is(err, wire.ErrLeft):
 		defer i.w.abandon(run)
-		i.w.s.Notify(Event{Hung, i.path, fmt.Sprintf("%s %s: %v", r.Method, r.URL.RequestURI(), errHung)})
+		i.w.s.Notify(Event{Kind: Hung, Image: i.path, Reason: fmt.Sprintf("%s %s: %v", r.Method, r.URL.RequestURI(), errHung)})
 		return i.answerHung(rw, r, t, began), nil
 	case errors.Is(err, wire.ErrTooLong):
 		defer i.w.abandon(run)
@@ -99,7 +108,7 @@ func (i *Image) Execute(rw http.ResponseWriter, r *http.Request, t *executor.Tar
 func refuse(rw http.ResponseWriter, r *http.Request, t *executor.Target) (executor.Result, error) {
 	rw.Header().Set("Retry-After", "5")
 	sendError(rw, r, t, http.StatusServiceUnavailable)
-	return executor.Result{Status: http.StatusServiceUnavailable, LogData: "extension is being unloaded"}, nil
+	return executor.Result{Status: http.StatusServiceUnavailable, LogData: "image is being unloaded"}, nil
 }
 
 func sendError(rw http.ResponseWriter, r *http.Request, t *executor.Target, status int) {

@@ -26,7 +26,8 @@ type Image struct {
 
 	mu     sync.Mutex // guards all below
 	closed bool
-	inside int
+	inside int           // requests that run it, or go through it
+	empty  chan struct{} // closed when there are none after Close
 	ended  chan struct{} // closed when it is unloaded; nil before Close
 	endErr error
 	told   bool
@@ -114,6 +115,14 @@ func (w *Worker) diedOf(err error) *Obituary {
 // Description is what the extension gave in GetExtensionVersion.
 func (i *Image) Description() string { return i.said.Description }
 
+// Filter is what it says as a filter; false: it is used as none.
+func (i *Image) Filter() (said wire.FilterSaid, ok bool) {
+	if i.said.Filter == nil {
+		return said, false
+	}
+	return *i.said.Filter, true
+}
+
 // Path is where it was loaded from.
 func (i *Image) Path() string { return i.path }
 
@@ -136,7 +145,9 @@ func (i *Image) enter() bool {
 func (i *Image) leave() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.inside--
+	if i.inside--; i.inside == 0 && i.closed {
+		close(i.empty)
+	}
 }
 
 // Close refuses new requests and has the worker unload the image when those inside have ended. As [executor.Executor] wants it,
@@ -146,7 +157,10 @@ func (i *Image) Close(ctx context.Context) error {
 	first := !i.closed
 	i.closed = true
 	if first {
-		i.ended = make(chan struct{})
+		i.ended, i.empty = make(chan struct{}), make(chan struct{})
+		if i.inside == 0 {
+			close(i.empty)
+		}
 		go i.unload()
 	}
 	i.mu.Unlock()
@@ -175,6 +189,7 @@ func (i *Image) unload() {
 	if !i.loaded {
 		return
 	}
+	<-i.empty // those that go through it as a filter are requests for other images
 	_, err := i.w.ask(context.Background(), wire.AskUnload, wire.Image{ID: i.id})
 	if obit := i.w.diedOf(err); obit != nil && !obit.Expected() {
 		err = fmt.Errorf("unload extension %q: %w", i.opt.Name, obit)

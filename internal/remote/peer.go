@@ -53,7 +53,7 @@ func (p peer) Note(topic string, payload []byte) error {
 		if topic == wire.NoteUnhealthy {
 			kind = Unhealthy
 		}
-		w.s.Notify(Event{kind, i.path, text})
+		w.s.Notify(Event{Kind: kind, Image: i.path, Reason: text})
 		if kind == Faulted && i.opt.Faulted != nil {
 			i.opt.Faulted(fmt.Errorf("%s", text))
 		}

@@ -6,6 +6,7 @@
 //	image.go     load, ping, unload
 //	execute.go   one request
 //	asker.go     what a worker may ask about a request
+//	filtered.go  the same of a request that goes through filters in the worker
 //	end.go       how a worker ends, and its obituary
 package remote
 
@@ -76,10 +77,11 @@ const (
 	Unhealthy EventKind = 1 + iota // HSE_REQ_REPORT_UNHEALTHY; Reason is the extension's
 	Faulted                        // a contained fault; Reason says which
 	Hung                           // a request took longer than its limit and was answered for the worker
+	Ended                          // a connection has ended on which the worker got requests through filters
 )
 
 func (k EventKind) String() string {
-	return [...]string{"", "unhealthy", "faulted", "hung"}[k]
+	return [...]string{"", "unhealthy", "faulted", "hung", "ended"}[k]
 }
 
 // Event is what a worker reports without being asked.
@@ -87,6 +89,8 @@ type Event struct {
 	Kind   EventKind
 	Image  string // path
 	Reason string
+
+	Connection uint64 // of Ended; nothing else is set then
 }
 
 // Worker is a process that runs. Make it with [Start].
