@@ -149,6 +149,9 @@ type Options struct {
 	Limit     time.Duration // longest time of a request; then it is answered 504. 0: none. Only an isolated executor can
 	Faulted   func(error)   // told of each contained fault; must not block. nil: nobody
 	Unhealthy func(string)  // told of HSE_REQ_REPORT_UNHEALTHY, likewise
+
+	// Registers says why a filter cannot have the SF_NOTIFY_* it registers for; then the image is not loaded. nil: it gets no raw data.
+	Registers func(flags uint32) error
 }
 
 // WithDefaults returns o with every unset field set to its default (the numbers are IIS's where it has one).
