@@ -50,6 +50,39 @@ HSE_EXEC_URL_USER_INFO 24
 HSE_EXEC_URL_INFO 48
 HSE_EXEC_URL_INFO.dwExecUrlFlags 40
 HSE_EXEC_URL_STATUS 8
+HTTP_FILTER_VERSION 272
+HTTP_FILTER_VERSION.lpszFilterDesc 8
+HTTP_FILTER_VERSION.dwFlags 268
+HTTP_FILTER_CONTEXT 72
+HTTP_FILTER_CONTEXT.ServerContext 8
+HTTP_FILTER_CONTEXT.fIsSecurePort 20
+HTTP_FILTER_CONTEXT.pFilterContext 24
+HTTP_FILTER_CONTEXT.GetServerVariable 32
+HTTP_FILTER_CONTEXT.AllocMem 56
+HTTP_FILTER_CONTEXT.ServerSupportFunction 64
+HTTP_FILTER_RAW_DATA 24
+HTTP_FILTER_RAW_DATA.cbInBuffer 12
+HTTP_FILTER_PREPROC_HEADERS 32
+HTTP_FILTER_PREPROC_HEADERS.AddHeader 16
+HTTP_FILTER_PREPROC_HEADERS.HttpStatus 24
+HTTP_FILTER_AUTH_COMPLETE_INFO 48
+HTTP_FILTER_AUTH_COMPLETE_INFO.GetUserToken 24
+HTTP_FILTER_AUTH_COMPLETE_INFO.HttpStatus 32
+HTTP_FILTER_AUTH_COMPLETE_INFO.fResetAuth 36
+HTTP_FILTER_AUTHENT 32
+HTTP_FILTER_AUTHENT.pszPassword 16
+HTTP_FILTER_AUTHENT.cbPasswordBuff 24
+HTTP_FILTER_URL_MAP 24
+HTTP_FILTER_URL_MAP.cbPathBuff 16
+HTTP_FILTER_URL_MAP_EX 40
+HTTP_FILTER_URL_MAP_EX.dwFlags 20
+HTTP_FILTER_URL_MAP_EX.pszScriptMapEntry 32
+HTTP_FILTER_ACCESS_DENIED 24
+HTTP_FILTER_ACCESS_DENIED.dwReason 16
+HTTP_FILTER_LOG 72
+HTTP_FILTER_LOG.pszParameters 40
+HTTP_FILTER_LOG.dwHttpStatus 48
+HTTP_FILTER_LOG.msTimeForProcessing 64
 `
 
 func TestLayout(t *testing.T) {
@@ -74,10 +107,10 @@ func TestCodesAreThoseOfTheCHeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	constants := regexp.MustCompile(`(?m)^  ([A-Z]\w+) = (\$?)([0-9A-F]+);`).FindAllStringSubmatch(string(text), -1)
-	if len(constants) < 89 {
-		t.Fatalf("found %d constants in isapi_codes.inc, it has 89 or more", len(constants))
+	if len(constants) < 132 {
+		t.Fatalf("found %d constants in isapi_codes.inc, it has 132 or more", len(constants))
 	}
-	source := "#include <windows.h>\n#include <httpext.h>\n"
+	source := "#include <windows.h>\n#include <httpext.h>\n#include <httpfilt.h>\n"
 	for _, c := range constants {
 		hex := strings.Replace(c[2], "$", "0x", 1)
 		source += fmt.Sprintf("_Static_assert(%s == %s%s, \"%s\");\n", c[1], hex, c[3], c[1])
