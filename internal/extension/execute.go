@@ -28,7 +28,11 @@ func (e *Extension) Run(w http.ResponseWriter, r *http.Request, t *executor.Targ
 		return refuse(w, r, t, http.StatusServiceUnavailable, "extension is being unloaded"), false
 	}
 	defer e.gate.leave()
-	if e.opt.OnFault == executor.FaultRefuse && e.faults.Load() > 0 {
+	if e.exports.proc == 0 {
+		e.log.Warn("request refused", "reason", errFilterOnly, "url", r.URL.RequestURI())
+		return refuse(w, r, t, http.StatusInternalServerError, errFilterOnly.Error()), false
+	}
+	if e.Refuses() {
 		return refuse(w, r, t, http.StatusInternalServerError, "extension had a fault and its policy is to refuse"), false
 	}
 	if strings.IndexByte(t.PathInfo, 0) >= 0 || strings.IndexByte(t.ScriptName, 0) >= 0 {

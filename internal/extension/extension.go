@@ -2,6 +2,7 @@
 // ServerSupportFunction. The order in which to read it:
 //
 //	extension.go, load.go   life cycle: stage, load, GetExtensionVersion … TerminateExtension, unload
+//	filter.go               the filter half of an image, which package filter runs
 //	threads.go, own.go      on which thread its code runs
 //	execute.go, request.go  one request, from the control block to the last byte
 //	body.go                 ReadClient; WriteClient is in package reply, GetServerVariable in package variables
@@ -20,6 +21,7 @@ import (
 	"sync/atomic"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/filter"
 	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
@@ -34,6 +36,7 @@ type Extension struct {
 	staged  *image.Staged
 	lib     *native.Library
 	exports exports
+	filter  *filter.Filter // nil: it was not asked for
 	desc    string
 	unique  []string // symbols it was the first to have
 	stuck   bool     // set before ended is closed
@@ -53,8 +56,9 @@ type Extension struct {
 	stopWatch func()
 }
 
-// Open stages the image, loads the copy, runs DllMain (if exported) and GetExtensionVersion. An error says at which step it
-// failed and leaves nothing behind. The caller must call Close.
+// Open stages the image, loads the copy, runs DllMain (if exported), GetFilterVersion (with o.Filter) and GetExtensionVersion, which
+// an image that is to be a filter need not have. An error says at which step it failed and leaves nothing behind. The caller must call
+// Close.
 func Open(path string, o executor.Options) (*Extension, error) {
 	if o.Name == "" {
 		o.Name = filepath.Base(path)
@@ -76,7 +80,7 @@ func Open(path string, o executor.Options) (*Extension, error) {
 	return e, nil
 }
 
-// Description is the text the extension gave in HSE_VERSION_INFO.
+// Description is the text the extension gave in HSE_VERSION_INFO; the filter in HTTP_FILTER_VERSION, where there is no extension.
 func (e *Extension) Description() string { return e.desc }
 
 // Version is what it runs. File is its private copy, which is there until it is unloaded.
@@ -106,8 +110,8 @@ func (e *Extension) Unhealthy() (reason string, reported bool) {
 	return "", false
 }
 
-// Close lets running requests end (until ctx does), then calls TerminateExtension with HSE_TERM_MUST_UNLOAD, unloads the
-// image and removes its staged copy. When requests still run at the end of ctx the image stays loaded, and the error says
+// Close lets running requests end (until ctx does), then calls TerminateFilter, when the filter half was told that all connections
+// have ended, and TerminateExtension with HSE_TERM_MUST_UNLOAD, unloads the image and removes its staged copy. When requests still run at the end of ctx the image stays loaded, and the error says
 // how many they are; when TerminateExtension does, it goes on in the background. Close may be called again then, to wait
 // on. After it has unloaded the image (with or without an error) it answers [executor.ErrClosed].
 func (e *Extension) Close(ctx context.Context) error {
@@ -137,7 +141,7 @@ func (e *Extension) Close(ctx context.Context) error {
 
 // unload ends threads, code and copy, in the reverse order of load.
 func (e *Extension) unload() error {
-	errs := []error{e.threads.stop(e.terminate, e.detach), e.close()}
+	errs := []error{e.closeFilter(), e.threads.stop(e.terminate, e.detach), e.close()}
 	e.releaseUnique()
 	errs = append(errs, e.staged.Remove())
 	e.log.Info("extension unloaded", "left memory", !e.stuck)
@@ -145,7 +149,7 @@ func (e *Extension) unload() error {
 }
 
 func (e *Extension) terminate() error {
-	if e.exports.terminate == 0 {
+	if e.exports.terminate == 0 || e.exports.proc == 0 {
 		return nil
 	}
 	_, err := native.TerminateExtension(e.exports.terminate, isapi.TermMustUnload)

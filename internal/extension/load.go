@@ -13,7 +13,9 @@ import (
 
 // exports are the addresses of an image's functions; 0 if it has none of that name.
 type exports struct {
-	version, proc, terminate, dllMain uintptr
+	version, proc, terminate             uintptr
+	filterVersion, filterProc, filterEnd uintptr
+	dllMain                              uintptr
 }
 
 // ErrVersion is why an extension is not loaded whose GetExtensionVersion returned FALSE.
@@ -83,19 +85,16 @@ func (e *Extension) resolve() error {
 	}
 	e.exports = exports{
 		version: find("GetExtensionVersion", 4), proc: find("HttpExtensionProc", 4),
-		terminate: find("TerminateExtension", 4), dllMain: find("DllMain", 12),
+		terminate:     find("TerminateExtension", 4),
+		filterVersion: find("GetFilterVersion", 4), filterProc: find("HttpFilterProc", 12), filterEnd: find("TerminateFilter", 4),
+		dllMain: find("DllMain", 12),
 	}
-	switch {
-	case e.exports.version == 0:
-		return errors.New("it does not export GetExtensionVersion, which every extension must")
-	case e.exports.proc == 0:
-		return errors.New("it does not export HttpExtensionProc, which every extension must")
-	}
-	return nil
+	return e.exports.lacks(e.opt.Filter)
 }
 
 // start runs the code an image has for its beginning, on the thread that is to run it: DllMain(DLL_PROCESS_ATTACH), then
-// GetExtensionVersion. When either says no, DllMain is told DLL_PROCESS_DETACH, as Windows does.
+// GetFilterVersion and GetExtensionVersion, as far as it is a filter and an extension. When one says no, what came before it is
+// ended, and DllMain is told DLL_PROCESS_DETACH, as Windows does.
 func (e *Extension) start() error {
 	if e.exports.dllMain != 0 {
 		ok, err := native.DllMain(e.exports.dllMain, isapi.DLLProcessAttach)
@@ -106,10 +105,28 @@ func (e *Extension) start() error {
 			return errors.Join(errors.New("DllMain(DLL_PROCESS_ATTACH) returned FALSE"), e.detach())
 		}
 	}
-	if err := e.version(); err != nil {
+	if err := e.halves(); err != nil {
 		return errors.Join(err, e.detach())
 	}
 	return nil
+}
+
+// halves asks what is in the image for its version.
+func (e *Extension) halves() error {
+	if e.opt.Filter {
+		if err := e.startFilter(); err != nil {
+			return err
+		}
+		e.desc = e.filter.Description()
+	}
+	if e.exports.proc == 0 {
+		return nil
+	}
+	err := e.version()
+	if err != nil && e.filter != nil {
+		err = errors.Join(err, e.filter.Close())
+	}
+	return err
 }
 
 func (e *Extension) version() error {

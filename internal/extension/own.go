@@ -37,6 +37,7 @@ func newOwn(e *Extension, start func() error) (*own, error) {
 	started := make(chan error)
 	var err error
 	o.first, err = native.StartThread(e.opt.Stack, func() {
+		defer o.enlist()()
 		err := start()
 		started <- err
 		if err == nil {
@@ -54,7 +55,8 @@ func newOwn(e *Extension, start func() error) (*own, error) {
 	for len(o.others) < e.opt.Threads-1 {
 		t, err := native.StartThread(e.opt.Stack, o.other)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("thread %d of %d: %w", len(o.others)+2, e.opt.Threads, err), o.stop(e.terminate, e.detach))
+			terminate := func() error { return errors.Join(e.closeFilter(), e.terminate()) }
+			return nil, errors.Join(fmt.Errorf("thread %d of %d: %w", len(o.others)+2, e.opt.Threads, err), o.stop(terminate, e.detach))
 		}
 		o.others = append(o.others, t)
 	}
@@ -63,6 +65,7 @@ func newOwn(e *Extension, start func() error) (*own, error) {
 
 // other is the life of every thread but the first.
 func (o *own) other() {
+	defer o.enlist()()
 	o.tell(isapi.DLLThreadAttach)
 	o.serve()
 	o.tell(isapi.DLLThreadDetach)
@@ -123,7 +126,52 @@ func (o *own) complete(f func()) {
 	<-done
 }
 
-// addReserve makes one more thread, for completions alone, when all others are inside the extension: they may be waiting for
+// crews are the own threads of all images in this process: an *own by the id of a thread.
+var crews sync.Map
+
+// enlist notes that this thread is one of its own; what it returns undoes that.
+func (o *own) enlist() (dismiss func()) {
+	id := threadID()
+	crews.Store(id, o)
+	return func() { crews.Delete(id) }
+}
+
+// visit runs a call of the filter half. Which thread it is does not matter, except where there is only one: the image was told of all
+// of them. A thread of another image that waits here goes on with what comes for that meanwhile, because two images with one thread
+// each may be in each other's requests and would wait for each other for ever.
+func (o *own) visit(f func()) {
+	crew, _ := crews.Load(threadID())
+	here, _ := crew.(*own)
+	if here == o {
+		f()
+		return
+	}
+	done := make(chan struct{})
+	job := func() { defer close(done); f() }
+	urgent := o.urgent
+	select {
+	case urgent <- job:
+		urgent = nil
+	default:
+		o.addReserve()
+	}
+	var meanwhile chan func()
+	if here != nil {
+		meanwhile = here.urgent
+	}
+	for {
+		select {
+		case urgent <- job:
+			urgent = nil
+		case other := <-meanwhile:
+			other()
+		case <-done:
+			return
+		}
+	}
+}
+
+// addReserve makes one more thread, for completions and visits alone, when all others are inside the extension: they may be waiting for
 // them. Where the one thread is all there must be, a request that waits for its own completion waits for ever.
 func (o *own) addReserve() {
 	o.mu.Lock()
@@ -132,6 +180,7 @@ func (o *own) addReserve() {
 		return
 	}
 	t, err := native.StartThread(o.e.opt.Stack, func() {
+		defer o.enlist()()
 		o.tell(isapi.DLLThreadAttach)
 		defer o.tell(isapi.DLLThreadDetach)
 		for {

@@ -14,6 +14,8 @@ type threads interface {
 	run(ctx context.Context, j job) error
 	// complete runs a completion callback. It does not wait for a free place: requests inside may be waiting for it.
 	complete(f func())
+	// visit runs f on a thread that is the image's: right there if it is called on one, else as complete.
+	visit(f func())
 	// stop ends the threads: terminate runs on the first one while it can still run code of the extension, detach is its
 	// very last.
 	stop(terminate, detach func() error) error
@@ -31,10 +33,14 @@ var (
 // newThreads chooses: own threads where the extension must always see the same ones (threads: 1, a DllMain that is to be
 // told of them) or needs a stack of another size; otherwise the thread a request is on already, which saves two switches.
 func newThreads(e *Extension, start func() error) (threads, error) {
-	if e.opt.Threads == 1 || e.opt.Stack > 0 || e.exports.dllMain != 0 {
+	if e.ownThreads() {
 		return newOwn(e, start)
 	}
 	return &shared{places: make(chan struct{}, e.opt.Threads), queue: queue{limit: int64(e.opt.Queue), wait: e.opt.QueueWait}}, start()
+}
+
+func (e *Extension) ownThreads() bool {
+	return e.opt.Threads == 1 || e.opt.Stack > 0 || e.exports.dllMain != 0
 }
 
 // shared runs requests where they are, so many at a time.
@@ -57,6 +63,8 @@ func (s *shared) run(ctx context.Context, j job) error {
 }
 
 func (s *shared) complete(f func()) { f() }
+
+func (s *shared) visit(f func()) { f() }
 
 func (s *shared) stop(terminate, detach func() error) error {
 	return errors.Join(terminate(), detach())

@@ -42,7 +42,7 @@ func testLoad(t *testing.T, s *suite) {
 			"ext.so: exports GetExtensionVersion but not HttpExtensionProc, and needs both: export it, too"},
 		{"neither", source("int x;\n"), "ext.so: exports neither GetExtensionVersion and HttpExtensionProc (an extension) nor " +
 			"GetFilterVersion and HttpFilterProc (a filter): it is another library, or its entry points are not exported"},
-		{"filter", source(filter), "it does not export GetExtensionVersion, which every extension must"},
+		{"filter", source(filter), "it is a filter: list it under filters; it does not export GetExtensionVersion and HttpExtensionProc, which every extension must"},
 		{"no such function", source("void nowhere_to_be_found(void);\n__attribute__((constructor)) static void f(void) { nowhere_to_be_found(); }\n" +
 			version + proc), "ext.so: undefined symbol: nowhere_to_be_found"},
 		{"other processor", foreign("aarch64-linux-gnu-gcc"), "ext.so: 64-bit Linux shared library (arm64); this is 64-bit Linux (" + runtime.GOARCH +
