@@ -5,8 +5,10 @@
 //
 //	go run ./bench/compare [-rounds 5] [-seconds 2] [-connections 1,8,32,64] [-markdown]
 //	go run ./bench/compare -bulk 1024 [-rounds 5] [-markdown]
+//	go run ./bench/compare -filters [-before FILE] [-rounds 5] [-seconds 2] [-markdown]
 //
-// With -bulk it moves so many MiB in one request instead, through isapid in-process and isolated; that needs gcc only.
+// With -bulk it moves so many MiB in one request instead, through isapid in-process and isolated; that needs gcc only. With -filters it
+// asks for the page through filters that do nothing: none, one, and five; -before is another build of isapid to measure without.
 //
 // CPU per request is user and system time of all processes of a server, from /proc, by the requests wrk counted. Everything
 // is on loopback and stops by itself.
@@ -33,11 +35,19 @@ func main() {
 	connections := flag.String("connections", "1,8,32,64", "numbers of connections")
 	markdown := flag.Bool("markdown", false, "print Markdown tables")
 	mib := flag.Int("bulk", 0, "MiB to move in one request, instead of pages")
+	filters := flag.Bool("filters", false, "measure filters instead")
+	before := flag.String("before", "", "with -filters: another build of isapid")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if *mib > 0 {
 		if err := compareBulk(ctx, *rounds, *mib, *markdown); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	if *filters {
+		if err := compareFilters(ctx, *rounds, *seconds, 32, *before, *markdown); err != nil {
 			log.Fatal(err)
 		}
 		return

@@ -24,6 +24,7 @@ var layers = map[string][]string{
 	"loader":       {"image", "update"}, // an extension for any host, not a part of the program
 	"e2e":          {},                  // tests of whole servers; they may import what they like
 	"e2e/mix":      {},                  // clients: know nothing of the server
+	"e2e/filters":  {},                  // tests of whole servers, as e2e
 
 	"front":     {"admin", "config", "executor", "extension", "image", "inprocess", "pool", "proc", "remote", "server", "site", "swap", "wire"}, // the front process, wired together
 	"server":    {"conn"},                                                                                                                       // HTTP; knows sites as handlers only, and no processes
