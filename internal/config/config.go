@@ -30,6 +30,7 @@ type Site struct {
 	Bindings           []Binding
 	Certificate        string // PEM file, leaf first; for https bindings
 	Key                string // PEM file
+	HTTP2              bool   // clients of https bindings are offered HTTP/2
 	Root               string // directory of "/"
 	DefaultDocuments   []string
 	MIME               map[string]string    // ".ext" in lower case → type; on top of the built-in table

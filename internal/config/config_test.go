@@ -124,6 +124,7 @@ sites:
     id: 7
     root: other
     static: false
+    http2: false
 filters: [key.pem]
 limits: {query: 10, header_timeout: 0s}
 images: {allow: [wwwroot]}
@@ -205,7 +206,7 @@ func TestEverything(t *testing.T) {
 	one.Limits = limits
 	one.Limits.Body, one.Limits.URL = 8<<20, 100
 	two := DefaultSite("two", in("other"))
-	two.ID, two.Static, two.Limits = 7, false, limits
+	two.ID, two.Static, two.HTTP2, two.Limits = 7, false, false, limits
 	two.Images.Allow = []string{in("wwwroot")}
 	fast := DefaultPool()
 	fast.Mode, fast.Threads, fast.Stack, fast.QueueWait, fast.ReadAhead = ModeInProcess, 1, 8<<20, 0, 0

@@ -31,6 +31,7 @@ func DefaultSite(name, root string) Site {
 		ErrorPages:       map[string]ErrorPage{},
 		Applications:     []Application{{Path: "/", Pool: DefaultPoolName}},
 		Static:           true,
+		HTTP2:            true,
 		Limits:           DefaultLimits(),
 	}
 }

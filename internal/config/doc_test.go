@@ -25,7 +25,7 @@ type documented struct {
 
 var (
 	docHeading = regexp.MustCompile("^##+ `(.+)`$")
-	docRow     = regexp.MustCompile("^\\| `([a-z_]+)` \\|[^|]+\\| ([^|]+) \\|[^|]*\\|[^|]+\\|$")
+	docRow     = regexp.MustCompile("^\\| `([a-z0-9_]+)` \\|[^|]+\\| ([^|]+) \\|[^|]*\\|[^|]+\\|$")
 	docValue   = regexp.MustCompile("^`([^`]+)`$")
 )
 

@@ -14,6 +14,7 @@ func (v value) site(s *Site) {
 		"bindings":            func(v value) { v.bindings(&s.Bindings) },
 		"certificate":         func(v value) { v.path(&s.Certificate) },
 		"key":                 func(v value) { v.path(&s.Key) },
+		"http2":               func(v value) { v.flag(&s.HTTP2) },
 		"root":                func(v value) { v.path(&s.Root) },
 		"default_documents":   func(v value) { v.documents(&s.DefaultDocuments) },
 		"mime":                func(v value) { v.mime(s.MIME) },

@@ -13,7 +13,7 @@ import (
 func bindings(s *config.Site) []server.Binding {
 	var list []server.Binding
 	for _, b := range s.Bindings {
-		list = append(list, server.Binding{Addr: address(b), Host: b.Host, TLS: b.TLS, CertFile: s.Certificate, KeyFile: s.Key})
+		list = append(list, server.Binding{Addr: address(b), Host: b.Host, TLS: b.TLS, CertFile: s.Certificate, KeyFile: s.Key, NoHTTP2: b.TLS && !s.HTTP2})
 	}
 	return list
 }

@@ -17,6 +17,7 @@ type Binding struct {
 
 	TLS               bool
 	CertFile, KeyFile string // PEM; needed with TLS
+	NoHTTP2           bool   // clients are offered HTTP/1.1 only
 
 	// ClientAuth says whether a client must identify itself: "" or "none", "request" (a certificate is verified if there is
 	// one), "require". CAFile holds in PEM who may have issued it; "" means whom the system trusts.

@@ -14,15 +14,24 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/isapid/isapid/internal/conn"
 )
 
 // start serves sites until the test ends and returns the server, which listens on its addresses.
 func start(t testing.TB, limits Limits, sites ...Site) *Server {
 	t.Helper()
+	return prepared(t, func(*Server) {}, limits, sites...)
+}
+
+// prepared is start for a server that something is done with before it listens.
+func prepared(t testing.TB, prepare func(*Server), limits Limits, sites ...Site) *Server {
+	t.Helper()
 	s, err := New(sites, limits, slog.New(slog.NewTextHandler(testLog{t}, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
+	prepare(s)
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -139,6 +148,37 @@ func contains(t testing.TB, err error, parts ...string) {
 	for _, part := range parts {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("error %q lacks %q", err, part)
+		}
+	}
+}
+
+// TestOnAccept: each connection is told of once, before the first request on it.
+func TestOnAccept(t *testing.T) {
+	a := newAuthority(t)
+	for _, secure := range []bool{false, true} {
+		b, scheme := Binding{Addr: "127.0.0.1:0"}, "http://"
+		if secure {
+			b, scheme = a.binding("a.test"), "https://"
+		}
+		var told sync.Map
+		s := prepared(t, func(s *Server) {
+			s.OnAccept(func(c *conn.Conn, over bool) {
+				if _, again := told.LoadOrStore(c.Number(), true); again || over != secure {
+					t.Errorf("secure %v: told of %d, secure %v, again %v", secure, c.Number(), over, again)
+				}
+			})
+		}, Limits{}, site("a", func(w http.ResponseWriter, r *http.Request) {
+			c := conn.From(r.Context())
+			_, known := told.Load(c.Number())
+			fmt.Fprint(w, c.Number(), known)
+		}, b))
+		client := a.client(s, false)
+		_, first := fetch(t, client, scheme+"a.test/")
+		_, again := fetch(t, client, scheme+"a.test/")
+		client.CloseIdleConnections()
+		_, second := fetch(t, client, scheme+"a.test/")
+		if first != again || first == second || !strings.HasSuffix(second, "true") {
+			t.Errorf("secure %v: %s, %s, %s", secure, first, again, second)
 		}
 	}
 }

@@ -23,6 +23,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/isapid/isapid/internal/conn"
 )
 
 // Site is one web site: who answers for which addresses and host names.
@@ -40,6 +42,7 @@ type Site struct {
 type Server struct {
 	log       *slog.Logger
 	inherited []*net.TCPListener
+	accepted  func(c *conn.Conn, secure bool)
 
 	mu        sync.Mutex // guards the fields below
 	state     state
@@ -86,7 +89,7 @@ func New(sites []Site, limits Limits, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{log: log, plan: p, failed: make(chan error, 1), stopping: make(chan struct{})}
+	s := &Server{log: log, plan: p, accepted: func(*conn.Conn, bool) {}, failed: make(chan error, 1), stopping: make(chan struct{})}
 	s.ended, s.end = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -95,6 +98,10 @@ func New(sites []Site, limits Limits, log *slog.Logger) (*Server, error) {
 // binding to all addresses finds a socket that is bound to all of IPv6 or of IPv4. It must be called before Listen. Shutdown
 // closes them all, used or not; the result of Prepare may use them too.
 func (s *Server) Inherit(sockets []*net.TCPListener) { s.inherited = sockets }
+
+// OnAccept has f called with each new connection before anything is read from it, on the goroutine that accepts. secure: there will be
+// TLS on it. It must be called before Serve.
+func (s *Server) OnAccept(f func(c *conn.Conn, secure bool)) { s.accepted = f }
 
 // Unused are the addresses of the inherited sockets that no binding has.
 func (s *Server) Unused() (list []net.Addr) {

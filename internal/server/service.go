@@ -28,8 +28,9 @@ type service struct {
 // newService makes a service for an endpoint. The caller puts it into the endpoint and calls begin.
 func (s *Server) newService(e *endpoint, at *places) *service {
 	l := at.plan.limits
-	v := &service{server: s, endpoint: e, limits: l, secure: at.secure, tap: newTap(e.socket, positive(l.WriteTimeout)), served: make(chan struct{})}
+	v := &service{server: s, endpoint: e, limits: l, secure: at.secure, served: make(chan struct{})}
 	v.now.Store(at)
+	v.tap = newTap(e.socket, positive(l.WriteTimeout), func(c *conn.Conn) { s.accepted(c, at.secure) })
 	v.http = &http.Server{
 		Handler:           v,
 		MaxHeaderBytes:    positive(l.Header),

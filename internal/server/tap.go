@@ -16,14 +16,15 @@ import (
 type tap struct {
 	socket
 	timeout time.Duration // of writes
+	told    func(*conn.Conn)
 
 	stopped atomic.Bool
 	left    chan struct{} // closed when it will not touch the socket again
 	once    sync.Once
 }
 
-func newTap(s socket, timeout time.Duration) *tap {
-	return &tap{socket: s, timeout: timeout, left: make(chan struct{})}
+func newTap(s socket, timeout time.Duration, told func(*conn.Conn)) *tap {
+	return &tap{socket: s, timeout: timeout, told: told, left: make(chan struct{})}
 }
 
 // Accept implements [net.Listener]. Only one goroutine may call it.
@@ -37,6 +38,7 @@ func (t *tap) Accept() (net.Conn, error) {
 	case err == nil:
 		wrapped := conn.Wrap(c)
 		wrapped.SetWriteTimeout(t.timeout)
+		t.told(wrapped)
 		return wrapped, nil
 	case t.stopped.Load() && errors.Is(err, os.ErrDeadlineExceeded):
 		t.leave()

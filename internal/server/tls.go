@@ -30,6 +30,9 @@ func (p *place) loadTLS() error {
 		MinVersion:   tls.VersionTLS12,
 		NextProtos:   []string{"h2", "http/1.1"},
 	}
+	if p.NoHTTP2 {
+		config.NextProtos = config.NextProtos[1:]
+	}
 	if err := p.setClientAuth(config); err != nil {
 		return err
 	}

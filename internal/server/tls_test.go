@@ -298,3 +298,19 @@ type redirect struct{ addr string }
 func (r *redirect) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, network, r.addr)
 }
+
+// TestNoHTTP2: where HTTP/2 is off, a client that could speak it gets HTTP/1.1, also beside a site where it is on.
+func TestNoHTTP2(t *testing.T) {
+	a := newAuthority(t)
+	proto := func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }
+	with, without := a.binding("with.test"), a.binding("without.test")
+	without.NoHTTP2 = true
+	s := start(t, Limits{}, site("with", proto, with), site("without", proto, without))
+	client := a.client(s, true)
+	client.Transport.(*http.Transport).Protocols.SetHTTP1(true)
+	for host, want := range map[string]string{"with.test": "HTTP/2.0", "without.test": "HTTP/1.1"} {
+		if _, got := fetch(t, client, "https://"+host+"/"); got != want {
+			t.Errorf("%s: %s, want %s", host, got, want)
+		}
+	}
+}
