@@ -116,32 +116,30 @@ type session struct {
 	round uint64              // of the connection's logon in which it was asked
 
 	mu      sync.Mutex // guards all below
-	idle    sync.Cond  // inside is 0
+	idle    sync.Cond  // inside is less
 	run     *run       // the request that is under way, or nil
 	now     uint32     // the notification the filter is in; 0 for none
 	inside  int        // callbacks that use run
 	touched bool       // it had an event
+	off     uint32     // events it does not want to be told of in the request (SF_REQ_DISABLE_NOTIFICATIONS)
+	rawNow  *rawCall   // the notification of raw data it is in, or was in last
 
 	ending sync.Once
 }
 
-// join makes run the request of the session's callbacks, and answers the one that was.
+// join makes q the request that callbacks are about, nil for none, and answers the one that was.
 func (s *session) join(q *run) (before *run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before, s.run = s.run, q
+	before, s.run, s.off = s.run, q, 0
 	return before
 }
 
-// part ends that: once it returns no callback uses the request any more.
-func (s *session) part(before *run) {
+// disabled tells whether the filter does not want to hear of an event in this request.
+func (s *session) disabled(event uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.run = nil
-	for s.inside > 0 {
-		s.idle.Wait()
-	}
-	s.run = before
+	return s.off&event != 0
 }
 
 // end is the end of the connection for the filter, once; whoever calls it meanwhile waits for it. A filter that asked for nothing but
@@ -159,10 +157,11 @@ func (s *session) end() {
 	})
 }
 
-// proc calls HttpFilterProc for one notification. errno is what it left; err is a contained fault, which was told of.
+// proc calls HttpFilterProc for one notification, and waits for callbacks that the filter has made from other threads meanwhile. errno
+// is what it left; err is a contained fault, which was told of.
 func (s *session) proc(event uint32, pv uintptr) (status uint32, errno isapi.Error, err error) {
 	s.mu.Lock()
-	before := s.now
+	before, inside := s.now, s.inside
 	s.now, s.touched = event, true
 	s.mu.Unlock()
 	kept := s.pfc.Struct().FilterContext
@@ -175,6 +174,9 @@ func (s *session) proc(event uint32, pv uintptr) (status uint32, errno isapi.Err
 	}
 	s.mu.Lock()
 	s.now = before
+	for s.inside > inside {
+		s.idle.Wait()
+	}
 	s.mu.Unlock()
 	if err != nil {
 		err = s.f.fault("HttpFilterProc, "+isapi.Notification(event).String(), err)
