@@ -34,13 +34,15 @@ func compareBulk(ctx context.Context, rounds, mib int, markdown bool) error {
 	if _, err := library(ctx, dir, "bulk"); err != nil {
 		return err
 	}
-	var servers [2]*server
-	defer func() { stopAll(servers[:]) }()
-	for i, mode := range []string{"in-process", "isolated"} {
-		if servers[i], err = isapid(ctx, dir, mode); err != nil {
+	var servers []*server
+	defer func() { stopAll(servers) }()
+	for _, mode := range []string{"in-process", "isolated"} {
+		s, err := isapid(ctx, dir, mode)
+		if err != nil {
 			return err
 		}
-		if err := servers[i].ready(); err != nil {
+		servers = append(servers, s)
+		if err := s.ready(); err != nil {
 			return err
 		}
 	}

@@ -41,24 +41,51 @@ func (c *Call) takeData(f *frame) error {
 	if !c.began {
 		return protocolError("DATA before HEAD")
 	}
-	if !c.gone && len(f.payload) > 0 {
-		if _, err := c.w.Write(f.payload); err != nil {
-			c.lost(err)
+	if f.flags&flagRegion == 0 {
+		c.deliver(f.payload)
+	} else {
+		left, _ := f.shared()
+		for g := &c.loans.down; left > 0; {
+			p := g.next(min(left, sharedPiece))
+			c.deliver(p)
+			g.move(len(p))
+			left -= len(p)
+			c.acknowledge()
 		}
 	}
 	c.flush(f)
-	if c.unacked += len(f.payload); c.unacked >= Window/4 {
-		c.acknowledge()
-	}
+	c.acknowledge()
 	return nil
 }
 
+// deliver gives bytes to the client.
+func (c *Call) deliver(p []byte) {
+	if !c.gone && len(p) > 0 {
+		if _, err := c.w.Write(p); err != nil {
+			c.lost(err)
+		}
+	}
+	c.unacked += len(p)
+}
+
+// acknowledge gives the other end back what was taken of its window, when that is enough to be worth a message.
 func (c *Call) acknowledge() {
+	enough := Window / 4
+	if c.loans.down.region != nil {
+		enough = sharedPiece
+	}
+	if c.unacked < enough {
+		return
+	}
 	c.mu.Lock()
 	c.queued -= c.unacked
 	c.mu.Unlock()
-	c.l.write(appendNumber(nil, kWindow, c.id, uint32(c.unacked)))
+	b := appendNumber(nil, kWindow, c.id, uint32(c.unacked))
 	c.unacked = 0
+	if !c.gone && !c.loans.keeps {
+		b = append(b, c.lend(&c.loans.down, false)...)
+	}
+	c.l.write(b)
 }
 
 func (c *Call) flush(f *frame) {

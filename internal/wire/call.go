@@ -52,6 +52,7 @@ type Call struct {
 	turns    []chan struct{} // questions that wait until the frames before them are handled
 	children map[*Exchange]struct{}
 	pump     *pump
+	loans    loans
 
 	// Only Do's goroutine has these.
 	w       http.ResponseWriter
@@ -61,14 +62,13 @@ type Call struct {
 	result  Result
 }
 
-const noData = -1
-
 // Do opens an exchange and copies its answer to w. It returns when the exchange is over (error nil), the link is down
 // (began says whether the head was handed to w by then), or leave is closed: then the exchange goes on without anybody who
 // waits for it. A request that is too long for a frame fails with [ErrTooLong], and nothing has happened. body is what follows
 // q.HTTP.Body, nil for nothing; interrupt makes a read of it that waits fail.
 func (l *Link) Do(ctx context.Context, w http.ResponseWriter, q *Request, body io.Reader, interrupt func(), a Asker, leave <-chan struct{}) (res Result, began bool, err error) {
 	c := &Call{l: l, asker: a, wake: make(chan struct{}, 1), last: noData, w: w, body: body, interrupt: interrupt}
+	c.loans.keeps = q.HTTP.Major >= 2
 	c.id = l.takeID()
 	out := buffers.Get().(*[]byte)
 	*out = end(q.append(begin((*out)[:0], kRequest, 0, c.id)), 0)
@@ -179,6 +179,7 @@ func (c *Call) finish() {
 		c.asker.HangUp() // the rest of the body is on the connection
 	}
 	c.tasks.Wait()
+	c.leaveLoans()
 }
 
 // batch handles frames that are known to be well-formed in size and order of bytes.
@@ -246,6 +247,19 @@ func (c *Call) later(f *frame) error {
 		}
 		c.filing = true
 	}
+	n := len(f.payload)
+	if f.flags&flagRegion != 0 {
+		var err error
+		if n, err = f.shared(); err != nil {
+			return err
+		}
+		if c.loans.down.region == nil {
+			return protocolError("DATA in a region, and none is lent")
+		}
+	}
+	if f.kind == kEnd {
+		c.endLoans()
+	}
 	if c.left {
 		if file != nil {
 			file.Close()
@@ -254,7 +268,7 @@ func (c *Call) later(f *frame) error {
 		return nil
 	}
 	if f.kind == kData {
-		if c.queued += len(f.payload); c.queued > Window {
+		if c.queued += n; c.queued > Window {
 			return protocolError("more than %d bytes of an answer are on their way", Window)
 		}
 	}
@@ -274,9 +288,8 @@ func (c *Call) later(f *frame) error {
 func (c *Call) keep(f *frame) {
 	if f.kind != kData {
 		c.last = noData
-	} else if at := c.last; at != noData && len(c.in)-at-headerSize+len(f.payload) <= maxData {
-		c.in = end(append(c.in, f.payload...), at)
-		c.in[at+5] |= f.flags
+	} else if in, ok := moreData(c.in, c.last, f.flags, f.payload); ok {
+		c.in = in
 		return
 	} else {
 		c.last = len(c.in)

@@ -7,6 +7,7 @@
 //	call.go, answer.go,
 //	question.go, pump.go an exchange, from the end that asks
 //	serve.go, reply.go   an exchange, from the end that answers
+//	region.go, lend.go   memory that both ends have, for large bodies
 //
 // Both ends treat the other as hostile: every length, id and state is checked, and what breaks a rule ends the link with a
 // [*ProtocolError]. Nothing here blocks for another exchange than its own: a slow client costs a bounded buffer, never a worker.

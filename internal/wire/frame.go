@@ -28,6 +28,7 @@ const (
 	maxCalls    = 256       // questions open at a time in one exchange
 	maxChildren = 16        // children open at a time of one exchange
 	maxFiles    = 64        // descriptors received and not yet claimed by a frame
+	maxRegions  = 16        // of a link
 	maxBacklog  = 256 << 20 // bytes waiting for a peer that does not read
 )
 
@@ -51,11 +52,13 @@ const (
 	kControl                 // link: a question (JSON or what the kind of it says), answered by kAnswer with the same id
 	kAnswer                  // link
 	kNote                    // link: something that wants no answer
+	kRegion                  // link: memory for bodies, whose descriptor comes with the frame; the worker answers with the same
+	kLend                    // asker: the exchange may use a region
 	kinds
 )
 
 func (k kind) String() string {
-	names := [...]string{"", "HELLO", "REQUEST", "BODY", "CANCEL", "WINDOW", "GONE", "REPLY", "HEAD", "DATA", "FILE", "CREDIT", "CALL", "END", "CONTROL", "ANSWER", "NOTE"}
+	names := [...]string{"", "HELLO", "REQUEST", "BODY", "CANCEL", "WINDOW", "GONE", "REPLY", "HEAD", "DATA", "FILE", "CREDIT", "CALL", "END", "CONTROL", "ANSWER", "NOTE", "REGION", "LEND"}
 	if int(k) < len(names) && k > 0 {
 		return names[k]
 	}
@@ -68,6 +71,7 @@ const (
 	flagEnd                // kBody: the last bytes
 	flagFailed             // kBody: the payload says why there are no more; kReply, kAnswer: no
 	flagFile               // kReply: a descriptor comes with it
+	flagRegion             // kBody, kData: the bytes are in the region, the payload is how many
 )
 
 // rules are, for each kind, the longest payload and the flags it may have.
@@ -77,13 +81,13 @@ var rules = [kinds]struct {
 }{
 	kHello:   {maxMessage, 0},
 	kRequest: {maxRequest, 0},
-	kBody:    {maxData, flagEnd | flagFailed},
+	kBody:    {maxData, flagEnd | flagFailed | flagRegion},
 	kCancel:  {0, 0},
 	kWindow:  {4, 0},
 	kGone:    {4, 0},
 	kReply:   {maxMessage, flagFailed | flagFile},
 	kHead:    {maxMessage, flagFlush},
-	kData:    {maxData, flagFlush},
+	kData:    {maxData, flagFlush | flagRegion},
 	kFile:    {2 * binary.MaxVarintLen64, 0},
 	kCredit:  {4, 0},
 	kCall:    {maxMessage, 0},
@@ -91,6 +95,8 @@ var rules = [kinds]struct {
 	kControl: {maxMessage, 0},
 	kAnswer:  {maxMessage, flagFailed},
 	kNote:    {maxMessage, 0},
+	kRegion:  {binary.MaxVarintLen64, flagFailed},
+	kLend:    {binary.MaxVarintLen64 + 1, 0},
 }
 
 type frame struct {
@@ -129,6 +135,36 @@ func (f *frame) number() (uint32, error) {
 		return 0, protocolError("%v of %d bytes, want 4", f.kind, len(f.payload))
 	}
 	return binary.LittleEndian.Uint32(f.payload), nil
+}
+
+// shared is how many bytes a BODY or DATA has put into the region.
+func (f *frame) shared() (int, error) {
+	n, err := f.number()
+	if err == nil && (n == 0 || n > Window) {
+		err = protocolError("%v of %d bytes in a region", f.kind, n)
+	}
+	return int(n), err
+}
+
+// noData is an offset where no DATA begins that may grow.
+const noData = -1
+
+// moreData adds to the DATA that begins at an offset of b and is the last frame there; ok is false if there is none, or it has no room
+// or is of the other sort. If reading the payload faults, nothing has changed.
+func moreData(b []byte, at int, flags uint8, payload []byte) (more []byte, ok bool) {
+	if at == noData || (b[at+5]^flags)&flagRegion != 0 {
+		return nil, false
+	}
+	if flags&flagRegion != 0 {
+		n := b[at+headerSize:]
+		binary.LittleEndian.PutUint32(n, binary.LittleEndian.Uint32(n)+binary.LittleEndian.Uint32(payload))
+	} else if len(b)-at-headerSize+len(payload) <= maxData {
+		b = end(append(b, payload...), at)
+	} else {
+		return nil, false
+	}
+	b[at+5] |= flags
+	return b, true
 }
 
 // parseFrame finds the frame at the beginning of b. size is its whole length; it is more than len(b) while there is

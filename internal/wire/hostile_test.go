@@ -36,6 +36,13 @@ func join(frames ...[]byte) []byte { return bytes.Join(frames, nil) }
 
 func dataFrame(id uint64, n int) []byte { return appendFrame(nil, kData, 0, id, make([]byte, n)) }
 
+// sharedFrame is a DATA whose bytes are in the region.
+func sharedFrame(id uint64, n uint32) []byte {
+	b := appendNumber(nil, kData, id, n)
+	b[5] = flagRegion
+	return b
+}
+
 func many(n int, frame []byte) []byte { return bytes.Repeat(frame, n) }
 
 func childFrame(id, parent uint64) []byte {
@@ -459,6 +466,7 @@ func TestRandomWorkers(t *testing.T) {
 		headFrame(3, 200), headFrame(3, 103), dataFrame(3, 10), resultFrame(3), appendNumber(nil, kCredit, 3, 100), childFrame(2, 3),
 		appendFrame(nil, kCall, 0, 3, numbers(1, uint64(AskAlive))), appendNumber(nil, kWindow, 2, 1), appendFrame(nil, kBody, 0, 2, []byte("x")),
 		appendFrame(nil, kCancel, 0, 2, nil), appendFrame(nil, kReply, 0, 2, numbers(1)), appendFrame(nil, kNote, 0, 0, appendText(nil, "x")),
+		dataFrame(3, maxData), appendFrame(nil, kRegion, 0, 0, numbers(1)), appendFrame(nil, kLend, 0, 2, numbers(1, 1)), sharedFrame(3, 10),
 	}
 	for range 1000 {
 		var b []byte

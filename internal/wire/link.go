@@ -31,6 +31,7 @@ type Link struct {
 	send  sender
 	recv  receiver
 	hello bool // the other end's came
+	mem   regions
 	greet func(payload []byte) error
 
 	nextID atomic.Uint64
@@ -139,6 +140,7 @@ func (l *Link) close(why error) {
 			close(w)
 		}
 	}
+	l.mem.close()
 }
 
 // Down is closed when the link is over.
@@ -172,7 +174,7 @@ func (l *Link) handle(f *frame) error {
 	switch f.kind {
 	case kRequest:
 		return l.opened(f)
-	case kBody, kCancel, kWindow, kGone, kReply:
+	case kBody, kCancel, kWindow, kGone, kReply, kLend:
 		return l.toServed(f)
 	case kHead, kData, kFile, kCredit, kCall, kEnd:
 		return l.toAsked(f)
@@ -187,9 +189,23 @@ func (l *Link) handle(f *frame) error {
 			return protocolError("NOTE without a topic")
 		}
 		return l.peer.Note(topic, d.b)
+	case kRegion:
+		return l.region(f)
 	default:
 		return protocolError("unexpected %v", f.kind)
 	}
+}
+
+// region is a REGION: in a worker a new one, in a front the answer.
+func (l *Link) region(f *frame) error {
+	if l.odd {
+		return l.mem.answered(f)
+	}
+	answer, err := l.mem.offered(f, l.recv.takeFile())
+	if answer != nil {
+		l.write(answer)
+	}
+	return err
 }
 
 func (l *Link) ours(id uint64) bool { return id&1 == 1 == l.odd }

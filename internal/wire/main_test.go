@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,21 +22,30 @@ import (
 // patience is for what is going to happen, however slow the machine is.
 const patience = time.Minute
 
-// leavesNothing fails the test when a goroutine or a descriptor of its own outlives it.
+// leavesNothing fails the test when a goroutine, a descriptor or a region of its own outlives it.
 func leavesNothing(t testing.TB) {
 	t.Helper()
 	warmUp()
 	goroutines, descriptors := runtime.NumGoroutine(), openDescriptors()
+	clean := func() bool {
+		return runtime.NumGoroutine() <= goroutines && openDescriptors() <= descriptors && mappedRegions() == 0
+	}
 	t.Cleanup(func() {
-		for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutines || openDescriptors() > descriptors; time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(10 * time.Second); !clean(); time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				stacks := make([]byte, 1<<20)
-				t.Errorf("%d descriptors, there were %d; %d goroutines, there were %d:\n%s", openDescriptors(), descriptors,
+				t.Errorf("%d regions; %d descriptors, there were %d; %d goroutines, there were %d:\n%s", mappedRegions(), openDescriptors(), descriptors,
 					runtime.NumGoroutine(), goroutines, stacks[:runtime.Stack(stacks, true)])
 				return
 			}
 		}
 	})
+}
+
+// mappedRegions is how many mappings this process has of memory that regions are made of.
+func mappedRegions() int {
+	maps, _ := os.ReadFile("/proc/self/maps") // there is none where there are no regions either
+	return bytes.Count(maps, []byte("/memfd:isapid"))
 }
 
 // warmUp makes the descriptors that the runtime keeps for itself from the first pipe on.

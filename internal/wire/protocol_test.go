@@ -33,12 +33,12 @@ func TestProtocolComplete(t *testing.T) {
 	for k := kHello; k < kinds; k++ {
 		has(fmt.Sprintf("| %d %v |", uint8(k), k))
 	}
-	for name, flag := range map[string]int{"flush": flagFlush, "end": flagEnd, "failed": flagFailed, "file": flagFile} {
+	for name, flag := range map[string]int{"flush": flagFlush, "end": flagEnd, "failed": flagFailed, "file": flagFile, "region": flagRegion} {
 		has(fmt.Sprintf("`%s` %d", name, flag))
 	}
 	for name, value := range map[string]int{
 		"maxRequest": maxRequest, "maxMessage": maxMessage, "maxData": maxData, "maxHeld": maxHeld, "Window": Window, "maxExchange": maxExchange,
-		"maxCalls": maxCalls, "maxChildren": maxChildren, "maxFiles": maxFiles, "maxBacklog": maxBacklog,
+		"maxCalls": maxCalls, "maxChildren": maxChildren, "maxFiles": maxFiles, "maxRegions": maxRegions, "maxBacklog": maxBacklog,
 	} {
 		has(fmt.Sprintf("| `%s` | %d |", name, value))
 	}

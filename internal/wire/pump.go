@@ -57,7 +57,7 @@ func (p *pump) add(n uint32) error {
 	return nil
 }
 
-// next waits for credit; 0 is the end.
+// next waits for credit and says how much there is; 0 is the end.
 func (p *pump) next() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -68,18 +68,28 @@ func (p *pump) next() int {
 		return 0
 	}
 	p.reading = true
-	return min(p.credit, maxData)
+	return p.credit
 }
 
 func (p *pump) run() {
 	defer close(p.done)
 	buf := make([]byte, headerSize+maxData)
+	sent, up := 0, &p.c.loans.up
 	for {
 		room := p.next()
 		if room == 0 {
 			return
 		}
-		n, err := p.c.body.Read(buf[headerSize : headerSize+room])
+		if sent >= lendAfter {
+			if lend := p.c.lend(up, true); lend != nil {
+				p.c.l.write(lend)
+			}
+		}
+		into := buf[headerSize:]
+		if up.region != nil {
+			into = up.next(sharedPiece)
+		}
+		n, err := p.c.body.Read(into[:min(room, len(into))])
 		why, limit := bodyErrorOf(err)
 		over := err != nil && why != BodyTimeout
 		p.mu.Lock()
@@ -96,10 +106,17 @@ func (p *pump) run() {
 		if err != nil && why == BodyFine {
 			flags = flagEnd
 		}
-		if n > 0 || flags != 0 {
+		switch {
+		case n > 0 && up.region != nil:
+			up.move(n)
+			b := appendNumber(buf[:0], kBody, p.c.id, uint32(n))
+			b[5] = flags | flagRegion
+			p.c.l.write(b)
+		case n > 0 || flags != 0:
 			appendHeader(buf[:0], kBody, flags, p.c.id, n)
 			p.c.l.write(buf[:headerSize+n])
 		}
+		sent += n
 		if err != nil && why != BodyFine {
 			b := appendUint(begin(nil, kBody, flagFailed, p.c.id), uint64(why))
 			p.c.l.write(end(appendUint(b, uint64(limit)), 0))

@@ -15,7 +15,8 @@ type answering struct {
 	reason string
 	wrote  bool   // the head
 	out    []byte // frames not sent yet
-	last   int    // where the last frame in out begins, -1 if there is none that may grow
+	last   int    // where the last frame in out begins, noData if there is none
+	shared int    // bytes in the region that out tells of
 	hangUp bool
 }
 
@@ -84,51 +85,57 @@ func (x *Exchange) Write(p []byte) (n int, err error) {
 		x.WriteHeader(http.StatusOK)
 	}
 	for len(p) > 0 {
-		room, err := x.room(min(len(p), maxData))
+		room, shared, err := x.room(min(len(p), maxData))
 		if err != nil {
 			return n, err
 		}
-		x.data(p[:room])
+		if !shared {
+			x.appendData(0, p[:room])
+		} else if err := x.share(p[:room]); err != nil {
+			return n, err
+		}
 		x.mu.Lock()
 		x.window -= room
 		x.mu.Unlock()
 		n, p = n+room, p[room:]
-		if len(x.out) >= outFull {
+		if len(x.out)+x.shared >= outFull {
 			x.sendOut()
 		}
 	}
 	return n, nil
 }
 
-// data appends bytes to the last frame, or as one of their own. The bytes may be an extension's memory: if reading them
+// appendData appends the payload of a DATA to the last frame, or as one of its own. It may be an extension's memory: if reading it
 // faults, nothing has changed.
-func (x *Exchange) data(p []byte) {
-	if at := x.last; at >= 0 && len(x.out) > at && kind(x.out[at+4]) == kData && len(x.out)-at-headerSize+len(p) <= maxData {
-		x.out = end(append(x.out, p...), at)
-		return
+func (x *Exchange) appendData(flags uint8, p []byte) {
+	if at := x.last; at != noData && at < len(x.out) && kind(x.out[at+4]) == kData {
+		if out, ok := moreData(x.out, at, flags, p); ok {
+			x.out = out
+			return
+		}
 	}
 	at := len(x.out)
-	x.out = append(appendHeader(x.out, kData, 0, x.id, len(p)), p...)
+	x.out = append(appendHeader(x.out, kData, flags, x.id, len(p)), p...)
 	x.last = at
 }
 
-// room is how many of n bytes may be sent; at least one, or an error.
-func (x *Exchange) room(n int) (int, error) {
+// room is how many of n bytes may be sent, at least one, and whether through a region; or an error.
+func (x *Exchange) room(n int) (may int, shared bool, err error) {
 	for {
 		x.mu.Lock()
-		window, gone, deadline := x.window, x.gone, x.writeDeadline
+		window, gone, deadline, shared := x.window, x.gone, x.writeDeadline, x.down.region != nil
 		x.mu.Unlock()
 		switch {
 		case gone != nil:
-			return 0, gone
+			return 0, false, gone
 		case !deadline.IsZero() && !time.Now().Before(deadline):
-			return 0, os.ErrDeadlineExceeded
+			return 0, false, os.ErrDeadlineExceeded
 		case window > 0:
-			return min(n, window), nil
+			return min(n, window), shared, nil
 		}
 		x.sendOut()
 		if err := waitFor(x.windowWake, deadline); err != nil {
-			return 0, err
+			return 0, false, err
 		}
 	}
 }
@@ -141,8 +148,8 @@ func (x *Exchange) FlushError() error {
 	if !x.wrote {
 		x.WriteHeader(http.StatusOK)
 	}
-	if x.last < 0 || x.last >= len(x.out) {
-		x.data(nil)
+	if x.last == noData || x.last >= len(x.out) {
+		x.appendData(0, nil)
 	}
 	x.out[x.last+5] |= flagFlush
 	x.sendOut()
@@ -154,9 +161,9 @@ func (x *Exchange) FlushError() error {
 func (x *Exchange) sendOut() {
 	if len(x.out) > 0 {
 		x.l.write(x.out)
-		x.out = x.out[:0]
+		x.out, x.shared = x.out[:0], 0
 	}
-	x.last = -1
+	x.last = noData
 }
 
 // ReadFrom implements [io.ReaderFrom]: part of a regular file is sent by the other end, which is given its descriptor.
@@ -220,6 +227,7 @@ func (x *Exchange) End(res Result) {
 	delete(x.l.served, x.id)
 	x.l.mu.Unlock()
 	x.cut()
+	x.giveBack()
 	res.HangUp = res.HangUp || x.hangUp
 	res.LogData, res.LogQuery = clip(res.LogData), clip(res.LogQuery)
 	at := len(x.out)

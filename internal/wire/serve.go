@@ -38,6 +38,12 @@ type Exchange struct {
 	isCut         bool  // the link is over, or nobody wants the answer
 	asking        map[uint64]chan reply
 	lastQuestion  uint64
+	upUnread      int  // bytes of the body that are in the region and not read
+	upUsed        bool // there were some
+	over          bool // End was called
+
+	touching sync.RWMutex // read-locked by whoever copies to or from a region, and taken before mu
+	down, up ring         // regions, set once, for the answer and the body; who writes or reads has the place in them
 
 	answering // the answer; only whoever writes it
 }
@@ -99,6 +105,8 @@ func (x *Exchange) handle(f *frame) error {
 		x.mu.Unlock()
 		poke(x.windowWake)
 		return nil
+	case kLend:
+		return x.borrow(f)
 	default: // REPLY
 		return x.answered(f)
 	}
@@ -129,11 +137,29 @@ func (x *Exchange) receive(f *frame) error {
 		poke(x.bodyWake)
 		return nil
 	}
-	if len(f.payload) > x.outstanding {
-		return protocolError("BODY of %d bytes, %d are allowed", len(f.payload), x.outstanding)
+	n := len(f.payload)
+	if f.flags&flagRegion != 0 {
+		var err error
+		if n, err = f.shared(); err != nil {
+			return err
+		}
+		if x.up.region == nil && !x.over {
+			return protocolError("BODY in a region, and none is lent")
+		}
 	}
-	x.outstanding -= len(f.payload)
-	x.keep(f.payload)
+	if n > x.outstanding {
+		return protocolError("BODY of %d bytes, %d are allowed", n, x.outstanding)
+	}
+	x.outstanding -= n
+	switch {
+	case f.flags&flagRegion != 0:
+		x.upUnread += n
+		x.upUsed = true
+	case n > 0 && x.upUsed:
+		return protocolError("BODY beside its region")
+	default:
+		x.keep(f.payload)
+	}
 	x.bodyEnd = f.flags&flagEnd != 0
 	poke(x.bodyWake)
 	return nil
@@ -163,11 +189,14 @@ func (b bodyReader) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	for {
-		data, deadline, err := x.available()
-		if len(data) > 0 {
+		data, shared, deadline, err := x.available()
+		switch {
+		case shared:
+			return x.fromRegion(p)
+		case len(data) > 0:
 			// Outside of the lock: the memory is an extension's, and may be none.
 			n := copy(p, data)
-			return n, x.consumed(n)
+			return n, x.consumed(n, false)
 		}
 		if err != nil {
 			return 0, err
@@ -198,14 +227,17 @@ func waitFor(wake <-chan struct{}, deadline time.Time) error {
 	}
 }
 
-// available is what can be read now, or why there will be nothing; it asks for more if there is nothing.
-func (x *Exchange) available() (data []byte, deadline time.Time, err error) {
+// available is what can be read now, or why there will be nothing; it asks for more if there is nothing. shared says that it is in the
+// region.
+func (x *Exchange) available() (data []byte, shared bool, deadline time.Time, err error) {
 	x.mu.Lock()
 	switch {
 	case !x.readDeadline.IsZero() && !time.Now().Before(x.readDeadline):
 		err = os.ErrDeadlineExceeded
 	case len(x.body) > 0:
 		data, x.copying = x.body, true
+	case x.upUnread > 0:
+		shared = true
 	case x.bodyErr != nil:
 		if err = x.bodyErr; x.bodyTransient {
 			x.bodyErr, x.bodyTransient = nil, false
@@ -217,7 +249,7 @@ func (x *Exchange) available() (data []byte, deadline time.Time, err error) {
 	}
 	deadline = x.readDeadline
 	var grant int
-	ask := len(data) == 0 && err == nil && (x.outstanding == 0 || x.again)
+	ask := len(data) == 0 && !shared && err == nil && (x.outstanding == 0 || x.again)
 	if ask {
 		grant = Window - x.outstanding
 		x.outstanding, x.again = Window, false
@@ -226,22 +258,24 @@ func (x *Exchange) available() (data []byte, deadline time.Time, err error) {
 	if ask {
 		x.l.write(appendNumber(nil, kCredit, x.id, uint32(grant)))
 	}
-	return data, deadline, err
+	return data, shared, deadline, err
 }
 
 // consumed takes n bytes off, allows the other end more, and says whether that was the end.
-func (x *Exchange) consumed(n int) error {
+func (x *Exchange) consumed(n int, shared bool) error {
 	x.mu.Lock()
-	if x.body, x.copying = x.body[n:], false; len(x.body) == 0 {
+	if shared {
+		x.upUnread -= n
+	} else if x.body, x.copying = x.body[n:], false; len(x.body) == 0 {
 		x.body = x.store
 	}
 	grant := 0
-	started := x.outstanding > 0
-	if started && !x.bodyEnd && x.bodyErr == nil && x.outstanding+len(x.body) <= Window/2 {
-		grant = Window - x.outstanding - len(x.body)
+	started, unread := x.outstanding > 0, len(x.body)+x.upUnread
+	if started && !x.bodyEnd && x.bodyErr == nil && x.outstanding+unread <= Window/2 {
+		grant = Window - x.outstanding - unread
 		x.outstanding += grant
 	}
-	over := x.bodyEnd && len(x.body) == 0
+	over := x.bodyEnd && unread == 0
 	x.mu.Unlock()
 	if grant > 0 {
 		x.l.write(appendNumber(nil, kCredit, x.id, uint32(grant)))
