@@ -26,20 +26,20 @@ var layers = map[string][]string{
 	"e2e/mix":      {},                  // clients: know nothing of the server
 	"e2e/filters":  {},                  // tests of whole servers, as e2e
 
-	"front":     {"admin", "config", "executor", "extension", "image", "inprocess", "pool", "proc", "remote", "server", "site", "swap", "wire"}, // the front process, wired together
-	"server":    {"conn"},                                                                                                                       // HTTP; knows sites as handlers only, and no processes
-	"pool":      {"executor", "proc", "remote", "tally"},                                                                                        // which workers there are; one of them is remote
-	"admin":     {"pool", "swap"},                                                                                                               // what the commands ask a running server; the server itself is an interface there
-	"site":      {"config", "executor", "passwd"},                                                                                               // the URL space; runs nothing itself
-	"remote":    {"conn", "executor", "proc", "wire"},                                                                                           // one worker process, as the front sees it
-	"worker":    {"conn", "executor", "extension", "native", "proc/sandbox", "wire"},                                                            // the worker process
-	"wire":      {"executor"},                                                                                                                   // the protocol between them
-	"inprocess": {"executor", "extension", "tally"},                                                                                             // an image in this process that can be replaced
-	"extension": {"conn", "executor", "filter", "image", "isapi", "native", "reply", "variables"},                                               // one request through one loaded image
-	"filter":    {"conn", "executor", "isapi", "native", "reply", "variables"},                                                                  // a request through the filters
-	"reply":     {"conn", "executor", "isapi"},                                                                                                  // what an image sends, made one response
-	"variables": {"executor", "isapi", "native"},                                                                                                // what it may ask of a request
-	"native":    {"isapi"},                                                                                                                      // the only crossing into C
+	"front":     {"admin", "config", "conn", "executor", "extension", "filter", "image", "inprocess", "isapi", "pool", "proc", "remote", "server", "site", "swap", "wire"}, // the front process, wired together
+	"server":    {"conn"},                                                                                                                                                  // HTTP; knows sites as handlers only, and no processes
+	"pool":      {"executor", "proc", "remote", "tally"},                                                                                                                   // which workers there are; one of them is remote
+	"admin":     {"pool", "swap"},                                                                                                                                          // what the commands ask a running server; the server itself is an interface there
+	"site":      {"config", "executor", "passwd"},                                                                                                                          // the URL space; runs nothing itself
+	"remote":    {"conn", "executor", "proc", "wire"},                                                                                                                      // one worker process, as the front sees it
+	"worker":    {"conn", "executor", "extension", "native", "proc/sandbox", "wire"},                                                                                       // the worker process
+	"wire":      {"executor"},                                                                                                                                              // the protocol between them
+	"inprocess": {"executor", "extension", "filter", "tally"},                                                                                                              // an image in this process that can be replaced
+	"extension": {"conn", "executor", "filter", "image", "isapi", "native", "reply", "variables"},                                                                          // one request through one loaded image
+	"filter":    {"conn", "executor", "isapi", "native", "reply", "variables"},                                                                                             // a request through the filters
+	"reply":     {"conn", "executor", "isapi"},                                                                                                                             // what an image sends, made one response
+	"variables": {"executor", "isapi", "native"},                                                                                                                           // what it may ask of a request
+	"native":    {"isapi"},                                                                                                                                                 // the only crossing into C
 	"toolchain": {"sdk"},
 	"image":     {},
 	"tally":     {"executor"},                             // what requests show of a version
@@ -58,7 +58,7 @@ var layers = map[string][]string{
 
 	"native/filtertest":     {"isapi", "native"},                                     // for tests, as testext
 	"executor/executortest": {"executor", "isapi", "server", "testext", "toolchain"}, // for tests, as testext
-	"executor/replacetest":  {"executor", "testext"},                                 // likewise
+	"executor/replacetest":  {"executor", "filter", "testext"},                       // likewise
 	"testext":               {"sdk", "toolchain"},
 	"update/updatetest":     {"testext"}, // likewise
 }

@@ -35,6 +35,7 @@ type key struct {
 	image  string
 	group  group
 	inside inside
+	filter bool // the image is a filter there, and perhaps an extension besides
 }
 
 // entry is one load and its result. The fields below ready are set before ready is closed and not changed after.
@@ -207,7 +208,7 @@ func closeOne(ctx context.Context, k key, e *entry) error {
 func (c *cache) loaded() []Extension {
 	list := []Extension{}
 	c.each(func(k key, e *entry) {
-		list = append(list, Extension{k.image, k.group.name, e.exec.Description(), k.inside.here})
+		list = append(list, Extension{k.image, k.group.name, e.exec.Description(), k.inside.here, k.filter})
 	})
 	slices.SortFunc(list, func(a, b Extension) int {
 		return cmp.Or(strings.Compare(a.Image, b.Image), strings.Compare(a.Pool, b.Pool))

@@ -29,6 +29,7 @@ type Front struct {
 	images   *swap.Images
 	server   *server.Server
 	setup    atomic.Pointer[setup] // the one in force
+	raw      sync.Map              // flags of filters in this process that have asked for raw data, in any version; by key
 
 	reloading chan struct{}   // has an element while a configuration is being changed or cleaned up after
 	former    []*setup        // that are not over; changed only while reloading
@@ -73,6 +74,7 @@ func New(cfg *config.Config, log *slog.Logger) (f *Front, err error) {
 	if f.server, err = server.New(f.listed(s), limits(cfg.Limits), log); err != nil {
 		return nil, err
 	}
+	f.server.OnAccept(f.accepted)
 	f.setup.Store(s)
 	return f, nil
 }

@@ -209,7 +209,7 @@ func poolSettings(cfg *config.Config, p *config.Pool, name string, log *slog.Log
 	o := optionsFor(p, name, log)
 	o.OnFault = executor.FaultKeep // the pool replaces the worker
 	s := pool.Settings{
-		Name: name, Workers: p.Workers, Executor: o, Worker: workerSettings(cfg, p, name, log),
+		Name: name, Workers: p.Workers, Executor: o, Worker: workerSettings(cfg, p, name, log), Filters: filtersOfPool(cfg, p),
 		OnDemand: p.OnDemand, Startup: p.StartupLimit, Shutdown: p.ShutdownLimit,
 		Ping: p.Health.Ping, PingTimeout: p.Health.Timeout,
 		RequestTimeout: p.RequestTimeout, Idempotent: p.Idempotent,

@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/filter"
 	"github.com/isapid/isapid/internal/site"
 )
 
@@ -26,7 +28,7 @@ func (f *Front) probe(ctx context.Context, k key, r executor.Replacement) (sent 
 		c := &s.cfg.Sites[i]
 		for _, a := range c.Applications {
 			app := &executor.App{SiteName: c.Name, Path: a.Path, Pool: a.Pool}
-			if a.Pool != k.group.pool || s.key(k.image, app) != k || !s.sites[i].Runs(a.Path, k.image) {
+			if a.Pool != k.group.pool || s.key(k.image, app) != k || !s.leadsTo(s.sites[i], app, &a, k.image) {
 				continue
 			}
 			sent++
@@ -47,11 +49,13 @@ func (f *Front) probeIn(ctx context.Context, s *setup, c *config.Site, below str
 		if s.key(image, app) != k {
 			return f.open(s, image, app)
 		}
-		reached.Store(true)
-		return trying{candidate}, nil
+		return trying{candidate, &reached}, nil
+	}
+	chains := func(app *executor.App, filters []executor.FilterRef) (executor.Chain, error) {
+		return f.chain(s, open, app, filters)
 	}
 	quiet := slog.New(slog.DiscardHandler) // what is wrong is told by the error
-	url, err := site.New(s.cfg, c, open, nil, quiet)
+	url, err := site.New(s.cfg, c, open, chains, quiet)
 	if err != nil {
 		return err
 	}
@@ -95,10 +99,24 @@ func hostOf(c *config.Site) string {
 }
 
 // trying runs requests in a version that is not routed to.
-type trying struct{ candidate executor.Replacement }
+type trying struct {
+	candidate executor.Replacement
+	reached   *atomic.Bool // it has got a request
+}
 
 func (t trying) Execute(w http.ResponseWriter, r *http.Request, to *executor.Target) executor.Result {
+	t.reached.Store(true)
 	return t.candidate.Execute(w, r, to)
+}
+
+// Filter is for requests that go through it as through a filter in this process.
+func (t trying) Filter(r *http.Request) (f *filter.Filter, release func(), err error) {
+	by, ok := t.candidate.(filtering)
+	if !ok {
+		return nil, nil, errors.New("it is not a filter in this process")
+	}
+	t.reached.Store(true)
+	return by.Filter(r)
 }
 
 func (trying) Description() string { return "" }

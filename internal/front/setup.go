@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +24,10 @@ type setup struct {
 	sites  []*site.Site   // as in cfg
 	epochs map[string]int // of groups, by name, that a reload has given another pool; the others have 0
 
+	filters map[asFilter]bool // which images are filters, and where
+	chains  sync.Map          // chains in this process, by *executor.App
+	globals []key             // filters of all sites that run in this process: who sees the bytes of connections
+
 	old  atomic.Bool // another setup answers new requests
 	over atomic.Bool // what only this one needs is being closed: it loads nothing any more
 }
@@ -29,9 +35,13 @@ type setup struct {
 // newSetup makes the URL space of every site of cfg. It loads no image.
 func (f *Front) newSetup(cfg *config.Config, epochs map[string]int) (*setup, error) {
 	s := &setup{cfg: cfg, epochs: epochs}
+	s.findFilters()
 	open := func(image string, app *executor.App) (executor.Executor, error) { return f.open(s, image, app) }
+	chains := func(app *executor.App, filters []executor.FilterRef) (executor.Chain, error) {
+		return f.keptChain(s, open, app, filters)
+	}
 	for i := range cfg.Sites {
-		made, err := site.New(cfg, &cfg.Sites[i], open, nil, f.log)
+		made, err := site.New(cfg, &cfg.Sites[i], open, chains, f.log)
 		if err != nil {
 			return nil, err
 		}
@@ -54,20 +64,24 @@ func (f *Front) listed(s *setup) []server.Site {
 func (s *setup) key(image string, app *executor.App) key {
 	g := groupOf(s.cfg, image, app)
 	g.epoch = s.epochs[g.name]
-	return key{image, g, insideOf(s.cfg.Pools[app.Pool])}
+	return key{image, g, insideOf(s.cfg.Pools[app.Pool]), s.filters[asFilter{image, g.name}]}
 }
 
-// fixed are the executors that do not depend on a request: those of the images that handlers name.
+// fixed are the executors that do not depend on a request: those of filters, and of the images that handlers name. Filters come first,
+// in the order in which they are asked: an extension may count on its filter being there.
 func (s *setup) fixed() (list []key) {
 	seen := map[key]bool{}
+	add := func(image string, app *executor.App) {
+		if k := s.key(image, app); !seen[k] {
+			seen[k] = true
+			list = append(list, k)
+		}
+	}
+	s.eachFilter(func(image string, app *executor.App) { add(image, app) })
 	s.eachApplication(func(_ *site.Site, app *executor.App, c *config.Application) {
 		for _, h := range c.Handlers {
-			if h.Extension == "" {
-				continue
-			}
-			if k := s.key(h.Extension, app); !seen[k] {
-				seen[k] = true
-				list = append(list, k)
+			if h.Extension != "" {
+				add(h.Extension, app)
 			}
 		}
 	})
@@ -76,10 +90,16 @@ func (s *setup) fixed() (list []key) {
 
 // wants says whether a request can lead to the executor with this key.
 func (s *setup) wants(k key) (found bool) {
-	s.eachApplication(func(in *site.Site, app *executor.App, _ *config.Application) {
-		found = found || app.Pool == k.group.pool && s.key(k.image, app) == k && in.Runs(app.Path, k.image)
+	s.eachApplication(func(in *site.Site, app *executor.App, c *config.Application) {
+		found = found || app.Pool == k.group.pool && s.key(k.image, app) == k && s.leadsTo(in, app, c, k.image)
 	})
 	return found
+}
+
+// leadsTo says whether requests of an application can get into an image: to be answered, or on their way.
+func (s *setup) leadsTo(in *site.Site, app *executor.App, c *config.Application, image string) bool {
+	filters := site.FiltersOf(s.cfg, s.siteOf(app), c)
+	return slices.ContainsFunc(filters, func(r executor.FilterRef) bool { return r.Image == image }) || in.Runs(app.Path, image)
 }
 
 // eachApplication calls f with every application of every site. The App has what decides about groups.
@@ -88,7 +108,11 @@ func (s *setup) eachApplication(f func(in *site.Site, app *executor.App, c *conf
 		c := &s.cfg.Sites[i]
 		for j := range c.Applications {
 			a := &c.Applications[j]
-			f(s.sites[i], &executor.App{SiteName: c.Name, Path: a.Path, Pool: a.Pool}, a)
+			var in *site.Site // nil while they are being made
+			if i < len(s.sites) {
+				in = s.sites[i]
+			}
+			f(in, &executor.App{SiteName: c.Name, Path: a.Path, Pool: a.Pool}, a)
 		}
 	}
 }
@@ -122,7 +146,7 @@ func (f *Front) load(ctx context.Context, s *setup, k key) (executor.Executor, e
 	case p.OnFault == config.FaultIsolate:
 		return f.openSwitching(s, k, p)
 	}
-	return f.openInside(k, p, optionsFor(p, k.group.name, f.log))
+	return f.openInside(k, p, f.optionsInside(s, k, p))
 }
 
 // openInside opens an image in this process.

@@ -14,12 +14,13 @@ func (f *Front) Stats() Stats {
 	return Stats{Requests: o.requests.Load(), Running: o.running.Load(), Broken: o.broken.Load(), Faults: f.cache.faults() + f.pools.faults()}
 }
 
-// Extension is a loaded extension.
+// Extension is a loaded image: an extension, a filter, or both.
 type Extension struct {
 	Image       string `json:"image"`
 	Pool        string `json:"pool"`
-	Description string `json:"description"` // what it said of itself in GetExtensionVersion
+	Description string `json:"description"` // what it said of itself in GetExtensionVersion or GetFilterVersion
 	InProcess   bool   `json:"-"`           // it is loaded into this process
+	Filter      bool   `json:"filter,omitempty"`
 }
 
 // Extensions lists what is loaded, by image and pool.

@@ -205,6 +205,9 @@ func (o *opened) Close(ctx context.Context) error {
 	return o.Replaceable.Close(ctx)
 }
 
+// Unwrap is the executor that takes part.
+func (o *opened) Unwrap() executor.Replaceable { return o.Replaceable }
+
 // Faults is how many were contained in this process.
 func (o *opened) Faults() int64 {
 	if counts, ok := o.Replaceable.(interface{ Faults() int64 }); ok {

@@ -1,0 +1,166 @@
+package front
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/conn"
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/filter"
+	"github.com/isapid/isapid/internal/inprocess"
+	"github.com/isapid/isapid/internal/site"
+)
+
+// keptChain is the chain in front of an application. Those in this process are made once: what they hold is needed as long as the
+// setup is.
+func (f *Front) keptChain(s *setup, open site.Opener, app *executor.App, filters []executor.FilterRef) (executor.Chain, error) {
+	if c, ok := s.chains.Load(app); ok {
+		return c.(*chain), nil
+	}
+	made, err := f.chain(s, open, app, filters)
+	if c, ok := made.(*chain); ok {
+		s.chains.Store(app, c)
+	}
+	return made, err
+}
+
+// chain makes the chain in front of an application, loading filters if need be. open finds the executor of an image.
+func (f *Front) chain(s *setup, open site.Opener, app *executor.App, filters []executor.FilterRef) (executor.Chain, error) {
+	p := s.cfg.Pools[app.Pool]
+	if p == nil {
+		return nil, fmt.Errorf("pool %q is not defined", app.Pool)
+	}
+	if p.Mode == config.ModeIsolated {
+		return f.workerChain(s, open, app, filters)
+	}
+	c := &chain{front: f, log: f.log.With("pool", app.Pool)}
+	for _, ref := range filters {
+		e, err := open(ref.Image, app)
+		if err != nil {
+			return nil, err
+		}
+		by, ok := filterOf(e)
+		if !ok {
+			return nil, fmt.Errorf("image %q cannot be used as a filter", ref.Image)
+		}
+		c.members = append(c.members, member{by, ref.Global})
+	}
+	return c, nil
+}
+
+// filtering is an image in this process that is a filter: one that can be replaced, or a version of it that is tried.
+type filtering interface {
+	Filter(r *http.Request) (f *filter.Filter, release func(), err error)
+}
+
+// filterOf finds the image in this process behind an executor.
+func filterOf(e executor.Executor) (filtering, bool) {
+	for {
+		if by, ok := e.(filtering); ok {
+			return by, true
+		}
+		around, ok := e.(interface{ Unwrap() executor.Replaceable })
+		if !ok {
+			return nil, false
+		}
+		e = around.Unwrap()
+	}
+}
+
+// chain is filters in this process, in the order of the configuration.
+type chain struct {
+	front   *Front
+	members []member
+	log     *slog.Logger
+}
+
+type member struct {
+	by     filtering
+	global bool
+}
+
+// passage is what a request holds on its way through a chain.
+type passage struct {
+	members  []filter.Member
+	releases []func()
+}
+
+var passages = sync.Pool{New: func() any { return &passage{} }}
+
+// take has the request go through one more filter.
+func (p *passage) take(m *member, r *http.Request) error {
+	f, release, err := m.by.Filter(r)
+	if err != nil {
+		return err
+	}
+	p.members = append(p.members, filter.Member{Filter: f, Global: m.global})
+	p.releases = append(p.releases, release)
+	return nil
+}
+
+// end lets go of all filters.
+func (p *passage) end() {
+	for _, release := range p.releases {
+		release()
+	}
+	clear(p.members)
+	clear(p.releases)
+	p.members, p.releases = p.members[:0], p.releases[:0]
+	passages.Put(p)
+}
+
+// Serve implements [executor.Chain].
+func (c *chain) Serve(w http.ResponseWriter, r *http.Request, h executor.FilterHost) executor.Result {
+	p := passages.Get().(*passage)
+	defer p.end()
+	for i := range c.members {
+		if err := p.take(&c.members[i], r); err != nil {
+			return refused(w, r, h, err)
+		}
+	}
+	k := c.front.connection(r)
+	if k == nil {
+		return filter.Serve(w, r, nil, p.members, h, nil, c.log)
+	}
+	defer c.front.showBytes(k, r, p.members)()
+	return filter.Serve(w, r, k.Connection, p.members, h, nil, c.log)
+}
+
+// refused answers a request that cannot go through a filter.
+func refused(w http.ResponseWriter, r *http.Request, h executor.FilterHost, err error) executor.Result {
+	status := http.StatusInternalServerError
+	if why := (*inprocess.RefusedError)(nil); errors.As(err, &why) {
+		status = why.Status
+	}
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+	}
+	h.Error(w, r, status, 0)
+	return executor.Result{Status: status, LogData: err.Error()}
+}
+
+// connection is what filters in this process have for one, and what shows them its bytes.
+type connection struct {
+	*filter.Connection
+	raw *filter.Raw // nil: nobody wants to see them
+}
+
+// connectionKey is what it is kept under.
+type connectionKey struct{}
+
+// connection finds or makes that of a request; nil: the request is alone on its connection.
+func (f *Front) connection(r *http.Request) *connection {
+	k, ok := conn.From(r.Context()).Keep(connectionKey{}, newConnection)
+	if !ok {
+		return nil
+	}
+	return k.(*connection)
+}
+
+func newConnection(c *conn.Conn) conn.Kept {
+	return &connection{Connection: filter.NewConnection(c.Secure())}
+}

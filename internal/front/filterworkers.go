@@ -1,0 +1,82 @@
+package front
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/conn"
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/site"
+)
+
+// workerChain is the filters in front of an application whose requests run in workers. They are loaded there if need be: then a
+// request takes its way through them in the worker that runs it. open finds the executor of an image.
+func (f *Front) workerChain(s *setup, open site.Opener, app *executor.App, filters []executor.FilterRef) (executor.Chain, error) {
+	c := &workerChain{setup: s, open: open, filters: filters, group: s.key(filters[0].Image, app).group}
+	for i, ref := range filters {
+		e, err := open(ref.Image, app)
+		if err != nil {
+			return nil, err
+		}
+		if _, tried := e.(trying); i == 0 || tried {
+			c.first = e
+		}
+	}
+	return c, nil
+}
+
+// workerChain is filters in the workers of a group.
+type workerChain struct {
+	setup   *setup
+	open    site.Opener
+	filters []executor.FilterRef
+	group   group
+	first   executor.Executor // of a filter: runs what leads to no image of the group. In a probe, that of the version which is tried
+}
+
+// Serve implements [executor.Chain].
+func (c *workerChain) Serve(w http.ResponseWriter, r *http.Request, h executor.FilterHost) executor.Result {
+	rt := h.Route(r)
+	e, local := c.first, false
+	if _, tried := e.(trying); !tried && c.here(rt) {
+		of, err := c.open(rt.Image, rt.App)
+		if err == nil { // else it is for whoever answers to say, behind the filters
+			e, local = of, true
+		}
+	}
+	t := &executor.Target{App: rt.App}
+	if rt.Target != nil {
+		*t = *rt.Target
+	}
+	t.User, t.Host = nil, h // the user is that of the route
+	t.Filtered = &executor.Filtered{
+		Filters: c.filters, Route: rt, Host: h, Connection: conn.From(r.Context()).Number(), Local: local, Here: c.here,
+	}
+	return e.Execute(w, r, t)
+}
+
+// here says whether the image of a route runs in the workers that have the filters.
+func (c *workerChain) here(rt *executor.Route) bool {
+	p := c.setup.cfg.Pools[rt.App.Pool]
+	return rt.Image != "" && p != nil && p.Mode == config.ModeIsolated && c.setup.key(rt.Image, rt.App).group == c.group
+}
+
+// filtersOfPool are the images that applications of a pool have as filters.
+func filtersOfPool(cfg *config.Config, p *config.Pool) (images []string) {
+	for i := range cfg.Sites {
+		s := &cfg.Sites[i]
+		for j := range s.Applications {
+			a := &s.Applications[j]
+			if cfg.Pools[a.Pool] != p {
+				continue
+			}
+			for _, ref := range site.FiltersOf(cfg, s, a) {
+				if !slices.Contains(images, ref.Image) {
+					images = append(images, ref.Image)
+				}
+			}
+		}
+	}
+	return images
+}
