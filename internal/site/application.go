@@ -18,6 +18,7 @@ type application struct {
 	app      *executor.App
 	handlers []*handler
 	filters  []executor.FilterRef
+	auth     *auth  // nil: everybody may come in, and nobody is asked
 	flags    uint32 // HSE_URL_FLAGS_* of its URLs
 }
 
@@ -43,6 +44,7 @@ type handler struct {
 	kind   kind
 	suffix string // ".dll"
 	prefix string // the path everything below which is claimed: "/shop/orders"; "" is everything
+	entry  string // as URL_MAP has it: ".asp,/srv/asp.so"; "" where no image is named
 }
 
 // wildcard says whether h is one that [executor.Host.Exec] can pass over.
@@ -94,6 +96,12 @@ func newHandler(c *config.Handler, application string) (*handler, error) {
 		h.kind, h.prefix = prefix, application+strings.TrimSuffix(c.Path, "/*")
 	default:
 		return nil, fmt.Errorf("handler %q: not a pattern", c.Path)
+	}
+	if c.Extension != "" {
+		h.entry = strings.TrimPrefix(c.Path, "*") + "," + c.Extension
+		if h.kind == prefix {
+			h.entry = "*," + c.Extension
+		}
 	}
 	return h, nil
 }

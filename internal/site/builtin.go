@@ -11,6 +11,7 @@ var reasons = map[string]string{
 	"301":    "This page is at another address.",
 	"400":    "The server does not understand this request.",
 	"401":    "You have to sign in to see this page.",
+	"401.1":  "The name or the password is not right.",
 	"403":    "You may not see this page.",
 	"403.2":  "The server may not read this file.",
 	"403.14": "The contents of this folder are not listed.",

@@ -26,7 +26,13 @@ func (x *host) Error(w http.ResponseWriter, r *http.Request, status, substatus i
 	if x.record != nil {
 		x.record.Substatus = substatus
 	}
+	if x.filtered != nil {
+		x.filtered.notePage(substatus)
+	}
 	header := w.Header()
+	if status == http.StatusUnauthorized {
+		x.challenge(header, r)
+	}
 	for _, name := range []string{"Content-Length", "Content-Type", "Content-Encoding", "Content-Range", "Accept-Ranges", "Etag", "Last-Modified"} {
 		header.Del(name) // they are about another body
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// failures keeps an image that cannot be loaded from filling the log: one line a minute is enough. There are no more
-// entries than images.
+// failures keeps what cannot be loaded from filling the log: one line a minute is enough. There are no more entries than images and
+// applications.
 type failures struct {
 	mu   sync.Mutex
 	last map[string]time.Time // guarded by mu
@@ -21,16 +21,22 @@ func (f *failures) report(logger *slog.Logger, image string, err error) {
 	}
 }
 
-// due says whether image may be reported now, and counts it as reported then.
-func (f *failures) due(image string, now time.Time) bool {
+func (f *failures) reportFilters(logger *slog.Logger, application string, err error) {
+	if f.due("filters of "+application, time.Now()) {
+		logger.Error("filters cannot be loaded", "application", application, "error", err)
+	}
+}
+
+// due says whether something may be reported now, and counts it as reported then.
+func (f *failures) due(what string, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if last, ok := f.last[image]; ok && now.Sub(last) < reportEvery {
+	if last, ok := f.last[what]; ok && now.Sub(last) < reportEvery {
 		return false
 	}
 	if f.last == nil {
 		f.last = map[string]time.Time{}
 	}
-	f.last[image] = now
+	f.last[what] = now
 	return true
 }

@@ -23,15 +23,18 @@ type host struct {
 	skip    []*handler // passed over
 	current *handler   // runs this request
 	failing bool       // this request makes an error page
+
+	user     *executor.User // who asks; nil: nobody in particular
+	auth     *auth          // that has found that out; nil: nobody has asked
+	filtered *filtered      // what is for filters; nil: the request goes through none
 }
 
 var _ executor.Host = (*host)(nil)
 
-// serve answers a request.
+// serve answers a request, without filters.
 func (x *host) serve(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodOptions && (r.RequestURI == "*" || r.URL.Path == "*") {
-		w.Header().Set("Allow", "OPTIONS, GET, HEAD, POST")
-		w.Header().Set("Content-Length", "0")
+	if isForAll(r) {
+		answerForAll(w)
 		return
 	}
 	p, bad := requestPath(r, &x.site.conf.Limits)
@@ -39,83 +42,67 @@ func (x *host) serve(w http.ResponseWriter, r *http.Request) {
 		x.refuse(w, r, *bad)
 		return
 	}
-	x.dispatch(w, r, p, true)
+	if res, ran := x.dispatch(w, r, p, true); ran {
+		res.Check()
+	}
+}
+
+// isForAll says whether r is about the server as a whole.
+func isForAll(r *http.Request) bool {
+	return r.Method == http.MethodOptions && (r.RequestURI == "*" || r.URL.Path == "*")
+}
+
+func answerForAll(w http.ResponseWriter) {
+	w.Header().Set("Allow", "OPTIONS, GET, HEAD, POST")
+	w.Header().Set("Content-Length", "0")
 }
 
 func (x *host) refuse(w http.ResponseWriter, r *http.Request, why refusal) {
 	x.Error(w, r, why.status, why.substatus)
 }
 
-// dispatch finds what answers p. With documents a folder is answered by its default document.
-func (x *host) dispatch(w http.ResponseWriter, r *http.Request, p urlPath, documents bool) {
+// dispatch finds what answers p, for whom it may answer, and runs it; the results are those of answer. With documents a folder is
+// answered by its default document.
+func (x *host) dispatch(w http.ResponseWriter, r *http.Request, p urlPath, documents bool) (res executor.Result, ran bool) {
 	app := x.site.application(p.text)
-	if x.record != nil {
-		x.record.Application, x.record.Pool = app.Path, app.Pool
+	x.noteApplication(app)
+	if app.auth != nil && !x.admit(w, r, app.auth) {
+		return res, false
 	}
-	h, script, allow := x.site.resolve(app, p, r.Method, x.skip)
-	switch {
-	case h != nil && !h.Static:
-		x.run(w, r, app, h, p, script)
-	case h == nil && len(allow) > 0:
-		slices.Sort(allow)
-		w.Header().Set("Allow", strings.Join(slices.Compact(allow), ", "))
-		x.refuse(w, r, wrongMethod)
-	case h != nil || x.site.conf.Static:
-		x.serveFile(w, r, p, documents)
-	default:
-		x.Error(w, r, http.StatusNotFound, 4)
-	}
+	return x.answer(w, r, x.land(app, p, r.Method), documents)
 }
 
-// run hands the request to the executor of the handler's image.
-func (x *host) run(w http.ResponseWriter, r *http.Request, app *application, h *handler, p urlPath, script int) {
+// run hands the request to the executor of the handler's image. ran says whether that has had it.
+func (x *host) run(w http.ResponseWriter, r *http.Request, l *landing) (res executor.Result, ran bool) {
 	s := x.site
-	t := target(s, app, h, p, script)
-	file := h.Extension
-	if h.kind == image {
-		if file = t.ScriptTranslated; !s.mayLoad(file) {
-			s.logger.Warn("image is not allowed", "image", file, "hint", "add it to images.allow")
-			x.Error(w, r, http.StatusNotFound, 2)
-			return
-		}
+	t, file, ok := x.target(l)
+	if !ok {
+		s.logger.Warn("image is not allowed", "image", file, "hint", "add it to images.allow")
+		x.Error(w, r, http.StatusNotFound, 2)
+		return res, false
 	}
-	if x.record != nil {
-		x.record.Handler, x.record.Image = h.Path, file
-	}
-	e, err := s.open(file, app.app)
+	x.noteHandler(l.h, file)
+	e, err := s.open(file, l.app.app)
 	if err != nil {
 		s.failed.report(s.logger, file, err)
 		x.Error(w, r, http.StatusInternalServerError, 0)
-		return
+		return res, false
+	}
+	if l.app.auth != nil {
+		w = &challenging{w, l.app.auth}
 	}
 	running := *x
-	running.current = h
-	t.Host = &running
-	if x.record == nil {
-		result := e.Execute(w, r, t)
-		result.Check()
-		return
+	running.current = l.h
+	t.Host, t.User = &running, x.user
+	if l.told != nil && l.told.Host != nil {
+		t.Host, t.Client = l.told.Host, l.told.Client
 	}
-	t.Timed = true
-	result := e.Execute(w, r, t)
-	x.record.Result = &result
-	result.Check()
-}
-
-// target says where p landed: isapi-extensions.md, 3.1.
-func target(s *Site, app *application, h *handler, p urlPath, script int) *executor.Target {
-	full := p.full()
-	name, info := p.text[:script], full[script:]
-	if h.kind != image && h.suffix != "" && !h.PathInfo {
-		info = full // PHP and its kin compute their path info from this
+	res = e.Execute(w, r, t)
+	if x.record != nil {
+		kept := res
+		x.record.Result = &kept
 	}
-	return &executor.Target{
-		ScriptName:       name,
-		PathInfo:         info,
-		PathTranslated:   s.physical(info),
-		ScriptTranslated: s.physical(name),
-		App:              app.app,
-	}
+	return res, true
 }
 
 // Map implements [executor.Host]. Path[MatchedPath:] is the same relative name as the URL from MatchedURL on; the root of
@@ -132,20 +119,29 @@ func (x *host) Map(urlPath string) (executor.Mapping, error) {
 	if bad != nil {
 		return executor.Mapping{}, fmt.Errorf("URL %q cannot be mapped: a segment of it is not a plain name", urlPath)
 	}
-	m := s.mount(p.text)
+	return s.mapping(p.text, s.physical(p.full())), nil
+}
+
+// mapping is what is to be known about a checked path that leads to a physical one.
+func (s *Site) mapping(text, path string) executor.Mapping {
+	m := s.mount(text)
 	return executor.Mapping{
-		Path:        s.physical(p.full()),
-		Flags:       s.application(p.text).flags,
+		Path:        path,
+		Flags:       s.application(text).flags,
 		MatchedPath: len(strings.TrimRight(filepath.Clean(m.dir), `/\`)),
 		MatchedURL:  len(m.url),
-	}, nil
+	}
 }
 
 // Exec implements [executor.Host]. A child below too many parents gets a 500 page instead.
 func (x *host) Exec(w http.ResponseWriter, r *http.Request, skipCurrent bool) {
-	child := &host{site: x.site, depth: x.depth + 1, skip: x.skip, failing: x.failing}
-	if skipCurrent && x.current != nil && x.current.wildcard() {
-		child.skip = append(slices.Clone(x.skip), x.current)
+	current, user, auth := x.current, x.user, x.auth
+	if current == nil && x.filtered != nil {
+		current, user, auth = x.filtered.parent()
+	}
+	child := &host{site: x.site, depth: x.depth + 1, skip: x.skip, failing: x.failing, user: user, auth: auth}
+	if skipCurrent && current != nil && current.wildcard() {
+		child.skip = append(slices.Clone(x.skip), current)
 	}
 	if child.depth > maxDepth {
 		x.site.logger.Warn("requests execute each other without end", "path", r.URL.Path, "depth", child.depth)

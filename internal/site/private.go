@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/isapid/isapid/internal/config"
@@ -12,22 +13,30 @@ import (
 
 // private is a file that is never sent to a client, wherever it lies.
 type private struct {
-	path string
-	info fs.FileInfo // as it was at the start, or nil: finds the file under other names
+	path  string
+	info  fs.FileInfo // as it was at the start, or nil: finds the file under other names
+	moves bool        // another file may take its place at any time: info is not it then
 }
 
 // privateFiles are those the configuration names for other purposes than to serve them.
 func privateFiles(c *config.Config, s *config.Site) []private {
-	names := []string{c.File, c.Log.File, c.Log.AccessFile}
+	names := slices.Concat([]string{c.File, c.Log.File, c.Log.AccessFile}, c.Filters)
+	var list []private
 	for i := range c.Sites {
 		names = append(names, c.Sites[i].Certificate, c.Sites[i].Key)
+		names = append(names, c.Sites[i].Filters...)
+		for _, a := range c.Sites[i].Applications {
+			names = append(names, a.Filters...)
+			if b := a.Authentication.Basic; b != nil && b.Users != "" {
+				list = append(list, private{path: b.Users, moves: true})
+			}
+		}
 	}
 	for _, a := range s.Applications {
 		for _, h := range a.Handlers {
 			names = append(names, h.Extension)
 		}
 	}
-	var list []private
 	for _, name := range names {
 		if name == "" {
 			continue
@@ -36,14 +45,18 @@ func privateFiles(c *config.Config, s *config.Site) []private {
 		if err != nil {
 			info = nil // a log that is not begun yet
 		}
-		list = append(list, private{name, info})
+		list = append(list, private{path: name, info: info})
 	}
 	return list
 }
 
 func (s *Site) isPrivate(path string, info fs.FileInfo) bool {
 	for _, p := range s.private {
-		if p.path == path || p.info != nil && os.SameFile(p.info, info) {
+		known := p.info
+		if p.moves {
+			known, _ = os.Stat(p.path) // an error is a file that is not there
+		}
+		if p.path == path || known != nil && os.SameFile(known, info) {
 			return true
 		}
 	}
@@ -101,4 +114,17 @@ func (s *Site) mayLoad(image string) bool {
 		}
 	}
 	return false
+}
+
+// mayLoadInstead says the same of an image that a filter put in the place of the one that the URL names: that can be anywhere.
+func (s *Site) mayLoadInstead(image string, h *handler) bool {
+	if !strings.EqualFold(filepath.Ext(image), h.suffix) || belongsToUpdate(image) {
+		return false
+	}
+	if len(s.conf.Images.Allow) > 0 {
+		info, err := os.Stat(image)
+		return err == nil && info.Mode().IsRegular() && s.mayLoad(image)
+	}
+	text, ok := s.urlOf(image)
+	return ok && s.isFile(text)
 }

@@ -16,7 +16,7 @@ type Record struct {
 	Handler     string           // pattern; "" for a static file
 	Image       string           // file of the extension; "" for a static file
 	Substatus   int              // of the error page the site made last; 0 if none
-	Result      *executor.Result // nil if no extension ran
+	Result      *executor.Result // of the extension, or of the filters if the request went through some; nil: neither
 }
 
 type recordKey struct{}
@@ -30,4 +30,18 @@ func WithRecord(r *http.Request) (*http.Request, *Record) {
 func recordOf(r *http.Request) *Record {
 	record, _ := r.Context().Value(recordKey{}).(*Record)
 	return record
+}
+
+// noteApplication records the application that answers; which handler is not known yet.
+func (x *host) noteApplication(a *application) {
+	if x.record != nil {
+		x.record.Application, x.record.Pool = a.Path, a.Pool
+		x.record.Handler, x.record.Image = "", ""
+	}
+}
+
+func (x *host) noteHandler(h *handler, image string) {
+	if x.record != nil {
+		x.record.Handler, x.record.Image = h.Path, image
+	}
 }

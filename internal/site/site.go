@@ -30,6 +30,7 @@ import (
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/passwd"
 )
 
 // Opener finds the executor that runs image for app, loading the image if need be. It is called for every request, from
@@ -45,10 +46,12 @@ type Site struct {
 	mounts  []mount        // longest URL first; the last is the root
 	private []private
 	open    Opener
-	chains  Chains // nil: no application has filters
+	chains  Chains
 	logger  *slog.Logger
 	failed  failures
 	running atomic.Int64
+
+	filtered bool // an application has filters
 }
 
 // New makes the site s of the configuration c. Both must come from [config.Load] or be as complete, and must not change any
@@ -61,6 +64,7 @@ func New(c *config.Config, s *config.Site, open Opener, chains Chains, logger *s
 		logger = slog.Default()
 	}
 	site := &Site{conf: s, open: open, chains: chains, logger: logger.With("site", s.Name), mounts: mountsOf(s), private: privateFiles(c, s)}
+	files := map[string]*passwd.File{}
 	for i := range s.Applications {
 		a := &s.Applications[i]
 		if c.Pools[a.Pool] == nil {
@@ -70,10 +74,15 @@ func New(c *config.Config, s *config.Site, open Opener, chains Chains, logger *s
 		if err != nil {
 			return nil, fmt.Errorf("application %q of site %q: %w", a.Path, s.Name, err)
 		}
-		if app.filters = FiltersOf(c, s, a); len(app.filters) > 0 && chains == nil {
-			return nil, fmt.Errorf("application %q of site %q has filters, but there is no way to run them", a.Path, s.Name)
+		if app.auth, err = site.newAuth(&a.Authentication, files); err != nil {
+			return nil, fmt.Errorf("application %q of site %q: %w", a.Path, s.Name, err)
 		}
+		app.filters = FiltersOf(c, s, a)
+		site.filtered = site.filtered || len(app.filters) > 0
 		site.apps = append(site.apps, app)
+	}
+	if site.filtered && chains == nil {
+		return nil, fmt.Errorf("site %q has filters, but there is no way to them", s.Name)
 	}
 	slices.SortStableFunc(site.apps, func(a, b *application) int { return len(b.Path) - len(a.Path) })
 	if n := len(site.apps); n == 0 || site.apps[n-1].Path != "/" {
@@ -108,6 +117,10 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			inner.Body = http.MaxBytesReader(w, r.Body, limit)
 			r = &inner
 		}
+	}
+	if s.filtered {
+		h.begin(w, r)
+		return
 	}
 	h.serve(w, r)
 }

@@ -7,46 +7,57 @@ import (
 	"net/url"
 	"path"
 	"strings"
+
+	"github.com/isapid/isapid/internal/executor"
 )
 
 const staticMethods = "OPTIONS, GET, HEAD"
 
-// serveFile answers with the file or folder that p names.
-func (x *host) serveFile(w http.ResponseWriter, r *http.Request, p urlPath, documents bool) {
-	info, err := x.site.stat(p.text)
+// serveFile answers with a file or folder, or what stands in for the folder.
+func (x *host) serveFile(w http.ResponseWriter, r *http.Request, l landing, documents bool) (res executor.Result, ran bool) {
+	info, err := x.site.stat(l.at())
 	switch {
 	case err != nil:
 		x.refuse(w, r, fileRefusal(err))
 	case info.IsDir():
-		x.serveFolder(w, r, p, documents)
-	case p.slash || !info.Mode().IsRegular():
+		return x.serveFolder(w, r, l, documents)
+	case l.p.slash || !info.Mode().IsRegular():
 		x.refuse(w, r, notFound)
 	default:
-		x.sendFile(w, r, p.text)
+		x.sendFile(w, r, l.at())
 	}
+	return res, false
 }
 
 // serveFolder sends the client to the URL with the slash, or answers with the first default document.
-func (x *host) serveFolder(w http.ResponseWriter, r *http.Request, p urlPath, documents bool) {
-	if !p.slash {
+func (x *host) serveFolder(w http.ResponseWriter, r *http.Request, l landing, documents bool) (res executor.Result, ran bool) {
+	if !l.p.slash {
 		if x.allowed(w, r) {
-			to := url.URL{Path: p.text + "/", RawQuery: r.URL.RawQuery}
+			to := url.URL{Path: l.p.text + "/", RawQuery: r.URL.RawQuery}
 			w.Header().Set("Location", to.String())
 			x.Error(w, r, http.StatusMovedPermanently, 0)
 		}
-		return
+		return res, false
 	}
 	if documents {
-		for _, name := range x.site.conf.DefaultDocuments {
-			for _, name := range []string{name, strings.ToLower(name)} {
-				if file := p.text + "/" + name; x.site.isFile(file) {
-					x.dispatch(w, r, urlPath{text: file}, false)
-					return
-				}
-			}
+		if file, ok := x.site.document(l.at()); ok {
+			return x.dispatch(w, r, urlPath{text: file}, false)
 		}
 	}
 	x.Error(w, r, http.StatusForbidden, 14)
+	return res, false
+}
+
+// document is the first default document that a folder has.
+func (s *Site) document(folder string) (file string, ok bool) {
+	for _, name := range s.conf.DefaultDocuments {
+		for _, name := range []string{name, strings.ToLower(name)} {
+			if file := folder + "/" + name; s.isFile(file) {
+				return file, true
+			}
+		}
+	}
+	return "", false
 }
 
 // sendFile sends a regular file, in parts or not at all if the request says so.

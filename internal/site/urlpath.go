@@ -65,6 +65,11 @@ func parsePath(raw string) (urlPath, *refusal) {
 	if bad != nil {
 		return urlPath{}, bad
 	}
+	return checkedPath(path)
+}
+
+// checkedPath checks a decoded path.
+func checkedPath(path string) (urlPath, *refusal) {
 	p, bad := splitPath(path)
 	if bad != nil {
 		return urlPath{}, bad

@@ -1,0 +1,99 @@
+package site
+
+import (
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/isapid/isapid/internal/executor"
+)
+
+// landing is what a checked path means: which of the application's handlers answers, if any.
+type landing struct {
+	app    *application
+	p      urlPath
+	h      *handler // nil: a file, or nothing
+	script int      // bytes of p.text that are the script's name
+	allow  []string // without a handler: methods of those that would answer others
+
+	// Where filters have put something else, or "".
+	file string // in place of p.text, but "/" for the root
+	name string // ScriptTranslated
+	info string // PathTranslated
+
+	told *executor.Target // what filters have told the extension of its host and its client; nil: nothing
+}
+
+func (x *host) land(app *application, p urlPath, method string) landing {
+	l := landing{app: app, p: p}
+	l.h, l.script, l.allow = x.site.resolve(app, p, method, x.skip)
+	return l
+}
+
+// runs says whether an extension answers.
+func (l *landing) runs() bool { return l.h != nil && !l.h.Static }
+
+// serves says whether a file answers, or a folder.
+func (l *landing) serves(s *Site) bool {
+	return l.h != nil && l.h.Static || l.h == nil && len(l.allow) == 0 && s.conf.Static
+}
+
+// at is the file to serve, as a checked path.
+func (l *landing) at() string {
+	if l.file != "" {
+		return strings.TrimSuffix(l.file, "/")
+	}
+	return l.p.text
+}
+
+// answer runs what answers, and says whether that was an extension: res is about it then.
+func (x *host) answer(w http.ResponseWriter, r *http.Request, l landing, documents bool) (res executor.Result, ran bool) {
+	switch {
+	case l.runs():
+		return x.run(w, r, &l)
+	case l.serves(x.site):
+		return x.serveFile(w, r, l, documents)
+	case len(l.allow) > 0:
+		slices.Sort(l.allow)
+		w.Header().Set("Allow", strings.Join(slices.Compact(l.allow), ", "))
+		x.refuse(w, r, wrongMethod)
+	default:
+		x.Error(w, r, http.StatusNotFound, 4)
+	}
+	return res, false
+}
+
+// target says where a request landed, isapi-extensions.md, 3.1, and the image that answers. ok is false if the configuration
+// does not allow that.
+func (x *host) target(l *landing) (t *executor.Target, file string, ok bool) {
+	s, h := x.site, l.h
+	full := l.p.full()
+	name, info := l.p.text[:l.script], full[l.script:]
+	if h.kind != image && h.suffix != "" && !h.PathInfo {
+		info = full // PHP and its kin compute their path info from this
+	}
+	t = &executor.Target{
+		ScriptName:       name,
+		PathInfo:         info,
+		PathTranslated:   l.info,
+		ScriptTranslated: l.name,
+		App:              l.app.app,
+		Timed:            x.record != nil,
+	}
+	if l.info == "" {
+		t.PathTranslated = s.physical(info)
+	}
+	if l.name == "" {
+		t.ScriptTranslated = s.physical(name)
+	}
+	if h.kind != image {
+		return t, h.Extension, true
+	}
+	file = t.ScriptTranslated
+	if l.name == "" {
+		return t, file, s.mayLoad(file)
+	}
+	file = filepath.Clean(file)
+	return t, file, s.mayLoadInstead(file, h)
+}

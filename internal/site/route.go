@@ -1,0 +1,359 @@
+package site
+
+import (
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/isapid/isapid/internal/executor"
+)
+
+var _ executor.FilterHost = (*host)(nil)
+
+// filtered is what a host knows of a request that goes through filters. Filters may be elsewhere, in a process that is not trusted: what
+// they may have is remembered here.
+type filtered struct {
+	mu        sync.Mutex
+	asked     asked   // what lead is of; guarded by mu, as all the rest
+	lead      lead    // where the request leads, as it was asked last
+	grants    []grant // who has been let in
+	busy      bool    // somebody was not let in because too many were asked for passwords at a time
+	answering bool
+	page      int // sub-status of the last error page
+
+	user *executor.User // who asks, as it was found out last; nil: nobody in particular
+	auth *auth          // that has found it out; nil: nobody has asked
+}
+
+// asked is what decides where a request leads.
+type asked struct{ method, uri, host, opaque, path, raw, query string }
+
+func askedIn(r *http.Request) asked {
+	return asked{r.Method, r.RequestURI, r.URL.Host, r.URL.Opaque, r.URL.Path, r.URL.RawPath, r.URL.RawQuery}
+}
+
+// lead is where a request leads.
+type lead struct {
+	bad      *refusal // it is not looked at any further; nil: it is
+	all      bool     // OPTIONS *: it leads to no place
+	app      *application
+	landing  landing
+	document *landing // of a folder; nil: there is none
+}
+
+// grant says whom auth has let in. A name of one password file is not that of another.
+type grant struct {
+	auth *auth
+	name string
+}
+
+// mostGrants is how many names a request can be let in by; the oldest is forgotten.
+const mostGrants = 8
+
+// begin answers a request from outside: through the filters of its application if that has some.
+func (x *host) begin(w http.ResponseWriter, r *http.Request) {
+	p, bad := requestPath(r, &x.site.conf.Limits)
+	app := x.site.application(p.text)
+	if bad != nil {
+		app = x.site.application(r.URL.Path)
+	}
+	if len(app.filters) == 0 {
+		x.serve(w, r)
+		return
+	}
+	x.noteApplication(app)
+	chain, err := x.site.chains(app.app, app.filters)
+	if err != nil {
+		x.site.failed.reportFilters(x.site.logger, app.Path, err)
+		x.Error(w, r, http.StatusInternalServerError, 0)
+		return
+	}
+	through := *x // the host of a request without filters stays on the stack
+	through.filtered = &filtered{asked: askedIn(r), lead: x.lead(r, app, p, bad)}
+	if app.auth != nil {
+		w = &challenging{w, app.auth}
+	}
+	res := chain.Serve(w, r, &through)
+	if x.record != nil {
+		kept := res
+		x.record.Result = &kept
+	}
+	res.Check()
+}
+
+// lead finds out where a request leads whose path has been checked.
+func (x *host) lead(r *http.Request, app *application, p urlPath, bad *refusal) lead {
+	to := lead{bad: bad, all: isForAll(r), app: app}
+	if bad != nil || to.all {
+		return to
+	}
+	s := x.site
+	to.landing = x.land(app, p, r.Method)
+	if p.slash && to.landing.serves(s) {
+		if document, ok := s.document(p.text); ok {
+			l := x.land(s.application(document), urlPath{text: document}, r.Method)
+			to.document = &l
+		}
+	}
+	return to
+}
+
+// last is where r leads; what was found out last time holds as long as it asks for the same. The caller holds mu.
+func (x *host) last(r *http.Request) lead {
+	f := x.filtered
+	if a := askedIn(r); a != f.asked {
+		p, bad := requestPath(r, &x.site.conf.Limits)
+		f.asked, f.lead = a, x.lead(r, x.site.application(p.text), p, bad)
+	}
+	return f.lead
+}
+
+// Route implements [executor.FilterHost].
+func (x *host) Route(r *http.Request) *executor.Route {
+	f := x.filtered
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	to := x.last(r)
+	rt := &executor.Route{App: to.app.app, Anonymous: true}
+	if !f.answering {
+		x.noteApplication(to.app)
+	}
+	if to.bad != nil || to.all {
+		return rt
+	}
+	if a := to.app.auth; a != nil {
+		rt.Realm, rt.Anonymous = a.realm, !a.required
+		var bad *refusal
+		rt.User, bad = a.ask(r)
+		rt.Denied, f.busy = bad != nil, bad == &busyLogon
+		f.grant(a, rt.User, bad)
+	}
+	x.mapsOf(rt, &to)
+	return rt
+}
+
+// mapsOf fills in the maps of a route, and the image with its target. The caller holds mu.
+func (x *host) mapsOf(rt *executor.Route, to *lead) {
+	l, what := &to.landing, executor.MapScript
+	if !l.runs() && !l.serves(x.site) {
+		return
+	}
+	if to.document != nil {
+		x.addMap(rt, what, l.p.full(), x.site.physical(l.p.full()), "")
+		l, what = to.document, executor.MapDocument
+	}
+	if !l.runs() {
+		x.addMap(rt, what, l.p.full(), x.site.physical(l.p.full()), "")
+		return
+	}
+	t, file, ok := x.target(l)
+	name := t.ScriptName
+	if name == "" {
+		name = "/"
+	}
+	x.addMap(rt, what, name, t.ScriptTranslated, l.h.entry)
+	if t.PathInfo != "" {
+		x.addMap(rt, executor.MapPathInfo, t.PathInfo, t.PathTranslated, "")
+	}
+	if !ok {
+		return
+	}
+	rt.Image, rt.Target = file, t
+	if !x.filtered.answering {
+		x.noteHandler(l.h, file)
+	}
+}
+
+func (x *host) addMap(rt *executor.Route, what int, url, path, entry string) {
+	if rt.Maps == nil {
+		rt.Maps = make([]executor.URLMap, 0, 3)
+	}
+	rt.Maps = append(rt.Maps, executor.URLMap{What: what, URL: url, Mapping: x.site.mapping(strings.TrimSuffix(url, "/"), path), ScriptMap: entry})
+}
+
+// Logon implements [executor.FilterHost]. Without a password file it is the filters who vouch for a name.
+func (x *host) Logon(r *http.Request, _ *executor.Route, user, password string) (u *executor.User, denied bool) {
+	f := x.filtered
+	f.mu.Lock()
+	a := x.last(r).app.auth
+	f.mu.Unlock()
+	switch {
+	case user == "" && password == "":
+		return nil, a != nil && a.required
+	case a == nil:
+		return nil, true // there is no account that it could be the name of
+	}
+	u, bad := a.logon(r.Context(), user, password)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.grant(a, u, bad)
+	if f.busy = bad == &busyLogon; bad != nil {
+		return nil, true
+	}
+	if name, _, given, _ := credentials(r); given && name != user {
+		u.Unmapped = name
+	}
+	return u, false
+}
+
+// grant remembers whom a has let in, if it has. The caller holds mu.
+func (f *filtered) grant(a *auth, u *executor.User, bad *refusal) {
+	if bad != nil {
+		return
+	}
+	f.user, f.auth = u, a
+	if u == nil {
+		return
+	}
+	if len(f.grants) == mostGrants {
+		f.grants = slices.Delete(f.grants, 0, 1)
+	}
+	f.grants = append(f.grants, grant{a, u.Name})
+}
+
+func (f *filtered) notePage(substatus int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.page = substatus
+}
+
+// Answer implements [executor.FilterHost]. It may be called again when it has returned, but not before.
+func (x *host) Answer(w http.ResponseWriter, r *http.Request, rt *executor.Route) executor.Result {
+	f := x.filtered
+	f.mu.Lock()
+	if f.answering {
+		f.mu.Unlock()
+		return executor.Result{Broken: true}
+	}
+	f.answering, f.page = true, 0
+	to := x.last(r)
+	bad := f.refusal(r, rt, to.app.auth)
+	if bad == nil {
+		f.user, f.auth = rt.User, to.app.auth
+	}
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		f.answering = false
+		f.mu.Unlock()
+	}()
+	x.noteApplication(to.app)
+	answering := *x
+	answering.user, answering.auth = rt.User, to.app.auth
+	sent := &counting{ResponseWriter: w}
+	if res, ran := answering.answerRoute(sent, r, rt, &to, bad); ran {
+		return res
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return executor.Result{Status: sent.status, Substatus: f.page, Bytes: sent.bytes}
+}
+
+func (x *host) answerRoute(w http.ResponseWriter, r *http.Request, rt *executor.Route, to *lead, bad *refusal) (res executor.Result, ran bool) {
+	switch {
+	case to.all:
+		answerForAll(w)
+	case to.bad != nil:
+		x.refuse(w, r, *to.bad)
+	case bad != nil:
+		x.refuse(w, r, *bad)
+	default:
+		return x.answerChanged(w, r, rt, to)
+	}
+	return res, false
+}
+
+// refusal says why a request with this route may not come in to an application with the given auth. The word of filters counts
+// for that only as far as the site has given it to them. The caller holds mu.
+func (f *filtered) refusal(r *http.Request, rt *executor.Route, a *auth) *refusal {
+	switch {
+	case rt.Denied && f.busy:
+		return &busyLogon
+	case rt.Denied:
+		if _, _, given, good := credentials(r); good && !given {
+			return &noLogon
+		}
+		return &badLogon
+	case rt.User == nil && a != nil && a.required:
+		return &noLogon
+	case rt.User == nil:
+		return nil
+	}
+	for _, g := range f.grants {
+		if g.name == rt.User.Name && (a == nil || a.accepts(g.auth, true)) {
+			return nil
+		}
+	}
+	return &badLogon
+}
+
+// parent is what a child of the request has from it: the handler that runs it, and who asks.
+func (f *filtered) parent() (h *handler, u *executor.User, a *auth) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h = f.lead.landing.h
+	if f.lead.document != nil {
+		h = f.lead.document.h
+	}
+	return h, f.user, f.auth
+}
+
+// answerChanged answers with what filters have put in the place of what the URL names.
+func (x *host) answerChanged(w http.ResponseWriter, r *http.Request, rt *executor.Route, to *lead) (res executor.Result, ran bool) {
+	l, documents := to.landing, true
+	folder, document := changed(rt, executor.MapScript), changed(rt, executor.MapDocument)
+	path := folder
+	if to.document != nil && (folder == "" || document != "") {
+		l, documents, path = *to.document, false, document
+	}
+	l.info, l.told = changed(rt, executor.MapPathInfo), rt.Target
+	if l.runs() {
+		l.name = path
+	} else if path != "" && l.serves(x.site) {
+		var ok bool
+		if l.file, ok = x.site.urlOf(path); !ok {
+			x.site.logger.Warn("a filter leads out of the site", "path", path, "url", r.URL.Path, "hint", "add a virtual directory")
+			x.refuse(w, r, notFound)
+			return res, false
+		}
+		if l.file == "" {
+			l.file = "/" // the root; "" is no change
+		}
+	}
+	return x.answer(w, r, l, documents)
+}
+
+// changed is the path that a filter gave, or "".
+func changed(rt *executor.Route, what int) string {
+	for i := range rt.Maps {
+		if m := &rt.Maps[i]; m.Changed && m.What == what {
+			return m.Path
+		}
+	}
+	return ""
+}
+
+// urlOf finds the checked path that leads to a physical one. None leads to what lies in no folder of the site, or may not be
+// asked for.
+func (s *Site) urlOf(path string) (string, bool) {
+	if !filepath.IsAbs(path) {
+		return "", false
+	}
+	path = filepath.Clean(path)
+	for _, m := range s.mounts {
+		rel, err := filepath.Rel(m.dir, path)
+		if err != nil || !filepath.IsLocal(rel) {
+			continue
+		}
+		text := m.url
+		if rel != "." {
+			text += "/" + filepath.ToSlash(rel)
+		}
+		if p, bad := checkedPath(text); bad == nil && filepath.Clean(s.physical(p.text)) == path {
+			return p.text, true
+		}
+	}
+	return "", false
+}
