@@ -32,7 +32,7 @@ var layers = map[string][]string{
 	"admin":     {"pool", "swap"},                                                                                                                                          // what the commands ask a running server; the server itself is an interface there
 	"site":      {"config", "executor", "passwd"},                                                                                                                          // the URL space; runs nothing itself
 	"remote":    {"conn", "executor", "proc", "wire"},                                                                                                                      // one worker process, as the front sees it
-	"worker":    {"conn", "executor", "extension", "native", "proc/sandbox", "wire"},                                                                                       // the worker process
+	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "wire"},                                                                             // the worker process
 	"wire":      {"executor"},                                                                                                                                              // the protocol between them
 	"inprocess": {"executor", "extension", "filter", "tally"},                                                                                                              // an image in this process that can be replaced
 	"extension": {"conn", "executor", "filter", "image", "isapi", "native", "reply", "variables"},                                                                          // one request through one loaded image

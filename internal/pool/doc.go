@@ -9,6 +9,7 @@
 //	slot.go, start.go, drain.go, health.go, orphan.go
 //	                     one worker: its life, from the start to its end
 //	route.go, execute.go one request: which worker runs it, and what happens when that worker is lost
+//	filters.go           the same of a request that goes through filters there
 //	replace.go           what whoever replaces a version has in hand
 //	count.go             what requests show of a version
 //	status.go            what the operator sees

@@ -24,6 +24,7 @@ func (p *Pool) await(sl *slot, w process) {
 		delete(p.slots, sl.id)
 	})
 	sl.end()
+	p.homes.leave(sl)
 	args := []any{"worker", sl.name, "pid", o.Pid, "how", o.Exit.String(), "age", o.Age.Round(time.Millisecond), "served", o.Served}
 	if o.Reason != "" {
 		args = append(args, "reason", o.Reason)

@@ -53,13 +53,18 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 		return refuse(w, r, t, &refusal{status: http.StatusServiceUnavailable, why: "extension is being unloaded"})
 	}
 	defer m.leave()
+	c, refused := m.company(t.Filtered)
+	if refused != nil {
+		return refuse(w, r, t, refused)
+	}
+	defer c.leave()
 	for runs, suspect := 1, false; ; runs++ {
-		rt, refused := m.route(r.Context(), runs > 1)
+		rt, refused := m.route(r.Context(), c, runs > 1)
 		if refused != nil {
 			return refuse(w, r, t, refused)
 		}
 		begun := time.Now()
-		res, err := m.run(rt, begun, w, r, t)
+		res, err := m.run(rt, c, begun, w, r, t)
 		if err == nil {
 			return res
 		}
@@ -69,6 +74,7 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 		if final || !mayRepeat || r.Context().Err() != nil {
 			res = m.lost(w, r, t, res, lost)
 			rt.countLost(&res, lost, time.Since(begun))
+			c.countLost(&res, lost, time.Since(begun))
 			return res
 		}
 		if lost.Request != nil {
@@ -80,7 +86,7 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 }
 
 // run runs a request in a worker, counts it if it has ended, and leaves the worker.
-func (m *member) run(rt route, begun time.Time, w http.ResponseWriter, r *http.Request, t *executor.Target) (executor.Result, error) {
+func (m *member) run(rt route, c *company, begun time.Time, w http.ResponseWriter, r *http.Request, t *executor.Target) (executor.Result, error) {
 	p, sl := m.pool, rt.slot
 	defer sl.leave()
 	set := p.policy.Load()
@@ -89,6 +95,7 @@ func (m *member) run(rt route, begun time.Time, w http.ResponseWriter, r *http.R
 	ended := time.Now()
 	if err == nil {
 		rt.counter.Done(&res, ended.Sub(begun))
+		c.done(&res, ended.Sub(begun))
 	}
 	if set.OnDemand {
 		p.lastUse.Store(ended.UnixNano())

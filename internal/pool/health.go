@@ -65,6 +65,8 @@ func (p *Pool) sample(sl *slot) {
 func (p *Pool) notice(sl *slot, e remote.Event) {
 	image := filepath.Base(e.Image)
 	switch e.Kind {
+	case remote.Ended:
+		p.homes.ended(e.Connection, sl)
 	case remote.Faulted:
 		p.faulted(sl, e.Image, e.Reason)
 	case remote.Unhealthy:

@@ -24,6 +24,7 @@ type Pool struct {
 	policy  atomic.Pointer[Settings]
 	waiting atomic.Int64 // requests without a worker
 	lastUse atomic.Int64 // end of the last request, in Unix nanoseconds; kept for on-demand pools
+	homes   homes
 
 	mu       sync.Mutex // guards all below; never held while something is waited for
 	state    *state
@@ -57,7 +58,7 @@ func newPool(set Settings, start func(context.Context, remote.Settings) (process
 		name: set.Name, log: set.Log.With("pool", set.Name), start: start,
 		state: newState(&set, time.Now()), slots: map[int]*slot{}, members: map[string]*member{},
 		openings: map[string][]chan error{}, killers: map[build]killer{}, counters: map[counted]*tally.Counter{}, drains: map[int]int{},
-		kick: make(chan struct{}, 1), done: make(chan struct{}),
+		kick: make(chan struct{}, 1), done: make(chan struct{}), homes: homes{of: map[uint64]*slot{}},
 	}
 	p.policy.Store(&set)
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())

@@ -141,6 +141,11 @@ func (r *replacement) Execute(w http.ResponseWriter, q *http.Request, t *executo
 		return refuse(w, q, t, &refusal{status: http.StatusServiceUnavailable, why: "extension is being unloaded"})
 	}
 	defer m.leave()
+	c, refused := m.company(t.Filtered)
+	if refused != nil {
+		return refuse(w, q, t, refused)
+	}
+	defer c.leave()
 	ctx := q.Context()
 	if limit := m.pool.policy.Load().Executor.QueueWait; limit > 0 {
 		var cancel context.CancelFunc
@@ -150,7 +155,7 @@ func (r *replacement) Execute(w http.ResponseWriter, q *http.Request, t *executo
 	var rt route
 	err := m.pool.when(ctx, func(s *state) (found bool, err error) {
 		if r.sw.stage != withdrawn {
-			rt, found = pick(m.pool.routes(r.sw.new, m.path))
+			rt, found = pick(c.within(m.pool, r.sw.new, m.path))
 		}
 		if found {
 			return true, nil
@@ -165,11 +170,12 @@ func (r *replacement) Execute(w http.ResponseWriter, q *http.Request, t *executo
 		return refuse(w, q, t, &refusal{status: http.StatusServiceUnavailable, why: err.Error()})
 	}
 	begun := time.Now()
-	res, err := m.run(rt, begun, w, q, t)
+	res, err := m.run(rt, c, begun, w, q, t)
 	if err != nil {
 		lost := asLost(err)
 		res = m.lost(w, q, t, res, lost)
 		rt.countLost(&res, lost, time.Since(begun))
+		c.countLost(&res, lost, time.Since(begun))
 	}
 	return res
 }

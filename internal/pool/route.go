@@ -15,8 +15,9 @@ import (
 // table says where the requests of an image go. It is never changed: when something else holds, the image gets another.
 type table struct {
 	routes  []route
-	shared  []route       // to a new version, which gets a part of the requests; usually none
+	shared  []route       // to workers with a new version of an image, which get a part of its requests; usually none
 	share   float64       // that part, from 0 to 1
+	swapped bool          // it is this image's
 	held    *holding      // they wait because a version must end first; nil: for another reason
 	refusal *refusal      // the answer while there is no route; nil: wait for one
 	changed chan struct{} // closed when there is another table
@@ -49,22 +50,36 @@ func (p *Pool) publish() {
 	if !s.holding() && s.count(s.gen.number, ready) > 0 {
 		p.held = nil
 	}
+	renewed := map[*member]*table{}
 	for path, m := range p.members {
 		old := m.table.Load()
-		t := &table{routes: p.routes(s.gen.number, path), held: p.held, changed: old.changed}
-		if sw := s.swap; sw != nil && sw.image == path && sw.share > 0 {
-			t.shared, t.share = p.routes(sw.new, path), sw.share
+		t := &table{routes: p.routes(s.gen.number, path), held: p.held}
+		if sw := s.swap; sw != nil && sw.share > 0 && (sw.image == path || len(s.set.Filters) > 0) {
+			t.shared, t.share, t.swapped = p.routes(sw.new, path), sw.share, sw.image == path
 		}
 		if len(t.routes) == 0 {
 			t.refusal = p.refusal(path)
 		} else if d := t.routes[0].image.Description(); d != "" {
 			m.description.Store(&d)
 		}
-		if t.equal(old) {
-			continue
+		if !t.equal(old) {
+			renewed[m] = t
 		}
+	}
+	if len(renewed) > 0 && len(s.set.Filters) > 0 { // who waits for one may need another, too
+		for _, m := range p.members {
+			if renewed[m] == nil {
+				t := *m.table.Load()
+				renewed[m] = &t
+			}
+		}
+	}
+	var olds []*table
+	for m, t := range renewed {
 		t.changed = make(chan struct{})
-		m.table.Store(t)
+		olds = append(olds, m.table.Swap(t))
+	}
+	for _, old := range olds {
 		close(old.changed)
 	}
 }
@@ -72,7 +87,7 @@ func (p *Pool) publish() {
 func (t *table) equal(o *table) bool {
 	same := func(a, b route) bool { return a.slot == b.slot }
 	return slices.EqualFunc(t.routes, o.routes, same) && slices.EqualFunc(t.shared, o.shared, same) &&
-		t.share == o.share && t.held == o.held && t.refusal.equal(o.refusal)
+		t.share == o.share && t.swapped == o.swapped && t.held == o.held && t.refusal.equal(o.refusal)
 }
 
 // has says whether requests may still go to a worker.
@@ -114,9 +129,9 @@ func (p *Pool) refusal(path string) *refusal {
 	return nil
 }
 
-// pick enters a worker for a request; false: there is none that takes one.
+// pick enters a worker for a request without filters; false: there is none that takes one.
 func (t *table) pick() (route, bool) {
-	if t.share > 0 && rand.Float64() < t.share {
+	if t.swapped && rand.Float64() < t.share {
 		if r, ok := pick(t.shared); ok {
 			return r, true
 		}
@@ -154,21 +169,35 @@ func pick(routes []route) (route, bool) {
 
 // route finds a worker for a request, or waits in the queue of the pool until there is one. The caller must leave its slot.
 // A request that had a worker already, and lost it, is not turned away because the queue is full.
-func (m *member) route(ctx context.Context, again bool) (route, *refusal) {
-	t, r, ok := m.pick()
-	switch {
-	case ok:
+func (m *member) route(ctx context.Context, c *company, again bool) (route, *refusal) {
+	t, r, ok := m.pick(c)
+	if ok {
 		return r, nil
-	case t.refusal != nil:
-		return route{}, t.refusal
 	}
-	return m.queue(ctx, t, again)
+	if refused := t.refuses(c); refused != nil {
+		return route{}, refused
+	}
+	return m.queue(ctx, c, t, again)
+}
+
+// refuses is the answer while there is no worker for a request; nil: wait for one.
+func (t *table) refuses(c *company) *refusal {
+	if c != nil {
+		return c.refusal(t)
+	}
+	return t.refusal
 }
 
 // pick enters a worker by the table that holds when the request is in it: what is routed away before that gets no request.
-func (m *member) pick() (*table, route, bool) {
+func (m *member) pick(c *company) (*table, route, bool) {
 	for t := m.table.Load(); ; {
-		r, ok := t.pick()
+		var r route
+		var ok bool
+		if c == nil {
+			r, ok = t.pick()
+		} else {
+			r, ok = c.pick(t)
+		}
 		now := m.table.Load()
 		if !ok || now == t || now.has(r.slot) {
 			return t, r, ok
@@ -178,7 +207,7 @@ func (m *member) pick() (*table, route, bool) {
 	}
 }
 
-func (m *member) queue(ctx context.Context, t *table, again bool) (route, *refusal) {
+func (m *member) queue(ctx context.Context, c *company, t *table, again bool) (route, *refusal) {
 	p := m.pool
 	set := p.policy.Load()
 	defer p.waiting.Add(-1)
@@ -204,12 +233,13 @@ func (m *member) queue(ctx context.Context, t *table, again bool) (route, *refus
 		}
 		var r route
 		var ok bool
-		switch t, r, ok = m.pick(); {
-		case ok:
+		if t, r, ok = m.pick(c); ok {
 			return r, nil
-		case t.refusal != nil:
-			return route{}, t.refusal
-		case held == nil:
+		}
+		if refused := t.refuses(c); refused != nil {
+			return route{}, refused
+		}
+		if held == nil {
 			held = t.held.enter()
 		}
 	}

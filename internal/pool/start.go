@@ -105,6 +105,7 @@ func optionsFor(set *Settings, b build) executor.Options {
 		o.Name = filepath.Base(b.path)
 	}
 	o.Limit = set.RequestTimeout
+	o.Filter = slices.Contains(set.Filters, b.path)
 	return o
 }
 

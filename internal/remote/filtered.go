@@ -15,8 +15,8 @@ import (
 // chain is a request that goes through filters in the worker: what that may ask for them, and what it was told. A nil chain is that
 // of a request without filters.
 //
-// The worker gets routes and users for its filters only. Nothing that it says of either is believed: the route of a request is
-// found anew, and a user must be one whom it was told.
+// The worker gets routes and users for its filters only. Nothing that it says of either is believed: where a request leads is found
+// anew, and a user must be one whom it was told. Whether he may come in there is for the URL space to say.
 type chain struct {
 	f *executor.Filtered
 	w *Worker
@@ -25,15 +25,7 @@ type chain struct {
 	mu     sync.Mutex // guards all below
 	images []*Image   // entered for the request
 	tries  int        // whom a name and a password let in
-	users  []told
-	last   *http.Request // for which a route was asked last
-	route  *executor.Route
-}
-
-// told is that a user, or nobody in particular, may come in to an application.
-type told struct {
-	app  *executor.App
-	user *executor.User
+	users  []*executor.User
 }
 
 // maxTries is how often a worker may try for one request whom a name and a password let in. What it could gain by that any client
@@ -129,6 +121,7 @@ func (c *chain) askedRoute(payload []byte) (ok bool, answer []byte) {
 		return false, nil
 	}
 	rt := c.routeOf(r)
+	c.tell(rt.User)
 	return true, wire.EncodeRouted(&wire.Routed{Route: rt, Image: c.here(rt)})
 }
 
@@ -165,15 +158,25 @@ func (c *chain) askedLogon(payload []byte) (ok bool, answer []byte) {
 	if err != nil || !c.mayTry(r) || !c.try() {
 		return false, nil
 	}
-	rt := c.routeOf(r)
-	u, denied := c.f.Host.Logon(r, rt, l.User, l.Password)
+	u, denied := c.f.Host.Logon(r, c.routeOf(r), l.User, l.Password)
 	if denied {
 		return false, nil
 	}
-	c.mu.Lock()
-	c.users = append(c.users, told{rt.App, u})
-	c.mu.Unlock()
+	c.tell(u)
 	return true, wire.EncodeUser(u)
+}
+
+// tell notes whom the worker is told of, the last of them.
+func (c *chain) tell(u *executor.User) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if u == nil {
+		return
+	}
+	if len(c.users) == maxTries {
+		c.users = slices.Delete(c.users, 0, 1)
+	}
+	c.users = append(c.users, u)
 }
 
 // broken ends the link: the worker has broken a rule.
@@ -197,19 +200,16 @@ func (c *chain) mayTry(r *http.Request) bool {
 
 // routeOf is where a request of the worker's leads, for the caller to change.
 func (c *chain) routeOf(r *http.Request) *executor.Route {
-	if sameTarget(r, c.a.r) {
-		return own(c.f.Route)
+	if !sameTarget(r, c.a.r) {
+		return c.f.Host.Route(r)
 	}
-	c.mu.Lock()
-	last, rt := c.last, c.route
-	c.mu.Unlock()
-	if last == nil || !sameTarget(r, last) {
-		rt = c.f.Host.Route(r)
-		c.mu.Lock()
-		c.last, c.route = r, rt
-		c.mu.Unlock()
+	rt := *c.f.Route
+	rt.Maps = slices.Clone(rt.Maps)
+	if rt.Target != nil {
+		t := *rt.Target
+		rt.Target = &t
 	}
-	return own(rt)
+	return &rt
 }
 
 // sameTarget says whether two requests lead to the same, for the same user.
@@ -218,26 +218,15 @@ func sameTarget(a, b *http.Request) bool {
 		slices.Equal(a.Header["Authorization"], b.Header["Authorization"])
 }
 
-// own is a copy of a route, down to what can be changed.
-func own(rt *executor.Route) *executor.Route {
-	mine := *rt
-	mine.Maps = slices.Clone(rt.Maps)
-	if rt.Target != nil {
-		t := *rt.Target
-		mine.Target = &t
-	}
-	return &mine
-}
-
 // answer runs what answers a request that the filters of the worker have let through. What faults on the way is none of the worker.
 func (c *chain) answer(x *wire.Exchange, r *http.Request) (res executor.Result) {
 	if c == nil {
 		return executor.Result{Broken: true}
 	}
-	rt := own(c.routeOf(r))
-	if status := c.change(rt, &x.Req.Changes); status != 0 {
-		c.f.Host.Error(x, r, status, 0)
-		return executor.Result{Status: status}
+	rt := c.routeOf(r)
+	if !c.change(rt, &x.Req.Changes) {
+		c.f.Host.Error(x, r, http.StatusForbidden, 0)
+		return executor.Result{Status: http.StatusForbidden}
 	}
 	res = c.f.Host.Answer(x, r, rt)
 	if res.Fault != nil && res.LogData == "" {
@@ -247,51 +236,27 @@ func (c *chain) answer(x *wire.Exchange, r *http.Request) (res executor.Result) 
 	return res
 }
 
-// change makes the changes of filters in a route. The status is the answer when they must not be.
-func (c *chain) change(rt *executor.Route, by *wire.Changes) (status int) {
+// change makes the changes of filters in a route; false if they must not be.
+func (c *chain) change(rt *executor.Route, by *wire.Changes) bool {
 	for _, p := range by.Paths {
 		if p.Map >= len(rt.Maps) || !c.mayServe(rt, p.Path) {
 			c.a.log.Warn("path of a filter refused: it is outside of the folders of its site, and its worker is restricted", "path", p.Path, "url", c.a.r.URL.RequestURI())
-			return http.StatusForbidden
+			return false
 		}
 	}
 	for _, p := range by.Paths {
 		rt.Maps[p.Map].Path, rt.Maps[p.Map].Changed = p.Path, true
 	}
-	u, named := c.named(rt.App, by.User)
-	switch {
-	case named:
-		rt.User, rt.Denied = u, false
-	case !sameUser(by.User, rt.User):
-		rt.Denied = true
-	}
-	if rt.Denied {
-		return http.StatusUnauthorized
-	}
-	return 0
+	c.tell(rt.User)
+	rt.User, rt.Denied = by.User, by.Denied || by.User != nil && !c.told(by.User)
+	return true
 }
 
-// named finds a user whom the worker was told in answer to a name and a password. The name the client gave is a filter's to say.
-func (c *chain) named(app *executor.App, u *executor.User) (*executor.User, bool) {
+// told says whether the worker was told of a user. The name the client gave is a filter's to say.
+func (c *chain) told(u *executor.User) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := slices.IndexFunc(c.users, func(t told) bool { return t.app == app && sameUser(t.user, u) })
-	if i < 0 {
-		return nil, false
-	}
-	if u == nil {
-		return nil, true
-	}
-	mine := *c.users[i].user
-	mine.Unmapped = u.Unmapped
-	return &mine, true
-}
-
-func sameUser(a, b *executor.User) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.Name == b.Name && a.Password == b.Password && a.Type == b.Type
+	return slices.ContainsFunc(c.users, func(t *executor.User) bool { return t.Name == u.Name && t.Password == u.Password && t.Type == u.Type })
 }
 
 // mayServe says whether the front may answer with what is at a path that comes from the worker. One that is restricted in nothing could read

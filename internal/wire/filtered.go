@@ -29,8 +29,9 @@ type Routed struct {
 
 // Changes are what filters have made of a route before it is answered.
 type Changes struct {
-	Paths []Path
-	User  *executor.User // who asks
+	Paths  []Path
+	User   *executor.User // who asks
+	Denied bool
 }
 
 // Path is another physical path of a map of a route.
@@ -196,7 +197,7 @@ func (c *Changes) append(b []byte) []byte {
 		b = appendUint(b, uint64(p.Map))
 		b = appendText(b, p.Path)
 	}
-	return appendUser(b, c.User)
+	return appendBool(appendUser(b, c.User), c.Denied)
 }
 
 // maxMap is the highest number of a map in a route.
@@ -207,6 +208,7 @@ func (d *decoder) changes() (c Changes) {
 		c.Paths = append(c.Paths, Path{int(d.int(maxMap)), d.string()})
 	}
 	c.User = d.user()
+	c.Denied = d.bool()
 	return c
 }
 

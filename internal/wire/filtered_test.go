@@ -60,7 +60,7 @@ func (m maker) changes() (c Changes) {
 	for range m.IntN(4) {
 		c.Paths = append(c.Paths, Path{m.IntN(maxMap + 1), m.text()})
 	}
-	c.User = m.user()
+	c.User, c.Denied = m.user(), m.bool()
 	return c
 }
 

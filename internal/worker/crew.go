@@ -9,6 +9,7 @@ import (
 
 // crew runs requests on goroutines that are used again: a new one would grow its stack anew for each.
 type crew struct {
+	do   func(*extension.Extension, *wire.Exchange)
 	work chan task
 	idle atomic.Int32
 }
@@ -21,7 +22,9 @@ type task struct {
 // maxIdle is how many goroutines are kept that have nothing to do.
 const maxIdle = 64
 
-func newCrew() *crew { return &crew{work: make(chan task)} }
+func newCrew(do func(*extension.Extension, *wire.Exchange)) *crew {
+	return &crew{do: do, work: make(chan task)}
+}
 
 // run has a request run; it does not wait.
 func (c *crew) run(t task) {
@@ -35,7 +38,7 @@ func (c *crew) run(t task) {
 // member ends when there are enough of its kind; the others end with the process.
 func (c *crew) member(t task) {
 	for {
-		run(t.ext, t.x)
+		c.do(t.ext, t.x)
 		t = task{}
 		if c.idle.Add(1) > maxIdle {
 			c.idle.Add(-1)

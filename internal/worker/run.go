@@ -17,7 +17,7 @@ import (
 )
 
 // run runs one request.
-func run(ext *extension.Extension, x *wire.Exchange) {
+func (w *worker) run(ext *extension.Extension, x *wire.Exchange) {
 	m := &x.Req.HTTP
 	body := x.Body()
 	if m.Whole && len(m.Body) == 0 {
@@ -30,6 +30,10 @@ func run(ext *extension.Extension, x *wire.Exchange) {
 	}
 	c := &client{x: x, r: r}
 	defer c.close()
+	if x.Req.Filtered != nil {
+		x.End(wire.Result{Result: w.filtered(ext, x, r, c)})
+		return
+	}
 	t := x.Req.Target
 	t.Client = c
 	if x.Req.HasHost {
@@ -145,6 +149,14 @@ func (h host) Error(w http.ResponseWriter, r *http.Request, status, substatus in
 }
 
 func (h host) child(w http.ResponseWriter, r *http.Request, q *wire.Request) {
+	if res, err := h.ask(w, r, q); err != nil || res.Broken {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// ask has the front answer a child of the request.
+func (h host) ask(w http.ResponseWriter, r *http.Request, q *wire.Request) (executor.Result, error) {
+	q.HTTP.TLS = nil // the front knows
 	q.Parent = h.x.ID()
 	q.HTTP.Whole = r.Body == nil || r.Body == http.NoBody
 	interrupt := func() {
@@ -156,9 +168,7 @@ func (h host) child(w http.ResponseWriter, r *http.Request, q *wire.Request) {
 		body = nil
 	}
 	res, _, err := h.x.Link().Do(context.WithoutCancel(r.Context()), w, q, body, interrupt, childAsker{}, nil)
-	if err != nil || res.Broken {
-		panic(http.ErrAbortHandler)
-	}
+	return res.Result, err
 }
 
 // childAsker is the worker as the one who asks: a child request has no questions.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/extension"
+	"github.com/isapid/isapid/internal/filter"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/wire"
 )
@@ -47,7 +48,8 @@ func Main() int {
 		fmt.Fprintf(os.Stderr, "a worker is started by isapid serve, not by hand: descriptor %d is no stream to a front: %v\n", Stream, err)
 		return exitBroken
 	}
-	w := &worker{crew: newCrew(), images: map[uint64]*loaded{}}
+	w := &worker{images: map[uint64]*loaded{}, sessions: sessions{on: map[uint64]*filter.Connection{}}}
+	w.crew = newCrew(w.run)
 	hello, _ := json.Marshal(wire.WorkerHello{Version: wire.Version, Software: executor.Software, Pid: os.Getpid()})
 	if w.link, err = wire.NewLink(c, w, false, hello, w.greeted); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -88,6 +90,7 @@ type worker struct {
 	crew     *crew
 	link     *wire.Link
 	log      *slog.Logger
+	sessions sessions
 	settings error // why what the front asked for cannot be had
 
 	mu     sync.Mutex // guards images
@@ -169,7 +172,14 @@ func (w *worker) Control(topic string, payload []byte, answer func(bool, []byte)
 }
 
 // Note implements [wire.Peer].
-func (w *worker) Note(topic string, _ []byte) error {
+func (w *worker) Note(topic string, payload []byte) error {
+	if topic == wire.NoteEnded {
+		connection, err := wire.DecodeEnded(payload)
+		if err == nil {
+			w.sessions.ended(connection)
+		}
+		return err
+	}
 	return &wire.ProtocolError{What: fmt.Sprintf("unknown note %q", topic)}
 }
 
@@ -195,7 +205,11 @@ func (w *worker) load(what *wire.Image) (said wire.Loaded, err error) {
 		return said, err
 	}
 	l.ext = ext
-	return wire.Loaded{Description: ext.Description()}, nil
+	said.Description = ext.Description()
+	if f := ext.Filter(); f != nil {
+		said.Filter = &wire.FilterSaid{Description: f.Description(), Flags: f.Flags()}
+	}
+	return said, nil
 }
 
 func (w *worker) find(id uint64) (*extension.Extension, error) {
