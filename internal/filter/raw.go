@@ -19,7 +19,7 @@ const (
 	heldLimit  = 128 << 10 // bytes that a filter may collect by SF_STATUS_REQ_READ_NEXT
 	blockLimit = 16 << 20  // bytes that a filter may make of a block
 	spareRoom  = 1024      // bytes behind a block, which a filter may use to make it longer in place
-	rawDepth   = 8         // how often a filter's WriteClient in SEND_RAW_DATA may be inside another
+	rawDepth   = 4         // how often a filter's WriteClient in SEND_RAW_DATA may be inside another
 )
 
 // RefuseRaw is an error that says what to do when flags ask for raw data, for where there are none.
