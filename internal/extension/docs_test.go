@@ -23,8 +23,8 @@ func TestConformanceDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inSuite := suiteNames(t, filepath.Join(root, "internal", "executor", "executortest"))
-	goTests := goTestNames(t, filepath.Join(root, "internal"))
+	inSuite := suiteNames(t, filepath.Join(root, "internal", "executor", "executortest"), filepath.Join(root, "e2e", "filters"))
+	goTests := goTestNames(t, filepath.Join(root, "internal"), filepath.Join(root, "e2e"))
 	rows := map[isapi.Code]int{}
 	for line := range strings.Lines(string(text)) {
 		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| What") || strings.HasPrefix(line, "| Code") {
@@ -71,14 +71,10 @@ func TestConformanceDocument(t *testing.T) {
 	}
 }
 
-// suiteNames has every string in the source of the suite: the names of subjects and of subtests are among them.
-func suiteNames(t *testing.T, dir string) map[string]bool {
-	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil || len(files) == 0 {
-		t.Fatal(dir, err)
-	}
+// suiteNames has every string in the source of the suites: the names of subjects and of subtests are among them.
+func suiteNames(t *testing.T, dirs ...string) map[string]bool {
 	names := map[string]bool{}
-	for _, file := range files {
+	for _, file := range sources(t, "*.go", dirs) {
 		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -97,13 +93,9 @@ func suiteNames(t *testing.T, dir string) map[string]bool {
 
 var goTest = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 
-func goTestNames(t *testing.T, dir string) map[string]bool {
-	files, err := filepath.Glob(filepath.Join(dir, "*", "*_test.go"))
-	if err != nil || len(files) == 0 {
-		t.Fatal(dir, err)
-	}
+func goTestNames(t *testing.T, dirs ...string) map[string]bool {
 	names := map[string]bool{}
-	for _, file := range files {
+	for _, file := range sources(t, filepath.Join("*", "*_test.go"), dirs) {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -113,4 +105,16 @@ func goTestNames(t *testing.T, dir string) map[string]bool {
 		}
 	}
 	return names
+}
+
+// sources are the files of that kind in all of the folders, which must have some.
+func sources(t *testing.T, pattern string, dirs []string) (all []string) {
+	for _, dir := range dirs {
+		files, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatal(dir, err)
+		}
+		all = append(all, files...)
+	}
+	return all
 }

@@ -28,7 +28,7 @@ func (e *Extension) Run(w http.ResponseWriter, r *http.Request, t *executor.Targ
 		return refuse(w, r, t, http.StatusServiceUnavailable, "extension is being unloaded"), false
 	}
 	defer e.gate.leave()
-	if e.exports.proc == 0 {
+	if e.FilterOnly() {
 		e.log.Warn("request refused", "reason", errFilterOnly, "url", r.URL.RequestURI())
 		return refuse(w, r, t, http.StatusInternalServerError, errFilterOnly.Error()), false
 	}

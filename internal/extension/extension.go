@@ -149,7 +149,7 @@ func (e *Extension) unload() error {
 }
 
 func (e *Extension) terminate() error {
-	if e.exports.terminate == 0 || e.exports.proc == 0 {
+	if e.exports.terminate == 0 || e.FilterOnly() {
 		return nil
 	}
 	_, err := native.TerminateExtension(e.exports.terminate, isapi.TermMustUnload)

@@ -12,6 +12,9 @@ import (
 // takes a request through it must be between Enter and Leave.
 func (e *Extension) Filter() *filter.Filter { return e.filter }
 
+// FilterOnly says whether there is no extension half.
+func (e *Extension) FilterOnly() bool { return e.exports.proc == 0 }
+
 // Enter counts in a request that goes through the filter half: until Leave the image is not unloaded. It answers false when it is being
 // closed already, or had a fault and its policy is to refuse; then there is nothing to leave.
 func (e *Extension) Enter() bool {
@@ -33,16 +36,27 @@ func (e *Extension) Refuses() bool {
 var errFilterOnly = errors.New("the image is a filter only, it has no HttpExtensionProc: a URL leads to it that should not")
 
 // startFilter asks the filter half for its version, before the extension's: that may count on the filter being there.
-func (e *Extension) startFilter() (err error) {
+func (e *Extension) startFilter() error {
 	c := filter.Config{
 		Name: e.name, Version: e.exports.filterVersion, Proc: e.exports.filterProc, Terminate: e.exports.filterEnd, Log: e.log,
-		Faulted: e.filterFault, SameThread: e.exports.proc != 0,
+		Faulted: e.filterFault, SameThread: !e.FilterOnly(),
 	}
 	if e.ownThreads() {
 		c.On = e.onThread
 	}
-	e.filter, err = filter.New(c)
-	return err
+	made, err := filter.New(c)
+	if err != nil {
+		return err
+	}
+	registers := e.opt.Registers
+	if registers == nil {
+		registers = filter.RefuseRaw
+	}
+	if err := registers(made.Flags()); err != nil {
+		return errors.Join(err, made.Close())
+	}
+	e.filter = made
+	return nil
 }
 
 // closeFilter ends the filter half. It does not run on a thread of the image's own: connections may be ending at the same time, and

@@ -119,7 +119,7 @@ func (e *Extension) halves() error {
 		}
 		e.desc = e.filter.Description()
 	}
-	if e.exports.proc == 0 {
+	if e.FilterOnly() {
 		return nil
 	}
 	err := e.version()

@@ -41,6 +41,7 @@ type Image struct {
 	log     *slog.Logger
 	route   atomic.Pointer[route]
 	waiting atomic.Int64 // requests in the queue
+	several atomic.Bool  // versions are living; set with mu held
 
 	open context.Context // ends when Close begins
 	shut context.CancelCauseFunc
@@ -102,6 +103,7 @@ func (i *Image) start(what executor.Version) (*version, error) {
 	i.loads++
 	v.number = i.loads
 	i.living[v] = struct{}{}
+	i.several.Store(len(i.living) > 1)
 	return v, nil
 }
 
@@ -122,6 +124,7 @@ func (i *Image) endLocked(v *version) {
 			i.mu.Lock()
 			defer i.mu.Unlock()
 			delete(i.living, v)
+			i.several.Store(len(i.living) > 1)
 			i.past += v.ext.Faults()
 			if v.ext.Stuck() {
 				i.stuck++

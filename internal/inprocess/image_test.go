@@ -18,6 +18,12 @@ func TestReplace(t *testing.T) {
 	})
 }
 
+func TestReplaceFilter(t *testing.T) {
+	replacetest.RunFilter(t, func(path string, o executor.Options) (executor.Replaceable, error) {
+		return inprocess.Open(path, o, limits)
+	})
+}
+
 func TestConformance(t *testing.T) {
 	executortest.Run(t, func(path string, o executor.Options) (executor.Executor, error) {
 		return inprocess.Open(path, o, limits)

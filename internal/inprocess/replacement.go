@@ -40,7 +40,8 @@ func (r *replacement) Execute(w http.ResponseWriter, q *http.Request, t *executo
 	if !r.new.enter() {
 		return refuse(w, q, t, &refusal{http.StatusServiceUnavailable, "version is being unloaded"})
 	}
-	return r.new.run(w, q, t)
+	defer r.new.leave()
+	return r.new.run(w, q, t, false)
 }
 
 // Share routes a part of the requests to the new version until the commit.

@@ -35,16 +35,38 @@ func (rt *route) pick() *version {
 
 // Execute runs one request; see [executor.Executor].
 func (i *Image) Execute(w http.ResponseWriter, r *http.Request, t *executor.Target) executor.Result {
+	v, inside, why := i.admit(r)
+	if why != nil {
+		return refuse(w, r, t, why)
+	}
+	if !inside {
+		defer v.leave()
+	}
+	return v.run(w, r, t, inside)
+}
+
+// admit has a request enter a version, or says why it cannot. One that goes through the filter half of a version is inside that already;
+// if it is not, it must leave.
+func (i *Image) admit(r *http.Request) (v *version, inside bool, why *refusal) {
 	for {
 		rt := i.route.Load()
-		if v := rt.pick(); v != nil {
+		v := rt.pick()
+		if v == nil || i.several.Load() { // the order matters: there are several before the route moves
+			if v := i.bound(r.Context()); v != nil {
+				return v, true, nil
+			}
+		}
+		if v != nil {
+			if v.ext.Filter() != nil && v.filtering.has(r.Context()) {
+				return v, true, nil
+			}
 			if v.enter() {
-				return v.run(w, r, t)
+				return v, false, nil
 			}
 			continue // the route moved before the version was closed
 		}
 		if rt = i.queue(r, rt); rt.refusal != nil {
-			return refuse(w, r, t, rt.refusal)
+			return nil, false, rt.refusal
 		}
 	}
 }

@@ -20,11 +20,12 @@ import (
 // version is one loading of a version of the image.
 type version struct {
 	gate
-	number  int              // of the loading, from 1
-	what    executor.Version // to load it again
-	ext     *extension.Extension
-	counter *tally.Counter
-	running running
+	number    int              // of the loading, from 1
+	what      executor.Version // to load it again
+	ext       *extension.Extension
+	counter   *tally.Counter
+	running   running
+	filtering filtering
 
 	ending sync.Once
 	ended  chan struct{} // closed when it is unloaded
@@ -41,12 +42,13 @@ func (v *version) over() bool {
 	}
 }
 
-// run runs a request that has entered, and has it leave.
-func (v *version) run(w http.ResponseWriter, r *http.Request, t *executor.Target) executor.Result {
-	defer v.leave()
+// run runs a request that is inside. One that goes through the filter half is named there already.
+func (v *version) run(w http.ResponseWriter, r *http.Request, t *executor.Target, named bool) executor.Result {
 	begun := time.Now()
-	if place := v.running.add(r, begun); place != nil {
-		defer place.Store(nil)
+	if !named {
+		if place := v.running.add(r, begun); place != nil {
+			defer place.Store(nil)
+		}
 	}
 	res, reached := v.ext.Run(w, r, t)
 	if reached {
@@ -60,7 +62,7 @@ func (v *version) run(w http.ResponseWriter, r *http.Request, t *executor.Target
 
 // blocked is the error of requests that do not end.
 func (v *version) blocked(why error) error {
-	n, list := v.inside.Load(), v.running.list()
+	n, list := v.inside.Load(), named(append(v.running.all(), v.filtering.list()...))
 	if n == 0 {
 		return fmt.Errorf("version %d stays loaded: its TerminateExtension has not returned: %w", v.number, why)
 	}
@@ -122,9 +124,13 @@ type request struct {
 	since               time.Time
 }
 
+func newRequest(r *http.Request, now time.Time) *request {
+	return &request{r.Method, cmp.Or(r.RequestURI, r.URL.Path), r.RemoteAddr, now}
+}
+
 // add answers the place of a request, which must be emptied when it ends; nil if there is none.
 func (rs *running) add(r *http.Request, now time.Time) *atomic.Pointer[request] {
-	q := &request{r.Method, cmp.Or(r.RequestURI, r.URL.Path), r.RemoteAddr, now}
+	q := newRequest(r, now)
 	first := rand.Uint32()
 	for n := range uint32(len(rs)) {
 		place := &rs[(first+n)%uint32(len(rs))]
@@ -138,14 +144,17 @@ func (rs *running) add(r *http.Request, now time.Time) *atomic.Pointer[request] 
 // mostNamed is how many requests are named.
 const mostNamed = 10
 
-// list says which requests have been inside for the longest time.
-func (rs *running) list() (list []string) {
-	var all []*request
+func (rs *running) all() (all []*request) {
 	for i := range rs {
 		if q := rs[i].Load(); q != nil {
 			all = append(all, q)
 		}
 	}
+	return all
+}
+
+// named says which requests have been inside for the longest time.
+func named(all []*request) (list []string) {
 	slices.SortFunc(all, func(a, b *request) int { return a.since.Compare(b.since) })
 	for _, q := range all {
 		if len(list) == mostNamed {

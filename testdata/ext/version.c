@@ -5,7 +5,8 @@
  *   fail=N   but version N answers 500
  * It writes "loaded N", "waiting N" and "unloaded N" to the file "life" beside the image, if that is there. For versions that are
  * wrong in some way the compiler is told REFUSE (GetExtensionVersion answers FALSE), CRASH (it crashes), HANG (it returns when "go"
- * has something in it) or NOPROC (there is no HttpExtensionProc), and for large ones BALLAST, a number of bytes. */
+ * has something in it) or NOPROC (there is no HttpExtensionProc), and for large ones BALLAST, a number of bytes. With FILTER it is a
+ * filter, too, which puts its number into X-Filter of the response, or "lost" if the memory of the connection is that of another version. */
 #include "beside.h"
 
 #ifdef BALLAST
@@ -58,5 +59,27 @@ DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
     if (number(e, "crash", 0) == VERSION) *(volatile int *)16 = 1;
     if (number(e, "fail", 0) == VERSION) return HSE_STATUS_ERROR;
     return sayf(e, "%d", VERSION) ? HSE_STATUS_SUCCESS : HSE_STATUS_ERROR;
+}
+#endif
+
+#ifdef FILTER
+#include "filter.h"
+
+FILTER("filter", SF_NOTIFY_PREPROC_HEADERS | SF_NOTIFY_SEND_RESPONSE | SF_NOTIFY_END_OF_NET_SESSION)
+
+DWORD WINAPI HttpFilterProc(HTTP_FILTER_CONTEXT *c, DWORD type, VOID *data) {
+    int *mine = c->pFilterContext;
+    char text[16];
+    if (mine == NULL && (mine = c->pFilterContext = c->AllocMem(c, sizeof *mine, 0)) != NULL) *mine = VERSION;
+    snprintf(text, sizeof text, "%d", VERSION);
+    if (type == SF_NOTIFY_SEND_RESPONSE)
+        ((HTTP_FILTER_SEND_RESPONSE *)data)->SetHeader(c, "X-Filter:", mine && *mine == VERSION ? text : "lost");
+    return SF_STATUS_REQ_NEXT_NOTIFICATION;
+}
+
+BOOL WINAPI TerminateFilter(DWORD flags) {
+    (void)flags;
+    tell("filter-unloaded");
+    return TRUE;
 }
 #endif

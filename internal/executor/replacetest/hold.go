@@ -40,7 +40,7 @@ func testHold(t *testing.T, s *suite) {
 		error
 	}
 	done := make(chan replaced, 1)
-	v2 := Version(t, 2)
+	v2 := s.version(t, 2)
 	x.happens("waiting 1")
 	go func() {
 		r, err := x.ex.Replace(t.Context(), v2, hold)
@@ -89,7 +89,7 @@ func testHoldUnderLoad(t *testing.T, s *suite) {
 	defer c.end()
 	for n := 2; n <= 4; n++ {
 		c.until(n-1, 20)
-		r := x.replace(Version(t, n), hold)
+		r := x.replace(s.version(t, n), hold)
 		r.Commit()
 		c.committed(n)
 		x.settle(r)
@@ -109,14 +109,14 @@ func testHoldFails(t *testing.T, s *suite) {
 	c := x.load(4)
 	defer c.end()
 	for _, flag := range []string{"-DREFUSE", "-DCRASH"} {
-		if _, err := x.ex.Replace(t.Context(), Version(t, 2, flag), hold); err == nil || !strings.Contains(err.Error(), "GetExtensionVersion") {
+		if _, err := x.ex.Replace(t.Context(), s.version(t, 2, flag), hold); err == nil || !strings.Contains(err.Error(), "GetExtensionVersion") {
 			t.Errorf("%s: %v", flag, err)
 		}
 		if got := x.get(""); got != "200 1" {
 			t.Errorf("%s: %q", flag, got)
 		}
 	}
-	r := x.replace(Version(t, 2), hold)
+	r := x.replace(s.version(t, 2), hold)
 	r.Commit()
 	c.committed(2)
 	c.until(2, 5)
@@ -132,7 +132,7 @@ func testHoldReverted(t *testing.T, s *suite) {
 	c := x.load(4)
 	defer c.end()
 	for _, commit := range []bool{false, true} {
-		r := x.replace(Version(t, 2), hold)
+		r := x.replace(s.version(t, 2), hold)
 		if commit {
 			r.Commit()
 			c.until(2, 5)
@@ -155,7 +155,7 @@ func testHoldReverted(t *testing.T, s *suite) {
 // testHoldFull: as many requests wait as there are places; the next is sent away for a while.
 func testHoldFull(t *testing.T, s *suite) {
 	x := s.start(t, executor.Options{Queue: 2})
-	r := x.replace(Version(t, 2), hold)
+	r := x.replace(s.version(t, 2), hold)
 	a, b := x.getLater(""), x.getLater("")
 	waitFor(t, "two requests that wait", func() bool { return r.Progress().Held == 2 })
 	x.refused()
@@ -174,7 +174,7 @@ func testHoldFull(t *testing.T, s *suite) {
 // testHoldTooLong: nobody waits longer than is allowed.
 func testHoldTooLong(t *testing.T, s *suite) {
 	x := s.start(t, executor.Options{QueueWait: 20 * time.Millisecond})
-	r := x.replace(Version(t, 2), hold)
+	r := x.replace(s.version(t, 2), hold)
 	x.refused()
 	r.Commit()
 	if got := x.get(""); got != "200 2" {

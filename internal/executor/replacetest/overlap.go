@@ -23,7 +23,7 @@ func testUnderLoad(t *testing.T, s *suite) {
 	defer c.end()
 	for n := 2; n <= 6; n++ {
 		c.until(n-1, 20)
-		r := x.replace(Version(t, n), executor.Replacing{})
+		r := x.replace(s.version(t, n), executor.Replacing{})
 		r.Commit()
 		c.committed(n)
 		c.until(n, 20)
@@ -40,7 +40,7 @@ func testUnderLoad(t *testing.T, s *suite) {
 // testNewAloneFirst: before the commit only who asks for the new version gets it.
 func testNewAloneFirst(t *testing.T, s *suite) {
 	x := s.start(t, executor.Options{})
-	r := x.replace(Version(t, 2), executor.Replacing{})
+	r := x.replace(s.version(t, 2), executor.Replacing{})
 	for range 3 {
 		if got := x.alone(r); got != "200 2" {
 			t.Errorf("the new version alone: %q", got)
@@ -69,7 +69,7 @@ func testBadVersions(t *testing.T, s *suite) {
 	if err := os.WriteFile(garbage, []byte("no image"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wrong := Version(t, 2)
+	wrong := s.version(t, 2)
 	wrong.SHA256 = strings.Repeat("0", 64)
 	c := x.load(4)
 	defer c.end()
@@ -78,9 +78,9 @@ func testBadVersions(t *testing.T, s *suite) {
 		want    string
 	}{
 		"no image":    {versionOf(t, garbage), "a text or source file, not a shared library"},
-		"no export":   {Version(t, 2, "-DNOPROC"), "exports GetExtensionVersion but not HttpExtensionProc"},
-		"refuses":     {Version(t, 2, "-DREFUSE"), "GetExtensionVersion returned FALSE"},
-		"crashes":     {Version(t, 2, "-DCRASH"), "SIGSEGV"},
+		"no export":   {s.version(t, 2, "-DNOPROC"), "HttpExtensionProc"},
+		"refuses":     {s.version(t, 2, "-DREFUSE"), "GetExtensionVersion returned FALSE"},
+		"crashes":     {s.version(t, 2, "-DCRASH"), "SIGSEGV"},
 		"other bytes": {wrong, "it is not the version that is wanted"},
 		"missing":     {executor.Version{File: filepath.Join(t.TempDir(), "missing.so")}, "no such file"},
 	} {
@@ -94,7 +94,7 @@ func testBadVersions(t *testing.T, s *suite) {
 			t.Errorf("%s: %v; want %q in it", name, err, bad.want)
 		}
 	}
-	r := x.replace(Version(t, 2), executor.Replacing{})
+	r := x.replace(s.version(t, 2), executor.Replacing{})
 	r.Commit()
 	c.committed(2)
 	c.until(2, 5)
@@ -104,7 +104,7 @@ func testBadVersions(t *testing.T, s *suite) {
 // testShare: about the part of the requests that is wanted goes to the new version.
 func testShare(t *testing.T, s *suite) {
 	x := s.start(t, executor.Options{})
-	r := x.replace(Version(t, 2), executor.Replacing{})
+	r := x.replace(s.version(t, 2), executor.Replacing{})
 	const n = 400
 	for _, part := range []float64{0.25, 0, 1, 0.5} {
 		r.Share(part)
@@ -134,7 +134,7 @@ func testRevertBeforeCommit(t *testing.T, s *suite) {
 	x := s.start(t, executor.Options{})
 	c := x.load(4)
 	defer c.end()
-	r := x.replace(Version(t, 2), executor.Replacing{})
+	r := x.replace(s.version(t, 2), executor.Replacing{})
 	r.Share(0.5)
 	c.until(2, 10)
 	for range 2 { // a second time changes nothing
@@ -161,7 +161,7 @@ func testRevertAfterCommit(t *testing.T, s *suite) {
 		if round == 1 {
 			begun = x.count("loaded 1")
 		}
-		r := x.replace(Version(t, 2), executor.Replacing{})
+		r := x.replace(s.version(t, 2), executor.Replacing{})
 		r.Commit()
 		if got := x.get(""); got != "200 2" {
 			t.Errorf("after the commit: %q", got)
@@ -179,7 +179,7 @@ func testRevertAfterCommit(t *testing.T, s *suite) {
 	if n := x.count("loaded 1"); n != begun {
 		t.Errorf("version 1 was loaded %d times more", n-begun)
 	}
-	r := x.replace(Version(t, 2), executor.Replacing{})
+	r := x.replace(s.version(t, 2), executor.Replacing{})
 	r.Commit()
 	x.settle(r)
 	if err := r.Revert(t.Context()); err == nil || !strings.Contains(err.Error(), "the old version has ended already") {
@@ -190,14 +190,14 @@ func testRevertAfterCommit(t *testing.T, s *suite) {
 // testTurnByTurn: a replacement waits for the one before it.
 func testTurnByTurn(t *testing.T, s *suite) {
 	x := s.start(t, executor.Options{})
-	r := x.replace(Version(t, 2), executor.Replacing{})
+	r := x.replace(s.version(t, 2), executor.Replacing{})
 	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := x.ex.Replace(soon, Version(t, 3), executor.Replacing{}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := x.ex.Replace(soon, s.version(t, 3), executor.Replacing{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("before its turn: %v", err)
 	}
 	next := make(chan executor.Replacement, 1)
-	v3 := Version(t, 3)
+	v3 := s.version(t, 3)
 	go func() {
 		r, err := x.ex.Replace(t.Context(), v3, executor.Replacing{})
 		if err != nil {
@@ -225,7 +225,7 @@ func testInFlight(t *testing.T, s *suite) {
 	x := s.start(t, executor.Options{})
 	answer := x.getLater("wait")
 	x.happens("waiting 1")
-	r := x.replace(Version(t, 2), executor.Replacing{})
+	r := x.replace(s.version(t, 2), executor.Replacing{})
 	waitFor(t, "the request inside", func() bool { return r.Progress().OldInside == 1 })
 	r.Commit()
 	if got := x.get(""); got != "200 2" {
@@ -249,7 +249,7 @@ func testInFlight(t *testing.T, s *suite) {
 // testCrashes: what goes wrong in the new version is counted as its own.
 func testCrashes(t *testing.T, s *suite) {
 	x := s.start(t, executor.Options{})
-	r := x.replace(Version(t, 2), executor.Replacing{})
+	r := x.replace(s.version(t, 2), executor.Replacing{})
 	r.Commit()
 	if got := x.get("fail=2"); !strings.HasPrefix(got, "500") {
 		t.Errorf("an error: %q", got)
@@ -272,12 +272,12 @@ func testCrashes(t *testing.T, s *suite) {
 // testClose: an executor can be closed at any point of a replacement.
 func testClose(t *testing.T, s *suite) {
 	for name, reach := range map[string]func(*trial){
-		"ready":     func(x *trial) { x.replace(Version(t, 2), executor.Replacing{}) },
-		"hold":      func(x *trial) { x.replace(Version(t, 2), executor.Replacing{Hold: true}) },
-		"shared":    func(x *trial) { x.replace(Version(t, 2), executor.Replacing{}).Share(0.5) },
-		"committed": func(x *trial) { x.replace(Version(t, 2), executor.Replacing{}).Commit() },
+		"ready":     func(x *trial) { x.replace(s.version(t, 2), executor.Replacing{}) },
+		"hold":      func(x *trial) { x.replace(s.version(t, 2), executor.Replacing{Hold: true}) },
+		"shared":    func(x *trial) { x.replace(s.version(t, 2), executor.Replacing{}).Share(0.5) },
+		"committed": func(x *trial) { x.replace(s.version(t, 2), executor.Replacing{}).Commit() },
 		"reverted": func(x *trial) {
-			if err := x.replace(Version(t, 2), executor.Replacing{}).Revert(t.Context()); err != nil {
+			if err := x.replace(s.version(t, 2), executor.Replacing{}).Revert(t.Context()); err != nil {
 				t.Error(err)
 			}
 		},
@@ -290,7 +290,7 @@ func testClose(t *testing.T, s *suite) {
 			if err := x.ex.Close(ctx); err != nil {
 				t.Error(err)
 			}
-			if _, err := x.ex.Replace(ctx, Version(t, 3), executor.Replacing{}); !isClosed(err) {
+			if _, err := x.ex.Replace(ctx, s.version(t, 3), executor.Replacing{}); !isClosed(err) {
 				t.Errorf("replaced after the end: %v", err)
 			}
 			if got := x.get(""); !strings.HasPrefix(got, "503") {

@@ -31,8 +31,13 @@ import (
 type Open func(path string, o executor.Options) (executor.Replaceable, error)
 
 // Run runs the whole suite.
-func Run(t *testing.T, open Open) {
-	s := &suite{open}
+func Run(t *testing.T, open Open) { run(t, &suite{open: open}) }
+
+// RunFilter runs it with an image that is a filter, too: every request goes through its filter half, as a server would have it, and both
+// halves must be of the same version.
+func RunFilter(t *testing.T, open Open) { run(t, &suite{open: open, filter: true}) }
+
+func run(t *testing.T, s *suite) {
 	for _, sub := range []struct {
 		name string
 		run  func(*testing.T, *suite)
@@ -59,7 +64,19 @@ func Run(t *testing.T, open Open) {
 }
 
 // suite is what every test of it gets.
-type suite struct{ open Open }
+type suite struct {
+	open   Open
+	filter bool // the image is a filter, too
+}
+
+// version is [Version] of the image that the suite is run with.
+func (s *suite) version(t testing.TB, n int, flags ...string) executor.Version {
+	t.Helper()
+	if s.filter {
+		flags = append(flags, "-DFILTER")
+	}
+	return Version(t, n, flags...)
+}
 
 // Version builds version n of the extension with flags for the compiler, and answers it as an executor is told of it.
 func Version(t testing.TB, n int, flags ...string) executor.Version {
@@ -79,19 +96,20 @@ func versionOf(t testing.TB, file string) executor.Version {
 
 // trial is an image in version 1 behind a server.
 type trial struct {
-	t   *testing.T
-	dir string // of the image
-	ex  executor.Replaceable
-	srv *httptest.Server
+	t      *testing.T
+	dir    string // of the image
+	ex     executor.Replaceable
+	srv    *httptest.Server
+	filter bool
 }
 
 // start opens version 1. Everything ends with the test, which fails when the executor does not.
 func (s *suite) start(t *testing.T, o executor.Options) *trial {
 	t.Helper()
-	x := &trial{t: t, dir: t.TempDir()}
+	x := &trial{t: t, dir: t.TempDir(), filter: s.filter}
 	x.write("life", "")
 	x.write("go", "")
-	o.Version = Version(t, 1)
+	o.Version, o.Filter = s.version(t, 1), s.filter
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -100,7 +118,12 @@ func (s *suite) start(t *testing.T, o executor.Options) *trial {
 		t.Fatal(err)
 	}
 	x.srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		res := x.ex.Execute(w, r, &executor.Target{ScriptName: "/shop.so", Host: host{}})
+		var res executor.Result
+		if x.filter {
+			res = filtered{ex: x.ex}.serve(w, r)
+		} else {
+			res = x.ex.Execute(w, r, &executor.Target{ScriptName: "/shop.so", Host: host{}})
+		}
 		res.Check()
 	}))
 	t.Cleanup(func() {
@@ -180,6 +203,9 @@ func (x *trial) answer(res *http.Response, err error) string {
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
 		x.t.Error(err)
+	}
+	if version := strings.TrimSpace(string(b)); x.filter && res.StatusCode == http.StatusOK && res.Header.Get("X-Filter") != version {
+		x.t.Errorf("a request went through the filter of version %q and the extension of version %q", res.Header.Get("X-Filter"), version)
 	}
 	return fmt.Sprint(res.StatusCode, " ", strings.TrimSpace(string(b)))
 }

@@ -1,0 +1,141 @@
+package inprocess
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/filter"
+)
+
+// ErrNoFilter is why a request cannot go through an image that has no filter half, or was opened without [executor.Options].Filter.
+var ErrNoFilter = errors.New("the image has no filter")
+
+// RefusedError is why a request goes through no version of an image.
+type RefusedError struct {
+	Status int // of the answer it is to get
+	Why    string
+}
+
+// Error implements error.
+func (e *RefusedError) Error() string { return e.Why }
+
+// Filter chooses the version that r goes to, and answers the filter half of that, for this request. It stays loaded until release is
+// called, which must be, once. Until then whatever else in the image is wanted for r, or for a copy of it with the same context, is that
+// of the same version: its extension, or the filter for a child request. Filter waits as [Image.Execute] does; an error is a
+// *[RefusedError] or [ErrNoFilter].
+func (i *Image) Filter(r *http.Request) (f *filter.Filter, release func(), err error) {
+	v, inside, why := i.admit(r)
+	switch {
+	case why != nil:
+		return nil, nil, &RefusedError{why.status, why.why}
+	case inside:
+		v.filtering.add(r)
+		return v.ext.Filter(), func() { v.filtered(r.Context()) }, nil
+	}
+	return v.filter(r)
+}
+
+// Filter is [Image.Filter] for the new version, whatever is routed where.
+func (r *replacement) Filter(q *http.Request) (f *filter.Filter, release func(), err error) {
+	if !r.new.enter() {
+		return nil, nil, &RefusedError{http.StatusServiceUnavailable, "version is being unloaded"}
+	}
+	return r.new.filter(q)
+}
+
+// filter answers the filter half for a request that has entered.
+func (v *version) filter(r *http.Request) (f *filter.Filter, release func(), err error) {
+	switch {
+	case v.ext.Filter() == nil:
+		v.leave()
+		return nil, nil, ErrNoFilter
+	case v.ext.Refuses():
+		v.leave()
+		return nil, nil, &RefusedError{http.StatusInternalServerError, "filter had a fault and its policy is to refuse"}
+	}
+	v.filtering.add(r)
+	return v.ext.Filter(), func() { v.filtered(r.Context()) }, nil
+}
+
+// filtered is the end of what Filter began. A version that is no extension has nothing else to be judged by.
+func (v *version) filtered(ctx context.Context) {
+	took, last := v.filtering.remove(ctx)
+	if !last {
+		return
+	}
+	if v.ext.FilterOnly() {
+		v.counter.Done(&executor.Result{}, took)
+	}
+	v.leave()
+}
+
+// filtering are the requests that go through the filter half of a version, by their contexts.
+type filtering struct {
+	mu  sync.Mutex // guards all
+	set map[context.Context]*filtered
+}
+
+// filtered is one of them.
+type filtered struct {
+	request
+	times int // that it was added
+}
+
+func (f *filtering) add(r *http.Request) {
+	ctx := r.Context()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if q := f.set[ctx]; q != nil {
+		q.times++
+		return
+	}
+	if f.set == nil {
+		f.set = map[context.Context]*filtered{}
+	}
+	f.set[ctx] = &filtered{*newRequest(r, time.Now()), 1}
+}
+
+// remove undoes an add. took is the time since the first, if this was the last.
+func (f *filtering) remove(ctx context.Context) (took time.Duration, last bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	q := f.set[ctx]
+	if q.times--; q.times > 0 {
+		return 0, false
+	}
+	delete(f.set, ctx)
+	return time.Since(q.since), true
+}
+
+func (f *filtering) has(ctx context.Context) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.set) > 0 && f.set[ctx] != nil
+}
+
+// list says which they are.
+func (f *filtering) list() (all []*request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, q := range f.set {
+		all = append(all, &q.request)
+	}
+	return all
+}
+
+// bound is the version whose filter half a request goes through already; nil: none. It is asked only while there is
+// more than one version that it could be, or while requests wait for one.
+func (i *Image) bound(ctx context.Context) *version {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for v := range i.living {
+		if v.filtering.has(ctx) {
+			return v
+		}
+	}
+	return nil
+}
