@@ -4,16 +4,20 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/isapid/isapid"
+	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/native/filtertest"
 	"github.com/isapid/isapid/internal/testext"
 	"github.com/isapid/isapid/internal/toolchain"
 	"github.com/isapid/isapid/sdk"
@@ -28,6 +32,9 @@ var documented = map[string]string{
 	"later.c":   "later\n",
 	"file.c":    "price list\n",
 }
+
+// documentedFilters are the filters there. Each sends a request for /old to /new.
+var documentedFilters = []string{"old.c", "old.cpp", "old.go", "old.pas"}
 
 // strictFlags is what users' code is promised to be clean with.
 var strictFlags = map[string][]string{
@@ -64,13 +71,13 @@ func documentedPrograms(t *testing.T) (dir string, commands []string) {
 			t.Errorf("a block in %s does not begin with the name of its file:\n%s", language, code)
 			continue
 		}
-		if _, ok := documented[name[1]]; !ok || seen[name[1]] {
+		if _, ok := documented[name[1]]; (!ok && !slices.Contains(documentedFilters, name[1])) || seen[name[1]] {
 			t.Errorf("program %q: this test does not know it, or it is there twice", name[1])
 		}
 		seen[name[1]] = true
 		writeFile(t, filepath.Join(dir, name[1]), code)
 	}
-	for name := range documented {
+	for _, name := range slices.AppendSeq(slices.Clone(documentedFilters), maps.Keys(documented)) {
 		if !seen[name] {
 			t.Fatalf("program %q is not on the page", name)
 		}
@@ -90,22 +97,49 @@ func TestDocumentedPrograms(t *testing.T) {
 	dir, _ := documentedPrograms(t)
 	for name, want := range documented {
 		t.Run(name, func(t *testing.T) {
-			var image string
-			if filepath.Ext(name) == ".go" {
-				image = buildDocumentedGo(t, dir)
-			} else {
-				need(t, map[string]string{".c": "gcc", ".cpp": "g++", ".pas": "fpc"}[filepath.Ext(name)], true)
-				var err error
-				o := toolchain.Options{Flags: strictFlags[filepath.Ext(name)]}
-				if image, err = toolchain.Compile(t.Context(), filepath.Join(dir, name), t.TempDir(), o); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if got := answerOf(t, image); got != want {
+			if got := answerOf(t, buildDocumented(t, dir, name)); got != want {
 				t.Errorf("answered %q, want %q", got, want)
 			}
 		})
 	}
+}
+
+// TestDocumentedFilters does so with the filters.
+func TestDocumentedFilters(t *testing.T) {
+	dir, _ := documentedPrograms(t)
+	for _, name := range documentedFilters {
+		t.Run(name, func(t *testing.T) {
+			f := filtertest.Open(t, buildDocumented(t, dir, name))
+			if got := f.Description(); !strings.HasPrefix(got, "sends /old to /new, in ") {
+				t.Errorf("described as %q", got)
+			}
+			c := f.Connect(false)
+			for url, want := range map[string]string{"/old": "SetHeader url /new", "/other": ""} {
+				c.Headers["url"] = url
+				if status, _ := c.HeaderEvent(isapi.NotifyPreprocHeaders); status != isapi.FilterNextNotification {
+					t.Errorf("%s: %v", url, isapi.FilterStatus(status))
+				}
+				if got := c.Took(); got != want {
+					t.Errorf("%s: took %q, want %q", url, got, want)
+				}
+			}
+		})
+	}
+}
+
+// buildDocumented answers the library of a program of the page, which is in dir. A missing compiler ends the test.
+func buildDocumented(t *testing.T, dir, name string) (image string) {
+	t.Helper()
+	if filepath.Ext(name) == ".go" {
+		return buildDocumentedGo(t, dir, name)
+	}
+	need(t, map[string]string{".c": "gcc", ".cpp": "g++", ".pas": "fpc"}[filepath.Ext(name)], true)
+	o := toolchain.Options{Flags: strictFlags[filepath.Ext(name)]}
+	image, err := toolchain.Compile(t.Context(), filepath.Join(dir, name), t.TempDir(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
 }
 
 // TestDocumentedCommands runs what the page says for building by hand.
@@ -117,7 +151,7 @@ func TestDocumentedCommands(t *testing.T) {
 	if err := sdk.Extract(filepath.Join(dir, "sdk")); err != nil {
 		t.Fatal(err)
 	}
-	goModule(t, dir)
+	goModule(t, dir, "hello.go")
 	for _, command := range commands {
 		words := strings.Fields(command)
 		t.Run(words[0], func(t *testing.T) {
@@ -142,24 +176,24 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// goModule is a module of a user's own with the page's program in Go, in the folder go below dir.
-func goModule(t *testing.T, dir string) {
+// goModule is a module of a user's own with one of the page's programs in Go, in the folder go below dir.
+func goModule(t *testing.T, dir, name string) {
 	t.Helper()
-	code, err := os.ReadFile(filepath.Join(dir, "hello.go"))
+	code, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(filepath.Join(dir, "go"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(dir, "go", "hello.go"), string(code))
+	writeFile(t, filepath.Join(dir, "go", name), string(code))
 	writeFile(t, filepath.Join(dir, "go", "go.mod"), fmt.Sprintf("module hello\n\ngo 1.26.0\n\n"+
 		"require github.com/isapid/isapid v0.0.0\n\nreplace github.com/isapid/isapid => %s\n", testext.Root(t)))
 }
 
-func buildDocumentedGo(t *testing.T, dir string) (image string) {
+func buildDocumentedGo(t *testing.T, dir, name string) (image string) {
 	t.Helper()
-	goModule(t, dir)
+	goModule(t, dir, name)
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-o", "hello.so", ".")
 	cmd.Dir = filepath.Join(dir, "go")
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off")

@@ -1,4 +1,4 @@
-// Package sdk holds what authors compile extensions against: headers for C (folder c) and C++ (cpp), units for Free
+// Package sdk holds what authors compile extensions and filters against: headers for C (folder c) and C++ (cpp), units for Free
 // Pascal (pascal). They are part of the binary, so that it can compile a source on a machine that has nothing of ours
 // but the binary. The package for extensions in Go is sdk/go.
 package sdk

@@ -1,4 +1,4 @@
-{ The ISAPI extension interface for Free Pascal, under the names Delphi programs know. }
+{ The ISAPI interfaces, of extensions and filters, for Free Pascal, under the names Delphi programs know. }
 unit Isapi;
 
 {$I isapi_unit.inc}
