@@ -186,7 +186,11 @@ func groupOf(cfg *config.Config, image string, app *executor.App) group {
 	if p == nil || !hasWorkers(p) {
 		return g
 	}
-	switch p.Isolation {
+	by := p.Isolation
+	if by == config.PerExtension && hasFilters(cfg, app) {
+		by = config.PerApplication // a request is in one process with all its filters
+	}
+	switch by {
 	case config.PerApplication:
 		if applications(cfg, app.Pool) > 1 {
 			g.name += "@" + app.SiteName + strings.TrimSuffix(app.Path, "/")
@@ -199,6 +203,22 @@ func groupOf(cfg *config.Config, image string, app *executor.App) group {
 	case config.PerPool:
 	}
 	return g
+}
+
+// hasFilters says whether requests to an application go through filters.
+func hasFilters(cfg *config.Config, app *executor.App) bool {
+	for i := range cfg.Sites {
+		s := &cfg.Sites[i]
+		if s.Name != app.SiteName {
+			continue
+		}
+		for j := range s.Applications {
+			if a := &s.Applications[j]; a.Path == app.Path {
+				return len(site.FiltersOf(cfg, s, a)) > 0
+			}
+		}
+	}
+	return false
 }
 
 // hasWorkers says whether a pool has worker processes, at least after a fault.
