@@ -34,7 +34,7 @@ var documented = map[string]string{
 }
 
 // documentedFilters are the filters there. Each sends a request for /old to /new.
-var documentedFilters = []string{"old.c", "old.cpp", "old.go", "old.pas"}
+var documentedFilters = []string{"old.go"}
 
 // strictFlags is what users' code is promised to be clean with.
 var strictFlags = map[string][]string{
