@@ -1,0 +1,154 @@
+package front
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/testext"
+)
+
+// traced is a server whose requests go through filters that write down what they see.
+type traced struct {
+	t     *testing.T
+	front *Front
+	end   func()
+	file  string
+	root  string
+	addr  string
+}
+
+// newTraced serves a site with a page, and an extension below /echo, through filters in the workers or in this process.
+func newTraced(t *testing.T, mode config.PoolMode, change func(*config.Config), filters ...string) *traced {
+	t.Helper()
+	x := &traced{t: t, file: filepath.Join(t.TempDir(), "trace")}
+	t.Setenv("FILTER_TRACE", x.file)
+	cfg := oneSite(t, map[string]string{"/echo/*": testext.Source(t, echo)})
+	cfg.Pools[config.DefaultPoolName].Mode = mode
+	cfg.Sites[0].Filters = filters
+	if err := os.WriteFile(filepath.Join(cfg.Sites[0].Root, "page.txt"), []byte("a page"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x.root = cfg.Sites[0].Root
+	if change != nil {
+		change(cfg)
+	}
+	x.front = newFront(t, cfg)
+	x.end = serve(t, x.front)
+	x.addr = strings.Trim(strings.TrimPrefix(x.front.URLs()[0], "http://"), "/")
+	return x
+}
+
+// lines are what filters have written so far.
+func (x *traced) lines() []string {
+	text, err := os.ReadFile(x.file)
+	if err != nil && !os.IsNotExist(err) {
+		x.t.Fatal(err)
+	}
+	return strings.Split(strings.ReplaceAll(strings.TrimSpace(string(text)), x.root, ""), "\n")
+}
+
+// until waits until so many lines have what is looked for.
+func (x *traced) until(n int, what string) {
+	x.t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		lines := x.lines()
+		if got := strings.Count(strings.Join(lines, "\n"), what); got == n {
+			return
+		} else if got > n || time.Now().After(end) {
+			x.t.Fatalf("%d times %q, want %d:\n%s", got, what, n, strings.Join(lines, "\n"))
+		}
+	}
+}
+
+// client is one connection.
+type client struct {
+	t *testing.T
+	c net.Conn
+	r *bufio.Reader
+}
+
+func (x *traced) dial() *client {
+	x.t.Helper()
+	c, err := net.Dial("tcp", x.addr)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return &client{x.t, c, bufio.NewReader(c)}
+}
+
+// ask sends a request with more header lines, and is its answer.
+func (c *client) ask(method, target string, lines ...string) string {
+	c.t.Helper()
+	r, err := http.NewRequest(method, "http://test"+target, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, value)
+	}
+	if err := r.Write(c.c); err != nil {
+		c.t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(c.r, r)
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	var body strings.Builder
+	if _, err := bufio.NewReader(resp.Body).WriteTo(&body); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%d %s", resp.StatusCode, body.String())
+}
+
+// TestFiltersWhereverTheyRun: what filters see, and what clients get, is the same in workers as in this process.
+func TestFiltersWhereverTheyRun(t *testing.T) {
+	var want []string
+	for _, mode := range []config.PoolMode{config.ModeInProcess, config.ModeIsolated} {
+		x := newTraced(t, mode, nil, testext.Fixture(t, "filter_trace"), testext.Fixture(t, "filter_trace", `-DNAME="b"`, "-DORDER=SF_NOTIFY_ORDER_HIGH"))
+		var got []string
+		for n, requests := range [][][]string{
+			{{"GET", "/page.txt"}, {"GET", "/page.txt?again"}},
+			{{"GET", "/echo/a/b?q=1"}, {"POST", "/echo/c"}},
+			{{"GET", "/missing"}},
+			{{"GET", "/page.txt", "X-Do: PREPROC_HEADERS@a=set:url|/echo/moved"}, {"GET", "/echo/x", "X-Do: PREPROC_HEADERS=set:url|/page.txt"}},
+			{{"GET", "/page.txt", "X-Do: AUTH_COMPLETE@b=set:url|/echo/late"}},
+			{{"GET", "/page.txt", "X-Do: URL_MAP=pathend:.none"}},
+			{{"GET", "/page.txt", "X-Do: PREPROC_HEADERS@b=page:own; PREPROC_HEADERS@b=finished"}},
+			{{"GET", "/echo/own", "X-Do: SEND_RESPONSE=set:X-A:|1; LOG=log:target|/other"}},
+			{{"GET", "/page.txt", "X-Do: AUTHENTICATION@b=error:5; AUTHENTICATION@b=error"}},
+			{{"GET", "/echo/var", "X-Do: PREPROC_HEADERS@a=set:X-B:|2; AUTH_COMPLETE=var:HTTP_X_B; AUTH_COMPLETE=var:SCRIPT_NAME; AUTH_COMPLETE=var:APPL_MD_PATH"}},
+			{{"GET", "/echo/user", "X-Do: AUTHENTICATION@a=user:alice|secret"}},
+		} {
+			c := x.dial()
+			for _, r := range requests {
+				got = append(got, fmt.Sprintf("%q: %s", r, c.ask(r[0], r[1], r[2:]...)))
+			}
+			c.c.Close()
+			x.until(2*n+2, "END_OF_NET_SESSION")
+		}
+		x.end()
+		got = append(got, x.lines()...)
+		if want == nil {
+			want = got
+			continue
+		}
+		for i := range min(len(got), len(want)) {
+			if got[i] != want[i] {
+				t.Fatalf("in workers line %d is %q, want %q as in this process:\n%s", i, got[i], want[i], strings.Join(got, "\n"))
+			}
+		}
+		if len(got) != len(want) {
+			t.Errorf("%d lines in workers, %d in this process:\n%s", len(got), len(want), strings.Join(got, "\n"))
+		}
+	}
+}
