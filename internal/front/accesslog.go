@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -20,11 +21,21 @@ func (o *observer) log(r *http.Request, rec *site.Record, sent *response, took t
 	}
 	status, bytes, substatus := sent.final(complete), sent.bytes, rec.Substatus
 	attrs := make([]slog.Attr, 0, 20)
-	attrs = append(attrs,
-		slog.String("site", rec.Site), slog.String("client", r.RemoteAddr), slog.String("host", r.Host),
-		slog.String("method", r.Method), slog.String("url", r.RequestURI), slog.String("proto", r.Proto))
+	who := asker{r.RemoteAddr, rec.User, r.Host, r.Method, r.RequestURI}
 	if rec.Result != nil {
 		status, bytes, substatus = rec.Result.Status, rec.Result.Bytes, rec.Result.Substatus
+		if l := rec.Result.Log; l != nil {
+			who.change(l, r)
+			status = int(l.Status)
+		}
+	}
+	attrs = append(attrs,
+		slog.String("site", rec.Site), slog.String("client", who.client), slog.String("host", who.host),
+		slog.String("method", who.method), slog.String("url", who.url), slog.String("proto", r.Proto))
+	if who.user != "" {
+		attrs = append(attrs, slog.String("user", who.user))
+	}
+	if rec.Result != nil {
 		attrs = append(attrs, extensionAttrs(rec.Result)...)
 	}
 	attrs = append(attrs, slog.Int("status", status), slog.Int64("bytes", bytes), slog.Float64("duration_ms", milliseconds(took)))
@@ -37,11 +48,38 @@ func (o *observer) log(r *http.Request, rec *site.Record, sent *response, took t
 	lines.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
 }
 
+// asker is what is logged of who asks, and for what.
+type asker struct{ client, user, host, method, url string }
+
+// change has logged what filters made of it (SF_NOTIFY_LOG). What they left alone is logged as it was.
+func (a *asker) change(l *executor.LogRecord, r *http.Request) {
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err != nil || host != l.ClientHost {
+		a.client = l.ClientHost
+	}
+	if a.user = l.ClientUser; a.user == "-" {
+		a.user = ""
+	}
+	if name, _, err := net.SplitHostPort(r.Host); r.Host != l.Server && (err != nil || name != l.Server) {
+		a.host = l.Server
+	}
+	a.method = l.Operation
+	if l.Target == r.URL.Path && l.Parameters == r.URL.RawQuery {
+		return
+	}
+	if a.url = l.Target; l.Parameters != "" {
+		a.url += "?" + l.Parameters
+	}
+}
+
 // extensionAttrs is what only the executor knows, as far as there is something to tell.
 func extensionAttrs(res *executor.Result) []slog.Attr {
 	attrs := []slog.Attr{slog.Float64("extension_ms", milliseconds(res.ThreadTime))}
-	if res.Win32 != 0 {
-		attrs = append(attrs, slog.Int64("win32", int64(res.Win32)))
+	win32 := res.Win32
+	if res.Log != nil {
+		win32 = res.Log.Win32
+	}
+	if win32 != 0 {
+		attrs = append(attrs, slog.Int64("win32", int64(win32)))
 	}
 	if res.LogData != "" {
 		attrs = append(attrs, slog.String("log_data", res.LogData))

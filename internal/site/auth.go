@@ -114,6 +114,7 @@ func (x *host) admit(w http.ResponseWriter, r *http.Request, a *auth) bool {
 		return false
 	}
 	x.user, x.auth = user, a
+	x.noteUser(x.user)
 	return true
 }
 

@@ -210,10 +210,10 @@ func TestRecord(t *testing.T) {
 	}))
 	defer server.Close()
 	for target, want := range map[string]Record{
-		"/app.dll":   {"shop", "/", "default", "*.dll", filepath.Join(f.dir, "app.dll"), 0, &executor.Result{Status: 200}},
-		"/page.html": {"shop", "/", "default", "", "", 0, nil},
-		"/a.xyz":     {"shop", "/", "default", "", "", 3, nil},
-		"/.git":      {"shop", "", "", "", "", 9, nil},
+		"/app.dll":   {"shop", "/", "default", "*.dll", filepath.Join(f.dir, "app.dll"), "", 0, &executor.Result{Status: 200}},
+		"/page.html": {"shop", "/", "default", "", "", "", 0, nil},
+		"/a.xyz":     {"shop", "/", "default", "", "", "", 3, nil},
+		"/.git":      {"shop", "", "", "", "", "", 9, nil},
 	} {
 		resp, err := server.Client().Get(server.URL + target)
 		must(t, err)

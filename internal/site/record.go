@@ -15,6 +15,7 @@ type Record struct {
 	Pool        string
 	Handler     string           // pattern; "" for a static file
 	Image       string           // file of the extension; "" for a static file
+	User        string           // who asked; "" if nobody in particular
 	Substatus   int              // of the error page the site made last; 0 if none
 	Result      *executor.Result // of the extension, or of the filters if the request went through some; nil: neither
 }
@@ -37,6 +38,12 @@ func (x *host) noteApplication(a *application) {
 	if x.record != nil {
 		x.record.Application, x.record.Pool = a.Path, a.Pool
 		x.record.Handler, x.record.Image = "", ""
+	}
+}
+
+func (x *host) noteUser(u *executor.User) {
+	if x.record != nil && u != nil {
+		x.record.User = u.Name
 	}
 }
 

@@ -79,6 +79,8 @@ func (x *host) begin(w http.ResponseWriter, r *http.Request) {
 	if x.record != nil {
 		kept := res
 		x.record.Result = &kept
+		_, user, _ := through.filtered.parent()
+		x.noteUser(user)
 	}
 	res.Check()
 }
