@@ -83,7 +83,7 @@ static DWORD logon(const HTTP_FILTER_AUTHENT *who) {
         return SF_STATUS_REQ_NEXT_NOTIFICATION; /* nobody yet: the server asks for a name, if it has to */
     for (i = 0; i < g_count; i++)
         if (same(who->pszUser, g_users[i].name) && same(who->pszPassword, g_users[i].password))
-            return SF_STATUS_REQ_NEXT_NOTIFICATION;
+            return SF_STATUS_REQ_HANDLED_NOTIFICATION; /* so the server lets him in, without looking further */
     SetLastError(ERROR_ACCESS_DENIED); /* this becomes 401 */
     return SF_STATUS_REQ_ERROR;
 }

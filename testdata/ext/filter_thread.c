@@ -1,5 +1,5 @@
 /* Filter and extension in one library, as a scripting engine has them: what AUTHENTICATION tells is kept in memory of the thread and
- * read in HttpExtensionProc. It registers for no port, which means both,. */
+ * read in HttpExtensionProc. It registers for no port, which means both. */
 #include "filter.h"
 
 static __thread char user[SF_MAX_USERNAME], password[SF_MAX_PASSWORD];

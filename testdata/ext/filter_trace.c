@@ -98,7 +98,7 @@ static void tell(struct event *e) {
         break;
     case SF_NOTIFY_AUTH_COMPLETE:
         filter_var(e->pfc, "AUTH_USER", one, sizeof one);
-        snprintf(facts, sizeof facts, " \"%s\" %u", one, (unsigned)((HTTP_FILTER_AUTH_COMPLETE_INFO *)e->data)->HttpStatus);
+        snprintf(facts, sizeof facts, " \"%s\"", one);
         break;
     case SF_NOTIFY_SEND_RESPONSE:
         get_header(e->pfc, e->data, "status", one, sizeof one);

@@ -1,0 +1,295 @@
+package filters
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/template"
+	"time"
+
+	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/front"
+	"github.com/isapid/isapid/internal/testext"
+)
+
+// modes are the ways in which filters run.
+var modes = []config.PoolMode{config.ModeInProcess, config.ModeIsolated}
+
+// each runs a test in both modes.
+func each(t *testing.T, test func(t *testing.T, mode config.PoolMode)) {
+	for _, mode := range modes {
+		t.Run(string(mode), func(t *testing.T) { test(t, mode) })
+	}
+}
+
+// fixture is a filter of testdata/ext and how it is built.
+type fixture struct {
+	name  string
+	flags []string
+}
+
+// named is the tracing filter under a name of its own.
+func named(name string, flags ...string) fixture {
+	return fixture{"filter_trace", append([]string{fmt.Sprintf("-DNAME=%q", name)}, flags...)}
+}
+
+func built(name string, flags ...string) fixture { return fixture{name, flags} }
+
+// layout is what a server is to be made of. Filters are libraries.
+type layout struct {
+	mode         config.PoolMode
+	global       []string
+	site         []string
+	app          []string
+	handlers     string   // more handlers of the application "/", in YAML: {path: /x/*, extension: ./x.so}
+	lines        []string // more lines of the application "/", as "authentication: {…}"
+	applications []string // more of them, in flow style: {path: /x, …}
+	pool         string   // more of the pool, in flow style: "threads: 1"
+	tls          bool     // the binding is one of https
+	images       []string // libraries, copied to images/NAME below the root's parent, for handlers
+}
+
+var configuration = template.Must(template.New("").Funcs(template.FuncMap{"list": list}).Parse(`
+filters: {{list .L.global}}
+log: {access_file: {{.Dir}}/access.log}
+sites:
+  - name: test
+    root: {{.Dir}}/root
+    bindings: ["{{.Scheme}}://127.0.0.1:0"]
+{{if .Cert}}    certificate: {{.Cert}}
+    key: {{.Key}}
+{{end}}    filters: {{list .L.site}}
+    applications:
+      - path: /
+        filters: {{list .L.app}}
+{{range .L.lines}}        {{.}}
+{{end}}        handlers: [{{.L.handlers}}]
+{{range .L.applications}}      - {{.}}
+{{end}}
+pools:
+  default: {mode: {{.L.mode}}{{if .L.pool}}, {{.L.pool}}{{end}}}
+`))
+
+func list(files []string) string {
+	text, err := json.Marshal(slices.Concat([]string{}, files))
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// server is a running one.
+type server struct {
+	t       *testing.T
+	front   *front.Front
+	control *front.Control
+	dir     string // with root, images, access.log
+	url     string
+	addr    string
+	log     *logBuffer
+	stop    func()
+}
+
+// yaml makes the folder of a server with what its site has, and its configuration.
+func (l layout) yaml(t *testing.T) (dir string, text []byte) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, content := range map[string]string{
+		"root/page.txt": "hello\n", "root/default.htm": "<p>welcome\n", "root/folder/default.htm": "<p>folder\n", "root/empty/x.unknown": "x",
+		"root/other.txt": "other\n", "root/long.txt": strings.Repeat("0123456789abcdef", 20000), "root/secret/page.txt": "secret\n",
+	} {
+		write(t, filepath.Join(dir, name), content)
+	}
+	data := map[string]any{"Dir": dir, "Scheme": "http", "L": map[string]any{
+		"global": l.global, "site": l.site, "app": l.app, "lines": l.lines, "handlers": strings.ReplaceAll(l.handlers, "DIR", dir),
+		"applications": l.applications, "mode": l.mode, "pool": l.pool,
+	}, "Cert": "", "Key": ""}
+	for _, image := range l.images {
+		copied(t, image, filepath.Join(dir, "images", filepath.Base(image)))
+	}
+	if l.tls {
+		data["Scheme"] = "https"
+		data["Cert"], data["Key"] = certificate(t)
+	}
+	var b bytes.Buffer
+	if err := configuration.Execute(&b, data); err != nil {
+		t.Fatal(err)
+	}
+	return dir, b.Bytes()
+}
+
+// start serves until the test ends. Filters find the file that trace reads in their environment.
+func start(t *testing.T, l layout) *server {
+	t.Helper()
+	s, err := try(t, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// try is start for what may be refused.
+func try(t *testing.T, l layout) (*server, error) {
+	t.Helper()
+	dir, text := l.yaml(t)
+	t.Setenv("FILTER_TRACE", filepath.Join(dir, "trace"))
+	file := filepath.Join(dir, "isapid.yaml")
+	write(t, file, string(text))
+	cfg, err := config.Load(file)
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, text)
+	}
+	s := &server{t: t, dir: dir, log: &logBuffer{}}
+	f, err := front.New(cfg, slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Start(); err != nil {
+		return nil, err
+	}
+	s.front, s.control = f, front.NewControl(f, "test", nil)
+	s.url = strings.TrimSuffix(f.URLs()[0], "/")
+	_, s.addr, _ = strings.Cut(s.url, "://")
+	ctx, end := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- f.Serve(ctx) }()
+	s.stop = sync.OnceFunc(func() {
+		end()
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		limit, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := f.Drain(limit); err != nil {
+			t.Errorf("Drain: %v", err)
+		}
+	})
+	t.Cleanup(func() {
+		s.stop()
+		if t.Failed() {
+			t.Logf("log of the server:\n%s\ntrace:\n%s", s.log, s.read("trace"))
+		}
+	})
+	return s, nil
+}
+
+// filters compiles fixtures and puts each into a file of its own, which a test may replace.
+func filters(t *testing.T, list ...fixture) (files []string) {
+	t.Helper()
+	dir := t.TempDir()
+	for i, f := range list {
+		file := filepath.Join(dir, fmt.Sprintf("%s_%d.so", f.name, i+1))
+		copied(t, testext.Fixture(t, f.name, f.flags...), file)
+		files = append(files, file)
+	}
+	return files
+}
+
+func write(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// copied puts a copy of a library at a place, in one step.
+func copied(t *testing.T, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, to+".part", string(data))
+	if err := os.Rename(to+".part", to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// read is a file of the server's folder, "" if it is not there.
+func (s *server) read(name string) string {
+	s.t.Helper()
+	data, err := os.ReadFile(filepath.Join(s.dir, name))
+	if err != nil && !os.IsNotExist(err) {
+		s.t.Fatal(err)
+	}
+	return string(data)
+}
+
+// trace is what filters wrote so far, with ROOT for the folder of the site.
+func (s *server) trace() []string {
+	s.t.Helper()
+	text := strings.ReplaceAll(s.read("trace"), filepath.Join(s.dir, "root"), "ROOT")
+	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
+}
+
+// untilTrace waits until n lines of the trace hold a text, and answers all of it.
+func (s *server) untilTrace(text string, n int) []string {
+	s.t.Helper()
+	var lines []string
+	waitFor(s.t, fmt.Sprintf("%d × %q in the trace", n, text), func() bool {
+		lines = s.trace()
+		found := 0
+		for _, line := range lines {
+			if strings.Contains(line, text) {
+				found++
+			}
+		}
+		return found >= n
+	})
+	return lines
+}
+
+// accessLog is the lines of the access log, when there are n.
+func (s *server) accessLog(n int) (lines []map[string]any) {
+	s.t.Helper()
+	waitFor(s.t, fmt.Sprintf("%d lines in the access log", n), func() bool {
+		return strings.Count(s.read("access.log"), "\n") >= n
+	})
+	for line := range strings.Lines(s.read("access.log")) {
+		var one map[string]any
+		if err := json.Unmarshal([]byte(line), &one); err != nil {
+			s.t.Fatalf("access log: %v: %s", err, line)
+		}
+		lines = append(lines, one)
+	}
+	return lines
+}
+
+// waitFor waits for a fact, at most 30 s.
+func waitFor(t *testing.T, what string, fact func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !fact(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited 30 s in vain for: %s", what)
+		}
+	}
+}
+
+// logBuffer is a log that can be read while it is written.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
