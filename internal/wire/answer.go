@@ -70,9 +70,9 @@ func (c *Call) deliver(p []byte) {
 
 // acknowledge gives the other end back what was taken of its window, when that is enough to be worth a message.
 func (c *Call) acknowledge() {
-	enough := Window / 4
+	enough := lendAfter
 	if c.loans.down.region != nil {
-		enough = sharedPiece
+		enough = regionSize / 2
 	}
 	if c.unacked < enough {
 		return

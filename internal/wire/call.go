@@ -268,8 +268,8 @@ func (c *Call) later(f *frame) error {
 		return nil
 	}
 	if f.kind == kData {
-		if c.queued += n; c.queued > Window {
-			return protocolError("more than %d bytes of an answer are on their way", Window)
+		if c.queued += n; c.queued > c.loans.down.window() {
+			return protocolError("more than %d bytes of an answer are on their way", c.loans.down.window())
 		}
 	}
 	if file != nil {

@@ -24,6 +24,7 @@ const (
 	maxData     = 128 << 10 // of a frame with bytes of a body
 	maxHeld     = 3 << 20   // bytes of an exchange that were received and not handled yet: a window, a head, an end
 	Window      = 1 << 20   // bytes of a body on their way in one exchange and direction
+	regionSize  = 2 << 20   // the same for a body that has a region, and the bytes of that
 	maxExchange = 1 << 16   // open at a time, in one direction
 	maxCalls    = 256       // questions open at a time in one exchange
 	maxChildren = 16        // children open at a time of one exchange
@@ -140,7 +141,7 @@ func (f *frame) number() (uint32, error) {
 // shared is how many bytes a BODY or DATA has put into the region.
 func (f *frame) shared() (int, error) {
 	n, err := f.number()
-	if err == nil && (n == 0 || n > Window) {
+	if err == nil && (n == 0 || n > regionSize) {
 		err = protocolError("%v of %d bytes in a region", f.kind, n)
 	}
 	return int(n), err

@@ -6,8 +6,16 @@ import "encoding/binary"
 // anyway, so that lending costs no message.
 const lendAfter = Window / 4
 
-// sharedPiece is how much goes between a region and a client at a time, in bytes: the worker has the other half.
-const sharedPiece = Window / 2
+// sharedPiece is how much goes between a region and a client at a time, in bytes.
+const sharedPiece = regionSize / 4
+
+// window is how many bytes of a body may be on their way.
+func (g *ring) window() int {
+	if g.region == nil {
+		return Window
+	}
+	return regionSize
+}
 
 // loan is a region as the front lends it to an exchange, for its answer or for its request body.
 type loan struct {
@@ -105,8 +113,15 @@ func (x *Exchange) borrow(f *frame) error {
 		return protocolError("LEND to exchange %d, which has a region", x.id)
 	}
 	r, err := x.l.mem.lend(n)
+	if err != nil {
+		return err
+	}
 	g.region = r
-	return err
+	if !body {
+		x.window += regionSize - Window
+		poke(x.windowWake)
+	}
+	return nil
 }
 
 // giveBack: this end does not touch the regions of this exchange any more. It waits for whoever is just doing so.

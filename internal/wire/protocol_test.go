@@ -37,7 +37,7 @@ func TestProtocolComplete(t *testing.T) {
 		has(fmt.Sprintf("`%s` %d", name, flag))
 	}
 	for name, value := range map[string]int{
-		"maxRequest": maxRequest, "maxMessage": maxMessage, "maxData": maxData, "maxHeld": maxHeld, "Window": Window, "maxExchange": maxExchange,
+		"maxRequest": maxRequest, "maxMessage": maxMessage, "maxData": maxData, "maxHeld": maxHeld, "Window": Window, "regionSize": regionSize, "maxExchange": maxExchange,
 		"maxCalls": maxCalls, "maxChildren": maxChildren, "maxFiles": maxFiles, "maxRegions": maxRegions, "maxBacklog": maxBacklog,
 	} {
 		has(fmt.Sprintf("| `%s` | %d |", name, value))

@@ -45,11 +45,12 @@ func (c *Call) credit(f *frame) error {
 	return p.add(n)
 }
 
+// add is called with c.mu held.
 func (p *pump) add(n uint32) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n > Window || p.credit+int(n) > Window {
-		return protocolError("CREDIT of more than %d bytes", Window)
+	if window := p.c.loans.up.window(); n > regionSize || p.credit+int(n) > window {
+		return protocolError("CREDIT of more than %d bytes", window)
 	}
 	p.credit += int(n)
 	p.paused = false

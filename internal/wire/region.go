@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// A region is memory that both processes have. The bytes of a large body go through it: the socket would copy each of them four
-// times more, and a front has no faster way to a client than from memory. See PROTOCOL.md for the rules, and for why the front
-// makes every region: then there is nothing a worker could have prepared.
+// A region is memory that both processes have. The bytes of a large body go through it: the socket would copy each of them three
+// times more. PROTOCOL.md has the rules, and docs/decisions/why-large-bodies-share-memory.md the reasons. The front makes every
+// region, so that there is nothing in one that a worker could have prepared.
 type region struct {
 	number uint64
-	mem    []byte       // Window bytes. Those a worker writes can change at any time: they are passed on, never looked at
+	mem    []byte       // regionSize bytes. Those a worker writes can change at any time: they are passed on, never looked at
 	users  atomic.Int32 // who keeps it mapped: the link, and each exchange that has it
 	lent   bool         // to an exchange. Guarded by regions.mu
 	file   *os.File     // in the front, until the worker has it too. Guarded by regions.mu

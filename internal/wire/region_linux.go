@@ -20,7 +20,7 @@ func newRegion() (*region, error) {
 		return nil, os.NewSyscallError("memfd_create", err)
 	}
 	f := os.NewFile(uintptr(fd), "region")
-	err = unix.Ftruncate(fd, Window)
+	err = unix.Ftruncate(fd, regionSize)
 	if err == nil {
 		err = addSeals(f, firmSeals)
 	}
@@ -43,7 +43,7 @@ func sealRegion(f *os.File) error {
 	}
 	return control(f, "fallocate", func(fd int) error {
 		for {
-			if err := unix.Fallocate(fd, 0, 0, Window); !errors.Is(err, unix.EINTR) {
+			if err := unix.Fallocate(fd, 0, 0, regionSize); !errors.Is(err, unix.EINTR) {
 				return err
 			}
 		}
@@ -65,7 +65,7 @@ func checkRegion(f *os.File) error {
 		switch {
 		case err != nil || seals&firmSeals != firmSeals:
 			return protocolError("a region without seals")
-		case unix.Fstat(fd, &st) != nil || st.Size != Window:
+		case unix.Fstat(fd, &st) != nil || st.Size != regionSize:
 			return protocolError("a region of %d bytes", st.Size)
 		}
 		return nil
@@ -76,7 +76,7 @@ func checkRegion(f *os.File) error {
 func mapRegion(f *os.File) (*region, error) {
 	r := &region{}
 	err := control(f, "mmap", func(fd int) (err error) {
-		r.mem, err = unix.Mmap(fd, 0, Window, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		r.mem, err = unix.Mmap(fd, 0, regionSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 		return err
 	})
 	if err != nil {

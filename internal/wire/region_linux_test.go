@@ -177,12 +177,13 @@ func TestHostileRegionsOfWorker(t *testing.T) {
 		{"answer, other", true, regionFrame(2), "REGION 2, which was not offered"},
 		{"answer, endless", true, regionFrame(1 << 63), "REGION 9223372036854775808, which was not offered"},
 		{"answer, noise", true, appendFrame(nil, kRegion, 0, 0, []byte{0xff}), "REGION cannot be decoded"},
+		{"credit", true, appendNumber(nil, kCredit, 3, 1), "CREDIT for a body that is complete"},
 		{"no region", false, join(headFrame(3, 200), sharedFrame(3, 1)), "DATA in a region, and none is lent"},
 		{"before head", true, join(childFrame(2, 3), sharedFrame(2, 1)), "DATA for exchange 2, which is not open"},
 		{"nothing", true, sharedFrame(3, 0), "DATA of 0 bytes in a region"},
-		{"too much", true, sharedFrame(3, Window+1), "DATA of 1048577 bytes in a region"},
+		{"too much", true, sharedFrame(3, regionSize+1), "DATA of 2097153 bytes in a region"},
 		{"endless", true, sharedFrame(3, 1<<32-1), "DATA of 4294967295 bytes in a region"},
-		{"beyond the window", true, join(sharedFrame(3, Window), sharedFrame(3, 1)), "more than 1048576 bytes of an answer are on their way"},
+		{"beyond the window", true, join(sharedFrame(3, regionSize), sharedFrame(3, 1)), "more than 2097152 bytes of an answer are on their way"},
 		{"short", true, appendFrame(nil, kData, flagRegion, 3, []byte{1}), "DATA of 1 bytes, want 4"},
 		{"long", true, appendFrame(nil, kData, flagRegion, 3, make([]byte, 5)), "DATA of 5 bytes, want 4"},
 		{"behind the end", true, join(resultFrame(3), sharedFrame(3, 1)), "DATA for exchange 3, which is not open"},
@@ -291,29 +292,29 @@ func TestHostileRegionsOfFront(t *testing.T) {
 		"no descriptor": {func(_ *testing.T, p *peer) { p.put(regionFrame(1)) }, "REGION without a descriptor"},
 		"file": {func(t *testing.T, p *peer) {
 			f := opened(t, t.TempDir()+"/f")
-			if err := f.Truncate(Window); err != nil {
+			if err := f.Truncate(regionSize); err != nil {
 				t.Fatal(err)
 			}
 			p.withFile(regionFrame(1), f)
 		}, "a region without seals"},
 		"device":     {func(t *testing.T, p *peer) { p.withFile(regionFrame(1), opened(t, "/dev/zero")) }, "a region without seals"},
-		"no seals":   {func(t *testing.T, p *peer) { p.withFile(regionFrame(1), memory(t, Window, 0)) }, "a region without seals"},
-		"may grow":   {func(t *testing.T, p *peer) { p.withFile(regionFrame(1), memory(t, Window, unix.F_SEAL_SHRINK)) }, "a region without seals"},
-		"may shrink": {func(t *testing.T, p *peer) { p.withFile(regionFrame(1), memory(t, Window, unix.F_SEAL_GROW)) }, "a region without seals"},
-		"short":      {func(t *testing.T, p *peer) { p.withFile(regionFrame(1), memory(t, Window-1, firmSeals)) }, "a region of 1048575 bytes"},
-		"long":       {func(t *testing.T, p *peer) { p.withFile(regionFrame(1), memory(t, Window+1, firmSeals)) }, "a region of 1048577 bytes"},
+		"no seals":   {func(t *testing.T, p *peer) { p.withFile(regionFrame(1), memory(t, regionSize, 0)) }, "a region without seals"},
+		"may grow":   {func(t *testing.T, p *peer) { p.withFile(regionFrame(1), memory(t, regionSize, unix.F_SEAL_SHRINK)) }, "a region without seals"},
+		"may shrink": {func(t *testing.T, p *peer) { p.withFile(regionFrame(1), memory(t, regionSize, unix.F_SEAL_GROW)) }, "a region without seals"},
+		"short":      {func(t *testing.T, p *peer) { p.withFile(regionFrame(1), memory(t, regionSize-1, firmSeals)) }, "a region of 2097151 bytes"},
+		"long":       {func(t *testing.T, p *peer) { p.withFile(regionFrame(1), memory(t, regionSize+1, firmSeals)) }, "a region of 2097153 bytes"},
 		"empty":      {func(t *testing.T, p *peer) { p.withFile(regionFrame(1), memory(t, 0, firmSeals)) }, "a region of 0 bytes"},
 		"noise": {func(t *testing.T, p *peer) {
-			p.withFile(appendFrame(nil, kRegion, 0, 0, []byte{0xff}), memory(t, Window, firmSeals))
+			p.withFile(appendFrame(nil, kRegion, 0, 0, []byte{0xff}), memory(t, regionSize, firmSeals))
 		}, "REGION cannot be decoded"},
-		"second": {func(t *testing.T, p *peer) { p.withFile(regionFrame(2), memory(t, Window, firmSeals)) }, "REGION 2 after 0"},
+		"second": {func(t *testing.T, p *peer) { p.withFile(regionFrame(2), memory(t, regionSize, firmSeals)) }, "REGION 2 after 0"},
 		"twice": {func(t *testing.T, p *peer) {
-			p.withFile(regionFrame(1), memory(t, Window, firmSeals))
-			p.withFile(regionFrame(1), memory(t, Window, firmSeals))
+			p.withFile(regionFrame(1), memory(t, regionSize, firmSeals))
+			p.withFile(regionFrame(1), memory(t, regionSize, firmSeals))
 		}, "REGION 1 after 1"},
 		"too many": {func(t *testing.T, p *peer) {
 			for n := range uint64(maxRegions + 1) {
-				p.withFile(regionFrame(n+1), memory(t, Window, firmSeals))
+				p.withFile(regionFrame(n+1), memory(t, regionSize, firmSeals))
 			}
 		}, "REGION 17 after 16"},
 		"lend to nothing": {func(t *testing.T, p *peer) { p.offer(1); p.put(lendFrame(3, 1, true)) }, "LEND for exchange 3, which was never opened"},
@@ -347,8 +348,9 @@ func TestHostileRegionsOfFront(t *testing.T) {
 		"body, too much": {func(t *testing.T, p *peer) {
 			p.offer(1)
 			p.put(join(request(3), lendFrame(3, 1, true)))
-			p.want(kCredit)
-			p.put(join(sharedBody(3, Window), sharedBody(3, 1)))
+			credit := p.want(kCredit)
+			n, _ := credit.number()
+			p.put(join(sharedBody(3, n), sharedBody(3, 1)))
 		}, "BODY of 1 bytes, 0 are allowed"},
 		"body, beside": {func(t *testing.T, p *peer) {
 			p.offer(1)
@@ -391,9 +393,9 @@ func TestSealed(t *testing.T) {
 	}
 	fd := int(r.file.Fd())
 	for name, err := range map[string]error{
-		"grow":          unix.Ftruncate(fd, 2*Window),
+		"grow":          unix.Ftruncate(fd, 2*regionSize),
 		"shrink":        unix.Ftruncate(fd, 0),
-		"hole":          unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, Window),
+		"hole":          unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, regionSize),
 		"hole, madvise": unix.Madvise(r.mem, unix.MADV_REMOVE),
 		"seal":          addSeals(r.file, unix.F_SEAL_WRITE),
 	} {
@@ -402,7 +404,7 @@ func TestSealed(t *testing.T) {
 		}
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || st.Blocks*512 != Window {
+	if err := unix.Fstat(fd, &st); err != nil || st.Blocks*512 != regionSize {
 		t.Errorf("%d bytes are there, %v", st.Blocks*512, err)
 	}
 }

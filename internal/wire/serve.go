@@ -90,7 +90,7 @@ func (x *Exchange) handle(f *frame) error {
 		}
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		if x.window += int(n); n > Window || x.window > Window {
+		if x.window += int(n); (n > regionSize || x.window > x.down.window()) && !x.over {
 			return protocolError("WINDOW of more than was sent")
 		}
 		poke(x.windowWake)
@@ -251,8 +251,8 @@ func (x *Exchange) available() (data []byte, shared bool, deadline time.Time, er
 	var grant int
 	ask := len(data) == 0 && !shared && err == nil && (x.outstanding == 0 || x.again)
 	if ask {
-		grant = Window - x.outstanding
-		x.outstanding, x.again = Window, false
+		grant = x.up.window() - x.outstanding
+		x.outstanding, x.again = x.up.window(), false
 	}
 	x.mu.Unlock()
 	if ask {
@@ -271,8 +271,8 @@ func (x *Exchange) consumed(n int, shared bool) error {
 	}
 	grant := 0
 	started, unread := x.outstanding > 0, len(x.body)+x.upUnread
-	if started && !x.bodyEnd && x.bodyErr == nil && x.outstanding+unread <= Window/2 {
-		grant = Window - x.outstanding - unread
+	if started && !x.bodyEnd && x.bodyErr == nil && x.outstanding+unread <= x.up.window()/2 {
+		grant = x.up.window() - x.outstanding - unread
 		x.outstanding += grant
 	}
 	over := x.bodyEnd && unread == 0
