@@ -113,10 +113,15 @@ type place struct {
 	ext   map[string]string // first segment of the path → image
 	users map[string]string
 	here  bool // images of other routes run in the worker
+	tell  bool // answer nothing but what was asked for
 
 	mu     sync.Mutex
 	asked  []string // what was asked of it
 	answer func(w http.ResponseWriter, r *http.Request, rt *executor.Route) executor.Result
+}
+
+func newPlace(t *testing.T) *place {
+	return &place{root: t.TempDir(), users: map[string]string{"alice": "wonderland"}}
 }
 
 func (p *place) note(format string, args ...any) {
@@ -172,6 +177,14 @@ func (p *place) Answer(w http.ResponseWriter, r *http.Request, rt *executor.Rout
 	if rt.User != nil {
 		user = rt.User.Name
 	}
+	if p.tell {
+		path := "-"
+		if rt.Maps[0].Changed {
+			path = filepath.Base(rt.Maps[0].Path)
+		}
+		p.note("answer at %s for %s denied %v", path, user, rt.Denied)
+		return executor.Result{Status: 200}
+	}
 	p.note("answer %s for %s", r.URL, user)
 	if p.answer != nil {
 		return p.answer(w, r, rt)
@@ -201,9 +214,9 @@ type stand struct {
 func newStand(t *testing.T, relayed bool, extensions map[string]string, filters ...string) *stand {
 	t.Helper()
 	s := &stand{
-		t: t, place: &place{root: t.TempDir(), ext: extensions, users: map[string]string{"alice": "wonderland"}}, images: map[string]*remote.Image{},
-		trace: filepath.Join(t.TempDir(), "trace"),
+		t: t, place: newPlace(t), images: map[string]*remote.Image{}, trace: filepath.Join(t.TempDir(), "trace"),
 	}
+	s.place.ext = extensions
 	log := slog.New(slog.DiscardHandler)
 	set := remote.Settings{
 		Name: "test/1", Log: log, Spec: proc.Spec{Env: append(os.Environ(), "FILTER_TRACE="+s.trace)},

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 package remote_test
 
@@ -28,6 +28,7 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/proc"
 	"github.com/isapid/isapid/internal/remote"
+	"github.com/isapid/isapid/internal/wire"
 )
 
 // A worker that is no worker: this program with the argument "hostile" greets, says that it has loaded an image, and does
@@ -67,6 +68,8 @@ type villain struct {
 	deaf atomic.Bool
 
 	cancelled chan struct{} // one for each CANCEL
+	ended     chan struct{} // one for each END
+	replied   chan struct{} // one for each REPLY
 }
 
 func framed(kind, flags byte, id uint64, payload ...byte) []byte {
@@ -110,7 +113,10 @@ func playVillain(part string, seed uint64) {
 		panic(err)
 	}
 	f.Close()
-	v := &villain{Rand: rand.New(rand.NewPCG(seed, 0)), c: c.(*net.UnixConn), cancelled: make(chan struct{}, 1000)}
+	v := &villain{
+		Rand: rand.New(rand.NewPCG(seed, 0)), c: c.(*net.UnixConn), cancelled: make(chan struct{}, 1000), ended: make(chan struct{}, 1000),
+		replied: make(chan struct{}, 1000),
+	}
 	mine, _ := json.Marshal(map[string]any{"version": 1, "software": executor.Software, "pid": os.Getpid()})
 	v.send(framed(hello, 0, 0, mine...), framed(note, 0, 0, text("ready")...))
 	for {
@@ -119,10 +125,26 @@ func playVillain(part string, seed uint64) {
 		case control:
 			v.send(framed(answer, 0, id, []byte(`{"description":"a villain"}`)...))
 		case request:
-			go crimes[part](v, id, payload)
+			do := crimes[part]
+			if do == nil {
+				do = filterCrimes[part]
+			}
+			go do(v, id, payload)
 		case cancel:
 			v.cancelled <- struct{}{}
+		case finish:
+			seen(v.ended)
+		case reply:
+			seen(v.replied)
 		}
+	}
+}
+
+// seen notes one more; that somebody waits for so many does not happen.
+func seen(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -141,8 +163,14 @@ func uint32s(n uint32) []byte { return binary.LittleEndian.AppendUint32(nil, n) 
 // childOf is a request for an error page. Its zeros are empty texts and headers, and lengths of 0.
 func childOf(id, parent uint64) []byte {
 	p := append(binary.AppendUvarint([]byte{2, 0}, parent), 0, 144, 3, 0, 0, 0) // sub-status, timed, host
-	return framed(request, 0, id, append(p, make([]byte, 6+11+2+3+1+1+1+1+1+1+1+1+1)...)...)
+	return framed(request, 0, id, append(append(p, make([]byte, targetBytes)...), make([]byte, messageBytes)...)...)
 }
+
+// Lengths of what is empty.
+const (
+	targetBytes  = 6
+	messageBytes = 11 + 2 + 3 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1
+)
 
 // withDescriptors sends a frame with n descriptors.
 func (v *villain) withDescriptors(b []byte, n int) {
@@ -261,6 +289,8 @@ func mutated(v *villain, id uint64, payload []byte) {
 		framed(window, 0, 2, uint32s(10)...), framed(gone, 0, 2, uint32s(1)...), framed(body, 0, 2, []byte("body")...), framed(body, 4, 2, 3, 0),
 		framed(cancel, 0, 2), framed(reply, 0, 2, 1), framed(note, 0, 0, append(text("log"), 1, 2, 8, 4, 't', 'e', 'x', 't', 1, 1, 'k', 0, 1, 'v')...),
 		framed(note, 0, 0, append(text("faulted"), "\x01fault"...)...), framed(note, 0, 0, append(text("unhealthy"), "\x01why"...)...),
+		framed(call, 0, id, append([]byte{5, 6}, make([]byte, messageBytes)...)...), logon(id, 6, "alice", "wonderland"),
+		answerOf(8, id, nil, nobody), answerOf(10, id, [][]byte{{0, 1, '/'}}, user("alice", "wonderland")), framed(note, 0, 0, append(text("ended"), 1)...),
 		framed(answer, 0, id, 1), framed(control, 0, 2, text("ping")...), framed(request, 0, 6, payload...),
 		framed(head, 0, id, append([]byte{200, 1, 2, 'O', 'K', 1, 1, 'A', 2, 1, 'a', 1}, []byte("b")...)...),
 	}
@@ -282,7 +312,9 @@ func mutated(v *villain, id uint64, payload []byte) {
 // scene is where a villain is tried: a folder for its images, of which nothing may be left, as of its processes and what
 // they made in this one.
 type scene struct {
-	t *testing.T
+	t       *testing.T
+	place   *place        // where requests lead that go through filters; nil: they go through none
+	sandbox *wire.Sandbox // of workers
 }
 
 func newScene(t *testing.T) *scene {
@@ -304,7 +336,7 @@ func newScene(t *testing.T) *scene {
 			}
 		}
 	})
-	return &scene{t}
+	return &scene{t: t}
 }
 
 // warmUp makes the descriptors that the runtime keeps for itself from the first pipe on.
@@ -333,7 +365,7 @@ func (s *scene) villain(part string, seed uint64, limit time.Duration) (*remote.
 func (s *scene) start(part string, seed uint64, limit time.Duration) (*remote.Worker, *remote.Image, error) {
 	log := slog.New(slog.DiscardHandler)
 	w, err := remote.Start(s.t.Context(), remote.Settings{
-		Name: "villain/1", Command: []string{os.Args[0], "hostile", part, strconv.FormatUint(seed, 10)}, Log: log,
+		Name: "villain/1", Command: []string{os.Args[0], "hostile", part, strconv.FormatUint(seed, 10)}, Log: log, Sandbox: s.sandbox,
 		Spec: proc.Spec{Env: append(os.Environ(), "GORACE=atexit_sleep_ms=0", "GOMAXPROCS=1")},
 	})
 	if err != nil {
@@ -397,7 +429,13 @@ func (s *scene) ask(w *remote.Worker, i *remote.Image, slow bool) outcome {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		o.res, o.err = i.Execute(rw, httptest.NewRequest("POST", "/x", strings.NewReader("body")), &executor.Target{Host: pages{}})
+		r := httptest.NewRequest("POST", "/x", strings.NewReader("body"))
+		t := &executor.Target{Host: pages{}}
+		if s.place != nil {
+			t.Host = s.place
+			t.Filtered = &executor.Filtered{Filters: []executor.FilterRef{{Image: "none.so"}}, Route: s.place.route(r), Host: s.place}
+		}
+		o.res, o.err = i.Execute(rw, r, t)
 	}()
 	select {
 	case <-done:
@@ -541,6 +579,7 @@ func TestMutatedWorkers(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	s := newScene(t)
+	s.place = newPlace(t)
 	before := heap()
 	var all sync.WaitGroup
 	next := make(chan uint64)
