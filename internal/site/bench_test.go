@@ -20,11 +20,11 @@ func BenchmarkServe(b *testing.B) {
 	for _, name := range []string{"app.dll", "p.asp"} {
 		writeFile(b, dir, name)
 	}
-	s, err := New(c, &conf, func(string, *executor.App) (executor.Executor, error) { return quiet{}, nil }, nil, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for name, path := range map[string]string{"image": "/app.dll/a/b", "wildcard": "/orders/1", "script": "/p.asp"} {
+	conf.Applications = append(conf.Applications, config.Application{Path: "/filtered", Pool: config.DefaultPoolName})
+	conf.Applications[1].Handlers, conf.Applications[1].Filters = conf.Applications[0].Handlers, []string{"/f.so"}
+	open := func(string, *executor.App) (executor.Executor, error) { return quiet{}, nil }
+	chains := func(*executor.App, []executor.FilterRef) (executor.Chain, error) { return fakeChain{&fixture{}}, nil }
+	serve := func(s *Site, name, path string) {
 		b.Run("how="+name, func(b *testing.B) {
 			b.ReportAllocs()
 			r := httptest.NewRequest("GET", path+"?a=b", nil)
@@ -37,4 +37,18 @@ func BenchmarkServe(b *testing.B) {
 			}
 		})
 	}
+	with, err := New(c, &conf, open, chains, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	conf.Applications = conf.Applications[:1]
+	without, err := New(c, &conf, open, nil, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, path := range map[string]string{"image": "/app.dll/a/b", "wildcard": "/orders/1", "script": "/p.asp"} {
+		serve(without, name, path)
+	}
+	serve(with, "beside-filters", "/orders/1")
+	serve(with, "filters", "/filtered/orders/1")
 }

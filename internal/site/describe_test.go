@@ -11,7 +11,8 @@ import (
 )
 
 func TestDescribe(t *testing.T) {
-	f := startWith(t, []string{"a.so", "shop/"}, `
+	f := startWith(t, []string{"a.so", "shop/", "users=joe:" + secret}, `
+filters: [www/a.so]
 applications:
   - path: /
     handlers:
@@ -22,14 +23,18 @@ applications:
     handlers:
       - {path: "*.asp", extension: www/a.so}
       - {path: /orders/*, extension: www/a.so}
+    authentication: {basic: {realm: shop, users: www/users}}
 `, "pools: {fast: {}}\n")
-	s, err := New(f.conf, &f.conf.Sites[0], f.open, nil, nil)
+	s, err := New(f.conf, &f.conf.Sites[0], f.open, f.chains, nil)
 	must(t, err)
 	so := filepath.Join(f.dir, "a.so")
 	want := []Row{
+		{"/shop", "*", "filter", "fast", so},
+		{"/shop", "*", "basic", "", filepath.Join(f.dir, "users")},
 		{"/shop", "*.asp", "script map", "fast", so},
 		{"/shop", "/orders/*", "extension", "fast", so},
 		{"/shop", "*", "static", "", ""},
+		{"/", "*", "filter", "default", so},
 		{"/", "*.dll", "isapi", "default", ""},
 		{"/", "*.css", "static", "", ""},
 		{"/", "*", "static", "", ""},

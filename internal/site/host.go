@@ -3,7 +3,6 @@ package site
 import (
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
@@ -38,6 +37,11 @@ func (x *host) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p, bad := requestPath(r, &x.site.conf.Limits)
+	x.serveAt(w, r, p, bad)
+}
+
+// serveAt answers a request whose path has been checked.
+func (x *host) serveAt(w http.ResponseWriter, r *http.Request, p urlPath, bad *refusal) {
 	if bad != nil {
 		x.refuse(w, r, *bad)
 		return
@@ -75,7 +79,11 @@ func (x *host) dispatch(w http.ResponseWriter, r *http.Request, p urlPath, docum
 // run hands the request to the executor of the handler's image. ran says whether that has had it.
 func (x *host) run(w http.ResponseWriter, r *http.Request, l *landing) (res executor.Result, ran bool) {
 	s := x.site
-	t, file, ok := x.target(l)
+	t, file, ok := l.target, l.image, true
+	if t == nil {
+		t = &executor.Target{}
+		file, ok = x.target(l, t)
+	}
 	if !ok {
 		s.logger.Warn("image is not allowed", "image", file, "hint", "add it to images.allow")
 		x.Error(w, r, http.StatusNotFound, 2)
@@ -94,8 +102,8 @@ func (x *host) run(w http.ResponseWriter, r *http.Request, l *landing) (res exec
 	running := *x
 	running.current = l.h
 	t.Host, t.User = &running, x.user
-	if l.told != nil && l.told.Host != nil {
-		t.Host, t.Client = l.told.Host, l.told.Client
+	if l.host != nil {
+		t.Host, t.Client = l.host, l.client
 	}
 	res = e.Execute(w, r, t)
 	if x.record != nil {
@@ -125,12 +133,7 @@ func (x *host) Map(urlPath string) (executor.Mapping, error) {
 // mapping is what is to be known about a checked path that leads to a physical one.
 func (s *Site) mapping(text, path string) executor.Mapping {
 	m := s.mount(text)
-	return executor.Mapping{
-		Path:        path,
-		Flags:       s.application(text).flags,
-		MatchedPath: len(strings.TrimRight(filepath.Clean(m.dir), `/\`)),
-		MatchedURL:  len(m.url),
-	}
+	return executor.Mapping{Path: path, Flags: s.application(text).flags, MatchedPath: m.matched, MatchedURL: len(m.url)}
 }
 
 // Exec implements [executor.Host]. A child below too many parents gets a 500 page instead.

@@ -22,7 +22,11 @@ type landing struct {
 	name string // ScriptTranslated
 	info string // PathTranslated
 
-	told *executor.Target // what filters have told the extension of its host and its client; nil: nothing
+	target *executor.Target // of the route, to be used; nil: it is to be made
+	image  string           // that belongs to it
+
+	host   executor.Host   // of the filters, for the extension; nil: they have none
+	client executor.Client // that belongs to it
 }
 
 func (x *host) land(app *application, p urlPath, method string) landing {
@@ -64,16 +68,16 @@ func (x *host) answer(w http.ResponseWriter, r *http.Request, l landing, documen
 	return res, false
 }
 
-// target says where a request landed, isapi-extensions.md, 3.1, and the image that answers. ok is false if the configuration
-// does not allow that.
-func (x *host) target(l *landing) (t *executor.Target, file string, ok bool) {
+// target says in t where a request landed, isapi-extensions.md, 3.1, and returns the image that answers. ok is false if the
+// configuration does not allow that.
+func (x *host) target(l *landing, t *executor.Target) (file string, ok bool) {
 	s, h := x.site, l.h
 	full := l.p.full()
 	name, info := l.p.text[:l.script], full[l.script:]
 	if h.kind != image && h.suffix != "" && !h.PathInfo {
 		info = full // PHP and its kin compute their path info from this
 	}
-	t = &executor.Target{
+	*t = executor.Target{
 		ScriptName:       name,
 		PathInfo:         info,
 		PathTranslated:   l.info,
@@ -88,12 +92,12 @@ func (x *host) target(l *landing) (t *executor.Target, file string, ok bool) {
 		t.ScriptTranslated = s.physical(name)
 	}
 	if h.kind != image {
-		return t, h.Extension, true
+		return h.Extension, true
 	}
 	file = t.ScriptTranslated
 	if l.name == "" {
-		return t, file, s.mayLoad(file)
+		return file, s.mayLoad(file)
 	}
 	file = filepath.Clean(file)
-	return t, file, s.mayLoadInstead(file, h)
+	return file, s.mayLoadInstead(file, h)
 }

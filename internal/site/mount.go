@@ -13,19 +13,24 @@ import (
 
 // mount is a directory of the site and the URL it appears under.
 type mount struct {
-	url string // "/img"; "" for the root
-	dir string
+	url     string // "/img"; "" for the root
+	dir     string
+	matched int // bytes of a path below it that are the directory
+}
+
+func newMount(url, dir string) mount {
+	return mount{url, dir, len(strings.TrimRight(filepath.Clean(dir), `/\`))}
 }
 
 // mountsOf lists the directories of a site, longest URL first.
 func mountsOf(s *config.Site) []mount {
-	list := []mount{{"", s.Root}}
+	list := []mount{newMount("", s.Root)}
 	for _, v := range s.VirtualDirectories {
-		list = append(list, mount{v.Path, v.Directory})
+		list = append(list, newMount(v.Path, v.Directory))
 	}
 	for _, a := range s.Applications {
 		if a.Directory != "" && a.Path != "/" {
-			list = append(list, mount{a.Path, a.Directory})
+			list = append(list, newMount(a.Path, a.Directory))
 		}
 	}
 	slices.SortStableFunc(list, func(a, b mount) int { return len(b.url) - len(a.url) })

@@ -23,8 +23,22 @@ type filtered struct {
 	answering bool
 	page      int // sub-status of the last error page
 
+	route *routed   // for the first route; nil: it is used
+	sent  *counting // for the first answer; nil: it is used
+
+	target *executor.Target // of the last route; nil: it has none, or it has been used
+	image  string           // that belongs to it
+
 	user *executor.User // who asks, as it was found out last; nil: nobody in particular
 	auth *auth          // that has found it out; nil: nobody has asked
+}
+
+// passage is a host with what it knows, and what it needs in most cases, in one piece.
+type passage struct {
+	h     host
+	f     filtered
+	route routed
+	sent  counting
 }
 
 // asked is what decides where a request leads.
@@ -41,6 +55,9 @@ type lead struct {
 	app      *application
 	landing  landing
 	document *landing // of a folder; nil: there is none
+
+	target *executor.Target // that is made already, for whoever answers; nil: none is
+	image  string           // that belongs to it
 }
 
 // grant says whom auth has let in. A name of one password file is not that of another.
@@ -59,8 +76,13 @@ func (x *host) begin(w http.ResponseWriter, r *http.Request) {
 	if bad != nil {
 		app = x.site.application(r.URL.Path)
 	}
-	if len(app.filters) == 0 {
-		x.serve(w, r)
+	switch {
+	case len(app.filters) > 0:
+	case isForAll(r):
+		answerForAll(w)
+		return
+	default:
+		x.serveAt(w, r, p, bad)
 		return
 	}
 	x.noteApplication(app)
@@ -70,26 +92,29 @@ func (x *host) begin(w http.ResponseWriter, r *http.Request) {
 		x.Error(w, r, http.StatusInternalServerError, 0)
 		return
 	}
-	through := *x // the host of a request without filters stays on the stack
-	through.filtered = &filtered{asked: askedIn(r), lead: x.lead(r, app, p, bad)}
+	through := &passage{h: *x} // the host of a request without filters stays on the stack
+	through.h.filtered = &through.f
+	through.f.route, through.f.sent = &through.route, &through.sent
+	through.f.asked = askedIn(r)
+	x.lead(r, app, p, bad, &through.f.lead)
 	if app.auth != nil {
 		w = &challenging{w, app.auth}
 	}
-	res := chain.Serve(w, r, &through)
+	res := chain.Serve(w, r, &through.h)
 	if x.record != nil {
 		kept := res
 		x.record.Result = &kept
-		_, user, _ := through.filtered.parent()
+		_, user, _ := through.f.parent()
 		x.noteUser(user)
 	}
 	res.Check()
 }
 
 // lead finds out where a request leads whose path has been checked.
-func (x *host) lead(r *http.Request, app *application, p urlPath, bad *refusal) lead {
-	to := lead{bad: bad, all: isForAll(r), app: app}
+func (x *host) lead(r *http.Request, app *application, p urlPath, bad *refusal, to *lead) {
+	*to = lead{bad: bad, all: isForAll(r), app: app}
 	if bad != nil || to.all {
-		return to
+		return
 	}
 	s := x.site
 	to.landing = x.land(app, p, r.Method)
@@ -99,17 +124,24 @@ func (x *host) lead(r *http.Request, app *application, p urlPath, bad *refusal) 
 			to.document = &l
 		}
 	}
-	return to
 }
 
 // last is where r leads; what was found out last time holds as long as it asks for the same. The caller holds mu.
-func (x *host) last(r *http.Request) lead {
+func (x *host) last(r *http.Request) *lead {
 	f := x.filtered
 	if a := askedIn(r); a != f.asked {
 		p, bad := requestPath(r, &x.site.conf.Limits)
-		f.asked, f.lead = a, x.lead(r, x.site.application(p.text), p, bad)
+		f.asked, f.target = a, nil
+		x.lead(r, x.site.application(p.text), p, bad, &f.lead)
 	}
-	return f.lead
+	return &f.lead
+}
+
+// routed is a route with what most routes have, in one piece.
+type routed struct {
+	route  executor.Route
+	maps   [2]executor.URLMap
+	target executor.Target
 }
 
 // Route implements [executor.FilterHost].
@@ -118,7 +150,12 @@ func (x *host) Route(r *http.Request) *executor.Route {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	to := x.last(r)
-	rt := &executor.Route{App: to.app.app, Anonymous: true}
+	made := f.route
+	if f.route = nil; made == nil {
+		made = &routed{}
+	}
+	rt := &made.route
+	rt.App, rt.Anonymous, rt.Maps = to.app.app, true, made.maps[:0]
 	if !f.answering {
 		x.noteApplication(to.app)
 	}
@@ -132,13 +169,13 @@ func (x *host) Route(r *http.Request) *executor.Route {
 		rt.Denied, f.busy = bad != nil, bad == &busyLogon
 		f.grant(a, rt.User, bad)
 	}
-	x.mapsOf(rt, &to)
+	x.mapsOf(made, to)
 	return rt
 }
 
 // mapsOf fills in the maps of a route, and the image with its target. The caller holds mu.
-func (x *host) mapsOf(rt *executor.Route, to *lead) {
-	l, what := &to.landing, executor.MapScript
+func (x *host) mapsOf(made *routed, to *lead) {
+	rt, l, what := &made.route, &to.landing, executor.MapScript
 	if !l.runs() && !l.serves(x.site) {
 		return
 	}
@@ -150,7 +187,8 @@ func (x *host) mapsOf(rt *executor.Route, to *lead) {
 		x.addMap(rt, what, l.p.full(), x.site.physical(l.p.full()), "")
 		return
 	}
-	t, file, ok := x.target(l)
+	t := &made.target
+	file, ok := x.target(l, t)
 	name := t.ScriptName
 	if name == "" {
 		name = "/"
@@ -163,49 +201,48 @@ func (x *host) mapsOf(rt *executor.Route, to *lead) {
 		return
 	}
 	rt.Image, rt.Target = file, t
+	x.filtered.target, x.filtered.image = t, file
 	if !x.filtered.answering {
 		x.noteHandler(l.h, file)
 	}
 }
 
 func (x *host) addMap(rt *executor.Route, what int, url, path, entry string) {
-	if rt.Maps == nil {
-		rt.Maps = make([]executor.URLMap, 0, 3)
-	}
 	rt.Maps = append(rt.Maps, executor.URLMap{What: what, URL: url, Mapping: x.site.mapping(strings.TrimSuffix(url, "/"), path), ScriptMap: entry})
 }
 
-// Logon implements [executor.FilterHost]. Without a password file it is the filters who vouch for a name.
+// Logon implements [executor.FilterHost]. Without a password file it is the filters who vouch for a name; without any way to ask for
+// names nobody has one.
 func (x *host) Logon(r *http.Request, _ *executor.Route, user, password string) (u *executor.User, denied bool) {
 	f := x.filtered
 	f.mu.Lock()
 	a := x.last(r).app.auth
 	f.mu.Unlock()
-	switch {
-	case user == "" && password == "":
-		return nil, a != nil && a.required
+	var bad *refusal
+	switch nobody := user == "" && password == ""; {
+	case nobody && a != nil && a.required:
+		bad = &noLogon
+	case nobody:
 	case a == nil:
-		return nil, true // there is no account that it could be the name of
+		bad = &badLogon
+	default:
+		u, bad = a.logon(r.Context(), user, password)
 	}
-	u, bad := a.logon(r.Context(), user, password)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.busy = bad == &busyLogon
 	f.grant(a, u, bad)
-	if f.busy = bad == &busyLogon; bad != nil {
-		return nil, true
-	}
-	if name, _, given, _ := credentials(r); given && name != user {
+	if name, _, given, _ := credentials(r); u != nil && given && name != user {
 		u.Unmapped = name
 	}
-	return u, false
+	return u, bad != nil
 }
 
-// grant remembers whom a has let in, if it has. The caller holds mu.
+// grant remembers whom a has let in, or that it has not. The caller holds mu.
 func (f *filtered) grant(a *auth, u *executor.User, bad *refusal) {
-	if bad != nil {
-		return
+	if f.user, f.auth = u, a; bad != nil {
+		f.user, f.auth = nil, nil
 	}
-	f.user, f.auth = u, a
 	if u == nil {
 		return
 	}
@@ -230,7 +267,15 @@ func (x *host) Answer(w http.ResponseWriter, r *http.Request, rt *executor.Route
 		return executor.Result{Broken: true}
 	}
 	f.answering, f.page = true, 0
-	to := x.last(r)
+	to := *x.last(r)
+	if f.target != nil && f.target == rt.Target { // else it is one of another process, or of a former route
+		to.target, to.image = f.target, f.image
+	}
+	f.target = nil
+	sent := f.sent
+	if f.sent = nil; sent == nil {
+		sent = &counting{}
+	}
 	bad := f.refusal(r, rt, to.app.auth)
 	if bad == nil {
 		f.user, f.auth = rt.User, to.app.auth
@@ -244,7 +289,7 @@ func (x *host) Answer(w http.ResponseWriter, r *http.Request, rt *executor.Route
 	x.noteApplication(to.app)
 	answering := *x
 	answering.user, answering.auth = rt.User, to.app.auth
-	sent := &counting{ResponseWriter: w}
+	sent.ResponseWriter = w
 	if res, ran := answering.answerRoute(sent, r, rt, &to, bad); ran {
 		return res
 	}
@@ -291,15 +336,19 @@ func (f *filtered) refusal(r *http.Request, rt *executor.Route, a *auth) *refusa
 	return &badLogon
 }
 
+// answers is the landing that answers, if filters change nothing.
+func (to *lead) answers() *landing {
+	if to.document != nil {
+		return to.document
+	}
+	return &to.landing
+}
+
 // parent is what a child of the request has from it: the handler that runs it, and who asks.
 func (f *filtered) parent() (h *handler, u *executor.User, a *auth) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	h = f.lead.landing.h
-	if f.lead.document != nil {
-		h = f.lead.document.h
-	}
-	return h, f.user, f.auth
+	return f.lead.answers().h, f.user, f.auth
 }
 
 // answerChanged answers with what filters have put in the place of what the URL names.
@@ -310,7 +359,13 @@ func (x *host) answerChanged(w http.ResponseWriter, r *http.Request, rt *executo
 	if to.document != nil && (folder == "" || document != "") {
 		l, documents, path = *to.document, false, document
 	}
-	l.info, l.told = changed(rt, executor.MapPathInfo), rt.Target
+	l.info = changed(rt, executor.MapPathInfo)
+	if rt.Target != nil {
+		l.host, l.client = rt.Target.Host, rt.Target.Client
+	}
+	if path == "" && l.info == "" {
+		l.target, l.image = to.target, to.image
+	}
 	if l.runs() {
 		l.name = path
 	} else if path != "" && l.serves(x.site) {

@@ -33,6 +33,10 @@ type fixture struct {
 	log    lockedBuffer
 	run    func(w http.ResponseWriter, r *http.Request, t *executor.Target) // nil: tell the target as JSON
 	fail   error                                                            // of opening an image
+
+	filter     func(w http.ResponseWriter, r *http.Request, h executor.FilterHost) executor.Result // nil: let everything through
+	failFilter error                                                                               // of loading filters
+	filters    []executor.FilterRef                                                                // that were wanted last
 }
 
 // landed is what the executor of the tests answers: where the request landed.
@@ -42,8 +46,8 @@ type landed struct {
 	App                                                    executor.App
 }
 
-// start serves a site. files are made below the root: "a/" is a folder, "a>b" a symbolic link from a to b, the rest
-// hold their own name. yaml belongs to the site; ROOT stands for the folder above its root.
+// start serves a site. files are made below the root: "a/" is a folder, "a>b" a symbolic link from a to b, "a=b" a file that
+// holds b, the rest hold their own name. yaml belongs to the site; ROOT stands for the folder above its root.
 func start(t *testing.T, files []string, yaml string) *fixture {
 	t.Helper()
 	return startWith(t, files, yaml, "")
@@ -64,7 +68,7 @@ func startWith(t *testing.T, files []string, yaml, top string) *fixture {
 	if f.conf, err = config.Parse(filepath.Join(base, "isapid.yaml"), []byte(text)); err != nil {
 		t.Fatalf("%v\nin\n%s", err, text)
 	}
-	if f.site, err = New(f.conf, &f.conf.Sites[0], f.open, nil, slog.New(slog.NewTextHandler(&f.log, nil))); err != nil {
+	if f.site, err = New(f.conf, &f.conf.Sites[0], f.open, f.chains, slog.New(slog.NewTextHandler(&f.log, nil))); err != nil {
 		t.Fatal(err)
 	}
 	f.server = httptest.NewUnstartedServer(f.site)
@@ -99,13 +103,17 @@ func (f *fixture) make(name string) {
 		must(f.t, os.Symlink(to, filepath.Join(f.dir, link)))
 		return
 	}
+	name, content, ok := strings.Cut(name, "=")
+	if !ok {
+		content = name
+	}
 	path := filepath.Join(f.dir, name)
 	if strings.HasSuffix(name, "/") {
 		must(f.t, os.MkdirAll(path, 0o755))
 		return
 	}
 	must(f.t, os.MkdirAll(filepath.Dir(path), 0o755))
-	must(f.t, os.WriteFile(path, []byte(name), 0o644))
+	must(f.t, os.WriteFile(path, []byte(content), 0o644))
 }
 
 func (f *fixture) open(image string, app *executor.App) (executor.Executor, error) {
@@ -113,6 +121,21 @@ func (f *fixture) open(image string, app *executor.App) (executor.Executor, erro
 		return nil, f.fail
 	}
 	return recorder{f, image}, nil
+}
+
+func (f *fixture) chains(_ *executor.App, filters []executor.FilterRef) (executor.Chain, error) {
+	f.filters = filters
+	return fakeChain{f}, f.failFilter
+}
+
+// fakeChain is what the filter of a fixture does.
+type fakeChain struct{ f *fixture }
+
+func (c fakeChain) Serve(w http.ResponseWriter, r *http.Request, h executor.FilterHost) executor.Result {
+	if c.f.filter != nil {
+		return c.f.filter(w, r, h)
+	}
+	return h.Answer(w, r, h.Route(r))
 }
 
 // recorder is an executor that runs no extension: it tells where the request landed.
