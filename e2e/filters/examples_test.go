@@ -91,7 +91,7 @@ func TestExampleUpcase(t *testing.T) {
 	c := s.dial()
 	for range 2 {
 		c.ask("GET /page.txt").want(t, 200, "HELLO\n")
-		c.ask("GET /play/x?header=Content-Type:text/plain%0d%0a%0d%0a&send=&write=one&flush=1&write=two+lines%0a&write="+strings.Repeat("y", 50)).
+		s.get("/play/x?header=Content-Type:text/plain%0d%0a%0d%0a&send=&write=one&flush=1&write=two+lines%0a&write="+strings.Repeat("y", 50)).
 			want(t, 200, "ONETWO LINES\n"+strings.Repeat("Y", 50))
 	}
 	if _, err := try(t, layout{mode: config.ModeIsolated, app: example(t, "filter-upcase", nil)}); err == nil {

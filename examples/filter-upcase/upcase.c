@@ -4,7 +4,8 @@
  *
  * What to learn here: SEND_RAW_DATA. It shows the bytes that go to the client, header and body, in blocks of any size, so that the filter has
  * to find out itself where the body begins, across blocks. A filter that changes how long the body is would have to change the header
- * too; this one does not. Bytes between the chunks of a chunked body are digits, which have capitals that mean the same.
+ * too; this one does not. Between the chunks of an extension that sends some are digits, which have capitals that mean the same; the
+ * server itself sends none where a filter sees the bytes.
  */
 #include <windows.h>
 #include <httpfilt.h>

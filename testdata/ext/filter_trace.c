@@ -16,7 +16,8 @@
  *   response:line, denial:line                         AddResponseHeaders, SF_REQ_ADD_HEADERS_ON_DENIAL
  *   path:text, pathend:text                            of URL_MAP: instead of the path; behind it
  *   user:name|password                                 of AUTHENTICATION
- *   log:field|value                                    of LOG: host, user, server, operation, target, parameters
+ *   log:field|value                                    of LOG: host, user, server, operation, target, parameters; NULL is
+ *                                                      a pointer that is, LINES a text with control characters
  *   status:N, reset                                    HttpStatus, fResetAuth
  *   disable:N, normalize:url, property:N, proxy:N, connid, token
  *   crash, hang, sleep:N                               N milliseconds
@@ -170,6 +171,7 @@ static unsigned on_log(struct event *e, char *field) {
     HTTP_FILTER_LOG *l = e->data;
     char *value = filter_copy(e->pfc, cut(field));
     if (!strcmp(value, "NULL")) value = NULL;
+    else if (!strcmp(value, "LINES")) value = filter_copy(e->pfc, "one\r\ntwo\x7f");
     if (!strcmp(field, "host")) l->pszClientHostName = value;
     else if (!strcmp(field, "user")) l->pszClientUserName = value;
     else if (!strcmp(field, "server")) l->pszServerName = value;
