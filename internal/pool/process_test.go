@@ -96,7 +96,10 @@ func (r *rig) do(method, query string) answer {
 	if err != nil {
 		return answer{err: err}
 	}
-	res, err := r.server.Client().Do(q)
+	return readAnswer(r.server.Client().Do(q))
+}
+
+func readAnswer(res *http.Response, err error) answer {
 	if err != nil {
 		return answer{err: err}
 	}
