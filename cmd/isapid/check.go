@@ -26,8 +26,8 @@ func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Say what a configuration file would serve",
-		Long: `Check a configuration file and say what it would serve: a line per handler, in the order they are tried, then every image that
-the file names, whether it is watched for updates and whether it can be loaded here. Nothing is loaded and no port is opened.`,
+		Long: `Check a configuration file and say what it would serve: a line per filter and handler, in the order they are tried, then every image
+that the file names, whether it is watched for updates and whether it can be loaded here. Nothing is loaded and no port is opened.`,
 		Example: "  isapid check -c isapid.yaml",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -84,28 +84,42 @@ func (r checkReport) err() error {
 	return imageError{fmt.Errorf("%s: %d of %s cannot be loaded", r.File, bad, plural(int64(len(r.Images)), "image"))}
 }
 
+// use is what the configuration wants of an image.
+type use struct{ watched, extension, filter bool }
+
 // inspectAll looks at every image that the file names. Images that URLs name are not known before a request comes.
 func inspectAll(cfg *config.Config) []checkImage {
-	watched := map[string]bool{}
-	for _, s := range cfg.Sites {
-		for _, a := range s.Applications {
+	uses := map[string]use{}
+	add := func(a *config.Application, image string, u use) {
+		u.watched = cfg.Pools[a.Pool].Update.Watch
+		old := uses[image]
+		uses[image] = use{old.watched || u.watched, old.extension || u.extension, old.filter || u.filter}
+	}
+	for i := range cfg.Sites {
+		s := &cfg.Sites[i]
+		for j := range s.Applications {
+			a := &s.Applications[j]
 			for _, h := range a.Handlers {
 				if h.Extension != "" {
-					watched[h.Extension] = watched[h.Extension] || cfg.Pools[a.Pool].Update.Watch
+					add(a, h.Extension, use{extension: true})
 				}
+			}
+			for _, image := range slices.Concat(cfg.Filters, s.Filters, a.Filters) {
+				add(a, image, use{filter: true})
 			}
 		}
 	}
 	list := []checkImage{}
-	for _, files := range update.All(slices.Sorted(maps.Keys(watched))) {
-		found := inspect(files.Run())
-		found.Image, found.Watched = files.Image(), watched[files.Image()]
+	for _, files := range update.All(slices.Sorted(maps.Keys(uses))) {
+		u := uses[files.Image()]
+		found := inspect(files.Run(), u)
+		found.Image, found.Watched = files.Image(), u.watched
 		list = append(list, found)
 	}
 	return list
 }
 
-func inspect(path string) checkImage {
+func inspect(path string, u use) checkImage {
 	info, err := image.Inspect(path)
 	if err == nil {
 		err = info.LoadableHere()
@@ -113,8 +127,10 @@ func inspect(path string) checkImage {
 	switch {
 	case err != nil:
 		return checkImage{Image: path, Error: err.Error()}
-	case info.Kind == image.KindFilter:
+	case u.extension && info.Kind == image.KindFilter:
 		return checkImage{Image: path, Kind: string(info.Kind), Error: "a filter, not an extension: it has no HttpExtensionProc"}
+	case u.filter && info.Kind == image.KindExtension:
+		return checkImage{Image: path, Kind: string(info.Kind), Error: "an extension, not a filter: it has no HttpFilterProc"}
 	}
 	return checkImage{Image: path, Kind: string(info.Kind)}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -55,7 +56,7 @@ func (f *Front) probeIn(ctx context.Context, s *setup, c *config.Site, below str
 		return f.chain(s, open, app, filters)
 	}
 	quiet := slog.New(slog.DiscardHandler) // what is wrong is told by the error
-	url, err := site.New(s.cfg, c, open, chains, quiet)
+	url, err := site.New(s.cfg, openToAll(c), open, chains, quiet)
 	if err != nil {
 		return err
 	}
@@ -86,6 +87,16 @@ func (f *Front) probeIn(ctx context.Context, s *setup, c *config.Site, below str
 	case <-ctx.Done():
 		return fmt.Errorf("the probe %s was not answered within %v", what, v.Timeout)
 	}
+}
+
+// openToAll is a site that asks nobody who he is: a probe has no password.
+func openToAll(c *config.Site) *config.Site {
+	all := *c
+	all.Applications = slices.Clone(c.Applications)
+	for i := range all.Applications {
+		all.Applications[i].Authentication = config.Authentication{}
+	}
+	return &all
 }
 
 // hostOf is a host that leads to the site.
