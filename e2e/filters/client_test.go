@@ -29,7 +29,7 @@ type response struct {
 
 // client is one connection, which fails after 20 s without progress. Several may not use it at a time.
 type client struct {
-	t *testing.T
+	t testing.TB
 	net.Conn
 	r *bufio.Reader
 }
@@ -150,7 +150,7 @@ func (r response) wantHeader(t *testing.T, name, values string) {
 }
 
 // certificate makes one for 127.0.0.1, in files.
-func certificate(t *testing.T) (cert, key string) {
+func certificate(t testing.TB) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -88,7 +88,7 @@ func list(files []string) string {
 
 // server is a running one.
 type server struct {
-	t       *testing.T
+	t       testing.TB
 	front   *front.Front
 	control *front.Control
 	dir     string // with root, images, access.log
@@ -99,7 +99,7 @@ type server struct {
 }
 
 // yaml makes the folder of a server with what its site has, and its configuration.
-func (l layout) yaml(t *testing.T) (dir string, text []byte) {
+func (l layout) yaml(t testing.TB) (dir string, text []byte) {
 	t.Helper()
 	dir = t.TempDir()
 	for name, content := range map[string]string{
@@ -127,7 +127,7 @@ func (l layout) yaml(t *testing.T) (dir string, text []byte) {
 }
 
 // start serves until the test ends. Filters find the file that trace reads in their environment.
-func start(t *testing.T, l layout) *server {
+func start(t testing.TB, l layout) *server {
 	t.Helper()
 	s, err := try(t, l)
 	if err != nil {
@@ -137,7 +137,7 @@ func start(t *testing.T, l layout) *server {
 }
 
 // try is start for what may be refused.
-func try(t *testing.T, l layout) (*server, error) {
+func try(t testing.TB, l layout) (*server, error) {
 	t.Helper()
 	dir, text := l.yaml(t)
 	t.Setenv("FILTER_TRACE", filepath.Join(dir, "trace"))
@@ -182,7 +182,7 @@ func try(t *testing.T, l layout) (*server, error) {
 }
 
 // filters compiles fixtures and puts each into a file of its own, which a test may replace.
-func filters(t *testing.T, list ...fixture) (files []string) {
+func filters(t testing.TB, list ...fixture) (files []string) {
 	t.Helper()
 	dir := t.TempDir()
 	for i, f := range list {
@@ -193,7 +193,7 @@ func filters(t *testing.T, list ...fixture) (files []string) {
 	return files
 }
 
-func write(t *testing.T, file, content string) {
+func write(t testing.TB, file, content string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		t.Fatal(err)
@@ -204,7 +204,7 @@ func write(t *testing.T, file, content string) {
 }
 
 // copied puts a copy of a library at a place, in one step.
-func copied(t *testing.T, from, to string) {
+func copied(t testing.TB, from, to string) {
 	t.Helper()
 	data, err := os.ReadFile(from)
 	if err != nil {
@@ -267,7 +267,7 @@ func (s *server) accessLog(n int) (lines []map[string]any) {
 }
 
 // waitFor waits for a fact, at most 30 s.
-func waitFor(t *testing.T, what string, fact func() bool) {
+func waitFor(t testing.TB, what string, fact func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !fact(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
