@@ -177,9 +177,10 @@ func (s *session) proc(event uint32, pv uintptr) (status uint32, errno isapi.Err
 	for s.inside > inside {
 		s.idle.Wait()
 	}
+	q := s.run
 	s.mu.Unlock()
 	if err != nil {
-		err = s.f.fault("HttpFilterProc, "+isapi.Notification(event).String(), err)
+		err = s.f.fault("HttpFilterProc, "+isapi.Notification(event).String(), err, q.about()...)
 	}
 	return status, errno, err
 }

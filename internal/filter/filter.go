@@ -154,14 +154,14 @@ func (f *Filter) on(run func()) {
 	run()
 }
 
-// fault logs a fault of the filter and tells of it.
-func (f *Filter) fault(where string, err error) error {
+// fault logs a fault of the filter, with what else there is to say of it, and tells of it.
+func (f *Filter) fault(where string, err error, about ...any) error {
 	err = fmt.Errorf("filter %s: %s: %w", f.conf.Name, where, err)
-	var native *native.Fault
-	if errors.As(err, &native) {
-		f.conf.Log.Error("fault contained in a filter", "filter", f.conf.Name, "error", err, "stack", native.StackText())
+	var crash *native.Fault
+	if errors.As(err, &crash) {
+		f.conf.Log.Error("fault contained; the image is suspect from now on", append([]any{"error", err, "stack", crash.StackText()}, about...)...)
 	} else {
-		f.conf.Log.Error("a filter did what it must not", "filter", f.conf.Name, "error", err)
+		f.conf.Log.Error("a filter did what it must not", append([]any{"error", err}, about...)...)
 	}
 	if f.conf.Faulted != nil {
 		f.conf.Faulted(err)

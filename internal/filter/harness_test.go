@@ -168,6 +168,7 @@ type setup struct {
 	host  *host
 	srv   *httptest.Server
 	trace string
+	seen  int // bytes of the trace
 	chain []filter.Member
 	log   *bytes.Buffer
 
@@ -296,7 +297,7 @@ type client struct {
 }
 
 func (c *client) RawHeader(*http.Request) []byte { return nil }
-func (c *client) Descriptor() (uintptr, bool)     { return 33, true }
+func (c *client) Descriptor() (uintptr, bool)    { return 33, true }
 func (c *client) SetReason(status int, text string) bool {
 	c.reasons = append(c.reasons, fmt.Sprint(status, " ", text))
 	return true
@@ -355,8 +356,8 @@ func (s *setup) events() []string {
 	if err != nil && !os.IsNotExist(err) {
 		s.t.Fatal(err)
 	}
-	_ = os.Remove(s.trace)
-	text := strings.ReplaceAll(string(data), s.host.root, "")
+	text := strings.ReplaceAll(string(data[s.seen:]), s.host.root, "")
+	s.seen = len(data)
 	if text == "" {
 		return nil
 	}
@@ -379,4 +380,20 @@ func (s *setup) result(n int) executor.Result {
 	}
 }
 
-func traceFilter(t testing.TB, flags ...string) string { return testext.Fixture(t, "filter_trace", flags...) }
+func traceFilter(t testing.TB, flags ...string) string {
+	return testext.Fixture(t, "filter_trace", flags...)
+}
+
+// lastEvents waits until an event is among those written, and answers all of them.
+func (s *setup) lastEvents(event string) (all []string) {
+	s.t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		all = append(all, s.events()...)
+		if len(all) > 0 && strings.Contains(strings.Join(all, "\n"), event) {
+			return all
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("no %s in %q", event, all)
+		}
+	}
+}

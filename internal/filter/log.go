@@ -16,38 +16,46 @@ const maxLogText = 64 << 10
 var errLogText = errors.New("it left a pointer that is no text")
 
 // logRecord is LOG: filters may have other texts logged. The record is about the request as the client sent it, as the log is; a
-// filter that has changed the request can say so here.
+// filter that has changed the request can say so here. The texts are not theirs to write to: only a pointer that is another one is
+// looked at.
 func (q *run) logRecord() {
 	if q.events&isapi.NotifyLog == 0 {
 		return
 	}
 	rec := q.record()
-	was := rec
-	texts := rec.texts()
-	at := q.base + atLog
-	q.always(isapi.NotifyLog, at, func() {
-		q.top = 0
-		q.more.Free()
-		native.Write(at, isapi.FilterLog{
-			ClientHostName: q.text(rec.ClientHost), ClientUserName: q.text(rec.ClientUser), ServerName: q.text(rec.Server),
-			Operation: q.text(rec.Operation), Target: q.text(rec.Target), Parameters: q.text(rec.Parameters),
-			HTTPStatus: rec.Status, Win32Status: rec.Win32, BytesSent: rec.BytesSent, BytesReceived: rec.BytesReceived,
-			Milliseconds: uint32(min(rec.Elapsed.Milliseconds(), 1<<32-1)),
-		})
-	}, func() error {
+	q.top = 0
+	q.more.Free()
+	shown := isapi.FilterLog{
+		ClientHostName: q.text(rec.ClientHost), ClientUserName: q.text(rec.ClientUser), ServerName: q.text(rec.Server),
+		Operation: q.text(rec.Operation), Target: q.text(rec.Target), Parameters: q.text(rec.Parameters),
+		HTTPStatus: rec.Status, Win32Status: rec.Win32, BytesSent: rec.BytesSent, BytesReceived: rec.BytesReceived,
+		Milliseconds: uint32(min(rec.Elapsed.Milliseconds(), 1<<32-1)),
+	}
+	first, at := shown, q.base+atLog
+	q.always(isapi.NotifyLog, at, func() { native.Write(at, shown) }, func() error {
 		left := native.Read[isapi.FilterLog](at)
 		rec.Status, rec.Win32 = left.HTTPStatus, left.Win32Status
-		for i, p := range [...]uintptr{left.ClientHostName, left.ClientUserName, left.ServerName, left.Operation, left.Target, left.Parameters} {
-			if native.Protect(func() isapi.Error { take(texts[i], p); return isapi.OK }) != isapi.OK {
+		shown.HTTPStatus, shown.Win32Status = left.HTTPStatus, left.Win32Status
+		were, now := texts(&shown), texts(&left)
+		for i, text := range rec.texts() {
+			if *now[i] == *were[i] {
+				continue
+			}
+			if native.Protect(func() isapi.Error { take(text, *now[i]); return isapi.OK }) != isapi.OK {
 				return errLogText
 			}
+			*were[i] = q.text(*text)
 		}
 		return nil
 	})
-	if rec.LogRecord != was.LogRecord {
-		q.res.Log = new(executor.LogRecord)
-		*q.res.Log = rec.LogRecord
+	if shown != first {
+		q.res.Log = &rec.LogRecord
 	}
+}
+
+// texts are the pointers of the structure, in the order of those of a record.
+func texts(l *isapi.FilterLog) [6]*uintptr {
+	return [...]*uintptr{&l.ClientHostName, &l.ClientUserName, &l.ServerName, &l.Operation, &l.Target, &l.Parameters}
 }
 
 type record struct{ executor.LogRecord }

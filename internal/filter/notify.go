@@ -60,7 +60,7 @@ func (q *run) tell(m *member, event uint32, pv uintptr, made func(), took func()
 	status, errno, err := m.s.proc(event, pv)
 	if err == nil && took != nil {
 		if err = took(); err != nil {
-			err = m.s.f.fault(isapi.Notification(event).String(), err)
+			err = m.s.f.fault(isapi.Notification(event).String(), err, q.about()...)
 		}
 	}
 	if err != nil {

@@ -52,7 +52,7 @@ func (q *run) beginOwn() isapi.Error {
 			q.head.restore()
 		}
 		o.face.q = q
-		o.reply.Init(&o.face, q.r, reply.Around{Log: q.log, Flusher: flusher(), Host: q.h, Client: q.client.Client})
+		o.reply.Init(&o.face, q.r, reply.Around{Log: q.log, Flusher: flusher(), Host: q.h, Client: &q.client})
 	}
 	o.busy = true
 	return isapi.OK

@@ -67,7 +67,7 @@ func (r *Raw) chain() (chain []Member, release func()) {
 }
 
 // Receive takes what was received through the filters that want to see it (SF_NOTIFY_READ_RAW_DATA). next is what a filter asked for
-// with SF_REQ_SET_NEXT_READ_SIZE, 0 if none did.
+// with SF_REQ_SET_NEXT_READ_SIZE, 0 if none did. The error is [io.EOF]: the connection ends, and the client was told what there is to tell.
 func (r *Raw) Receive(data []byte, send func([]byte) error) (out []byte, next int, err error) {
 	if !r.c.enter() {
 		return nil, 0, io.EOF
@@ -84,12 +84,13 @@ func (r *Raw) Receive(data []byte, send func([]byte) error) (out []byte, next in
 		}
 		status, changed, errno, err := r.c.session(f).raw(isapi.NotifyReadRawData, data, call)
 		if err != nil {
-			return r.refuse(send, "500 Internal Server Error", err)
+			return r.refuse(send, "500 Internal Server Error")
 		}
 		switch data = changed; status {
 		case isapi.FilterReadNext:
 			if len(data) > heldLimit {
-				return r.refuse(send, "413 Request Entity Too Large", fmt.Errorf("filter %s collects more than %d bytes", f.conf.Name, heldLimit))
+				f.conf.Log.Error("a filter did what it must not", "filter", f.conf.Name, "error", fmt.Sprintf("SF_STATUS_REQ_READ_NEXT with more than %d bytes", heldLimit))
+				return r.refuse(send, "413 Request Entity Too Large")
 			}
 			r.held = append(r.held, heldBy{f.conf.Name, data})
 			return nil, call.next, nil
@@ -104,19 +105,19 @@ func (r *Raw) Receive(data []byte, send func([]byte) error) (out []byte, next in
 			if errno == isapi.AccessDenied {
 				answer = "403 Forbidden"
 			}
-			return r.refuse(send, answer, fmt.Errorf("filter %s failed in SF_NOTIFY_READ_RAW_DATA with error %d", f.conf.Name, uint32(errno)))
+			return r.refuse(send, answer)
 		}
 	}
 	return data, 0, nil
 }
 
 // refuse ends the connection, with an answer if no request runs that may be having one.
-func (r *Raw) refuse(send func([]byte) error, status string, why error) ([]byte, int, error) {
+func (r *Raw) refuse(send func([]byte) error, status string) ([]byte, int, error) {
 	r.held = nil
 	if r.inside.Load() == nil {
 		_ = send([]byte("HTTP/1.1 " + status + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")) // the connection ends anyway
 	}
-	return nil, 0, fmt.Errorf("%w: %w", io.EOF, why)
+	return nil, 0, io.EOF
 }
 
 // take is what f holds.

@@ -305,6 +305,14 @@ func (q *run) target() *executor.Target {
 	return &q.plain
 }
 
+// about says in logs which request it was; q may be nil.
+func (q *run) about() []any {
+	if q == nil {
+		return nil
+	}
+	return []any{"method", q.orig.Method, "url", q.orig.URL.RequestURI(), "client", q.orig.RemoteAddr}
+}
+
 // url is the target of the request as it is now, with its query.
 func (q *run) url() string {
 	if q.r.RequestURI != "" {
