@@ -2,6 +2,6 @@
 // argon2id. Weaker hashes are refused when the file is read.
 //
 // A [File] follows its file: it is looked at once a second at most, and read again when it has changed. Checking a hash takes long on
-// purpose; what was right once is remembered until the file changes, and the process checks only some at a time, so that a flood of
+// purpose; what was right or wrong once is remembered until the file changes, and the process checks only some at a time, so that a flood of
 // wrong passwords leaves processors to others.
 package passwd

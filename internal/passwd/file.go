@@ -102,8 +102,8 @@ func settled(info fs.FileInfo) bool { return time.Since(info.ModTime()) >= young
 func (f *File) Verify(ctx context.Context, name, password string) (bool, error) {
 	t := f.current()
 	k := f.keyOf(name, password)
-	if t.wasRight(k) {
-		return true, nil
+	if right, done := t.recall(k); done {
+		return right, nil
 	}
 	h, known := t.users[name]
 	if !known {
@@ -117,14 +117,12 @@ func (f *File) Verify(ctx context.Context, name, password string) (bool, error) 
 		return false, err
 	}
 	defer leave()
-	if t.wasRight(k) {
-		return true, nil // another request of the same client has waited, too
+	if right, done := t.recall(k); done {
+		return right, nil // another request of the same client has waited, too
 	}
-	if !h.matches(password) || !known {
-		return false, nil
-	}
-	t.remember(k)
-	return true, nil
+	right := h.matches(password) && known
+	t.remember(k, right)
+	return right, nil
 }
 
 // keyOf depends on a secret, so that whoever sees the memory of the cache has to know that too before he can try passwords.

@@ -172,13 +172,14 @@ func TestVerify(t *testing.T) {
 		checks         int32
 	}{
 		{"joe", "wrong", false, 1},
-		{"joe", "wrong", false, 1}, // only what was right is remembered
+		{"joe", "wrong", false, 0},
 		{"joe", "right", true, 1},
 		{"joe", "right", true, 0},
-		{"joe", "wrong", false, 1},
+		{"joe", "wrong", false, 0},
+		{"joe", "wrong again", false, 1},
 		{"ann", "right", true, 1}, // of another user
 		{"nobody", "right", false, 1},
-		{"nobody", "right", false, 1},
+		{"nobody", "right", false, 0},
 		{"nobody", "", false, 1},
 		{"", "right", false, 1},
 		{"joer", "ight", false, 1},
@@ -193,16 +194,32 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// A flood of wrong passwords makes nobody forget a right one, and the other way round.
 func TestRememberIsBounded(t *testing.T) {
 	tab := newTable()
-	for i := range mostRight + 100 {
-		tab.remember(key{byte(i), byte(i >> 8)})
+	of := func(i int) key { return key{byte(i), byte(i >> 8), byte(i >> 16)} }
+	for i := range mostKnown {
+		tab.remember(of(i), true)
+		tab.remember(of(i), true)
 	}
-	if len(tab.right) != mostRight {
-		t.Errorf("%d are remembered, want %d", len(tab.right), mostRight)
+	for i := range mostKnown + 100 {
+		tab.remember(of(1<<16+i), false)
 	}
-	if last := mostRight + 99; !tab.wasRight(key{byte(last & 255), byte(last >> 8)}) {
-		t.Error("the last one is forgotten")
+	for i := range mostKnown {
+		if right, known := tab.recall(of(i)); !right || !known {
+			t.Fatalf("right one %d is forgotten", i)
+		}
+	}
+	for i := range 100 {
+		tab.remember(of(mostKnown+i), true)
+	}
+	if len(tab.known) != 2*mostKnown || tab.right != mostKnown {
+		t.Errorf("%d are remembered, %d as right, want %d and %d", len(tab.known), tab.right, 2*mostKnown, mostKnown)
+	}
+	for i, want := range map[int]bool{mostKnown + 99: true, 1<<16 + mostKnown + 99: false} {
+		if right, known := tab.recall(of(i)); right != want || !known {
+			t.Errorf("the last one is forgotten: %v, %v", right, known)
+		}
 	}
 }
 
