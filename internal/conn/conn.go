@@ -190,7 +190,6 @@ func (c *Conn) SetDeadline(t time.Time) error {
 func (c *Conn) RequestBegun() {
 	if c != nil {
 		c.head.end()
-		c.raw.received.runs(true)
 	}
 }
 
@@ -205,7 +204,6 @@ func (c *Conn) RequestEnded() {
 	if c.held.Load() {
 		c.release()
 	}
-	c.raw.received.runs(false)
 	c.raw.endResponse(c)
 }
 

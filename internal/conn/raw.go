@@ -137,20 +137,12 @@ type received struct {
 
 	// in is what came while a request ran whose body was over. It is shown when the request has ended: until then the calls of
 	// filters on this connection are those of the request.
-	in      []byte
-	running atomic.Bool
+	in []byte
 
 	mu   sync.Mutex
 	idle sync.Cond // told when one of these changes
 	// Guarded by mu: the last read deadline lies in the past, or the connection was closed. Either ends a read.
 	late, gone bool
-}
-
-// runs notes whether a request runs.
-func (r *received) runs(now bool) {
-	if r != nil {
-		r.running.Store(now)
-	}
 }
 
 // interrupt notes what ends a read. It is told of every deadline.
@@ -180,7 +172,7 @@ func (r *received) close() {
 // receive is Read with a receiver. from is the clear text.
 func (c *Conn) receive(from io.Reader, p []byte) (int, error) {
 	r := c.raw.received
-	if len(p) == 1 && len(r.out) == 0 && r.err == nil && r.running.Load() {
+	if len(p) == 1 && len(r.out) == 0 && r.err == nil {
 		return 0, r.await(c, from)
 	}
 	for len(r.out) == 0 {
@@ -240,7 +232,7 @@ func sticky(err error) error {
 	return err
 }
 
-// await is the HTTP server's background read, which looks whether the client is still there. It returns when the client is not, or when
+// await is the HTTP server's background read, which looks whether the client is still there, and is the only one of a single byte. It returns when the client is not, or when
 // the server wants to read something else; what was received by then is shown to the receiver later.
 func (r *received) await(c *Conn, from io.Reader) error {
 	for len(r.in) < largeBlock {

@@ -21,6 +21,9 @@ func (r *reload) changes() []admin.Change {
 			list = append(list, admin.Change{What: what, Effect: effect + ": " + strings.Join(keys, ", ")})
 		}
 	}
+	if !slices.Equal(a.Filters, b.Filters) {
+		list = append(list, admin.Change{What: "filters", Effect: "changed"})
+	}
 	add("limits", "for new connections", differing(limits(a.Limits), limits(b.Limits)))
 	add("log", "changed", differing(a.Log, b.Log))
 	add("control", "takes effect at the next start", differing(a.Control, b.Control))

@@ -150,7 +150,8 @@ func (r *reload) replace() {
 			return
 		}
 		set, differs := f.pools.differs(w, g, r.next.cfg)
-		if differs && (others[g] || !reflect.DeepEqual(set.Worker.Sandbox, w.settings.Worker.Sandbox)) {
+		asFilters := slices.Equal(set.Filters, w.settings.Filters) // an image is asked for its filter half when it is loaded
+		if differs && (others[g] || !asFilters || !reflect.DeepEqual(set.Worker.Sandbox, w.settings.Worker.Sandbox)) {
 			f.epoch++
 			r.next.epochs[g.name] = f.epoch
 			r.replaced[g.pool] = true

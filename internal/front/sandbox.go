@@ -27,6 +27,12 @@ func sandboxOf(cfg *config.Config, p *config.Pool) *wire.Sandbox {
 
 // imagePlaces are the folders that images may come from.
 func imagePlaces(cfg *config.Config) (places []string) {
+	add := func(files []string) {
+		for _, f := range files {
+			places = append(places, filepath.Dir(f))
+		}
+	}
+	add(cfg.Filters)
 	for i := range cfg.Sites {
 		s := &cfg.Sites[i]
 		if places = append(places, s.Images.Allow...); len(s.Images.Allow) == 0 {
@@ -35,7 +41,9 @@ func imagePlaces(cfg *config.Config) (places []string) {
 				places = append(places, v.Directory)
 			}
 		}
+		add(s.Filters)
 		for _, a := range s.Applications {
+			add(a.Filters)
 			if a.Directory != "" {
 				places = append(places, a.Directory)
 			}
