@@ -41,15 +41,17 @@ func (q *run) logRecord() {
 			if *now[i] == *were[i] {
 				continue
 			}
-			if native.Protect(func() isapi.Error { take(text, *now[i]); return isapi.OK }) != isapi.OK {
+			left, ok := leftText(*now[i])
+			if !ok {
 				return errLogText
 			}
-			*were[i] = q.text(*text)
+			*text, *were[i] = left, q.text(left)
 		}
 		return nil
 	})
 	if shown != first {
-		q.res.Log = &rec.LogRecord
+		changed := rec.LogRecord
+		q.res.Log = &changed
 	}
 }
 
@@ -64,15 +66,16 @@ func (r *record) texts() [6]*string {
 	return [...]*string{&r.ClientHost, &r.ClientUser, &r.Server, &r.Operation, &r.Target, &r.Parameters}
 }
 
-// take makes a text what a filter's pointer says, NULL being "-".
-func take(text *string, p uintptr) {
+// leftText is what a filter's pointer says, NULL being "-". It is false for one that leads nowhere.
+func leftText(p uintptr) (text string, ok bool) {
 	if p == 0 {
-		*text = "-"
-		return
+		return "-", true
 	}
-	if b := native.Text(p, maxLogText); string(b) != *text {
-		*text = printable(string(b))
-	}
+	err := native.Protect(func() isapi.Error {
+		text = printable(string(native.Text(p, maxLogText)))
+		return isapi.OK
+	})
+	return text, err == isapi.OK
 }
 
 // record is what the log says of the request.
