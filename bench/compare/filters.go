@@ -69,9 +69,18 @@ func compareFilters(ctx context.Context, rounds, seconds, connections int, befor
 	}
 	for _, s := range servers {
 		mine := samples[s.name]
-		fmt.Printf(row, s.name, median(mine, func(x sample) float64 { return x.cpu }), ratio(mine, samples["0 filters"]))
+		fmt.Printf(row, s.name, median(mine, func(x sample) float64 { return x.cpu }), cpuRatio(mine, samples["0 filters"]))
 	}
 	return nil
+}
+
+// cpuRatio is the median of the ratios of each round.
+func cpuRatio(a, b []sample) float64 {
+	var v []float64
+	for i := range min(len(a), len(b)) {
+		v = append(v, a[i].cpu/b[i].cpu)
+	}
+	return middle(v)
 }
 
 // withFilters serves hello.so of dir in-process, behind n copies of filter_noop.so.
