@@ -40,6 +40,12 @@ func (a *asker) HangUp() { a.hangUp = true }
 
 // Question implements [wire.Asker].
 func (a *asker) Question(topic wire.Topic, payload []byte) (ok bool, answer []byte, file *os.File) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.log.Error("question of a worker panicked", "panic", p, "url", a.r.URL.RequestURI(), "stack", string(debug.Stack()))
+			ok, answer, file = false, nil, nil
+		}
+	}()
 	whole := a.conn != nil && a.r.ProtoMajor < 2 // the connection is this request's alone
 	switch topic {
 	case wire.AskMap:
@@ -62,11 +68,9 @@ func (a *asker) Question(topic wire.Topic, payload []byte) (ok bool, answer []by
 			return true, nil, f
 		}
 	case wire.AskRoute:
-		ok, answer = a.chain.askedRoute(payload)
-		return ok, answer, nil
+		return a.chain.askedRoute(payload)
 	case wire.AskLogon:
-		ok, answer = a.chain.askedLogon(payload)
-		return ok, answer, nil
+		return a.chain.askedLogon(payload)
 	}
 	return false, nil, nil
 }

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -108,21 +109,21 @@ func (w *Worker) ended(connection uint64) {
 }
 
 // askedRoute answers [wire.AskRoute].
-func (c *chain) askedRoute(payload []byte) (ok bool, answer []byte) {
+func (c *chain) askedRoute(payload []byte) (ok bool, answer []byte, file *os.File) {
 	if c == nil {
-		return false, nil
+		return false, nil, nil
 	}
 	m, err := wire.DecodeMessage(payload)
 	if err != nil {
-		return false, c.broken(err)
+		return c.broken(err)
 	}
 	r, err := c.a.request(m, http.NoBody)
 	if err != nil || !c.mayTry(r) {
-		return false, nil
+		return false, nil, nil
 	}
 	rt := c.routeOf(r)
 	c.tell(rt.User)
-	return true, wire.EncodeRouted(&wire.Routed{Route: rt, Image: c.here(rt)})
+	return true, wire.EncodeRouted(&wire.Routed{Route: rt, Image: c.here(rt)}), nil
 }
 
 // here enters the image of a route, if the worker has it and may run it. 0: it may not.
@@ -146,24 +147,24 @@ func (c *chain) here(rt *executor.Route) uint64 {
 }
 
 // askedLogon answers [wire.AskLogon].
-func (c *chain) askedLogon(payload []byte) (ok bool, answer []byte) {
+func (c *chain) askedLogon(payload []byte) (ok bool, answer []byte, file *os.File) {
 	if c == nil {
-		return false, nil
+		return false, nil, nil
 	}
 	l, err := wire.DecodeLogon(payload)
 	if err != nil {
-		return false, c.broken(err)
+		return c.broken(err)
 	}
 	r, err := c.a.request(&l.HTTP, http.NoBody)
 	if err != nil || !c.mayTry(r) || !c.try() {
-		return false, nil
+		return false, nil, nil
 	}
 	u, denied := c.f.Host.Logon(r, c.routeOf(r), l.User, l.Password)
 	if denied {
-		return false, nil
+		return false, nil, nil
 	}
 	c.tell(u)
-	return true, wire.EncodeUser(u)
+	return true, wire.EncodeUser(u), nil
 }
 
 // tell notes whom the worker is told of, the last of them.
@@ -180,9 +181,9 @@ func (c *chain) tell(u *executor.User) {
 }
 
 // broken ends the link: the worker has broken a rule.
-func (c *chain) broken(err error) []byte {
+func (c *chain) broken(err error) (ok bool, answer []byte, file *os.File) {
 	c.w.link.Close(err)
-	return nil
+	return false, nil, nil
 }
 
 // try counts that somebody is tried.

@@ -554,13 +554,12 @@ func TestFilterUnloads(t *testing.T) {
 	}
 }
 
-// TestFilterSays: the front learns what a filter says of itself. One that wants what does not reach a worker is refused.
-func TestFilterSays(t *testing.T) {
+// TestFilterLoads: a filter that is nothing else is described, and answers a ping. One that wants what does not reach a worker is refused.
+func TestFilterLoads(t *testing.T) {
 	s := newStand(t, false, nil, testext.Fixture(t, "filter_trace"))
 	i := s.images[s.filters[0].Image]
-	said, ok := i.Filter()
-	if !ok || said.Description != "trace a" || said.Flags&0x4000 == 0 || i.Description() != "trace a" {
-		t.Errorf("it says %+v, %v; description %q", said, ok, i.Description())
+	if i.Description() != "trace a" {
+		t.Errorf("described as %q", i.Description())
 	}
 	if err := i.Ping(t.Context()); err != nil {
 		t.Error(err)
@@ -572,6 +571,38 @@ func TestFilterSays(t *testing.T) {
 	if got := s.get(connection(t), "/none"); !strings.HasPrefix(got, "404 ") {
 		t.Errorf("after that a request got %q", got)
 	}
+}
+
+// TestFilteredBody: a body gets to whoever answers, whole, also behind a filter that rewrites.
+func TestFilteredBody(t *testing.T) {
+	s := newStand(t, false, nil, testext.Fixture(t, "filter_trace"))
+	s.place.here = true
+	s.place.answer = func(w http.ResponseWriter, r *http.Request, _ *executor.Route) executor.Result {
+		w.WriteHeader(http.StatusOK)
+		n, err := io.Copy(w, r.Body)
+		s.place.note("%d bytes, %v", n, err)
+		return executor.Result{}
+	}
+	for _, size := range []int{0, 1, 40 << 10, 64 << 10, 3 << 20} {
+		body := bytes.Repeat([]byte{'x'}, size)
+		for _, do := range []string{"", "PREPROC_HEADERS=set:url|/elsewhere", "AUTH_COMPLETE=set:url|/elsewhere"} {
+			r, err := http.NewRequest("POST", s.url+"/page", bytes.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("X-Do", do)
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatalf("%d bytes, %q: %v; %s", size, do, err, s.place.taken())
+			}
+			got, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err != nil || !bytes.Equal(got, body) {
+				t.Errorf("%q: %d bytes came back, want %d: %v; %s", do, len(got), size, err, s.place.taken())
+			}
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
 }
 
 // TestFilteredCrossing: answers of many requests at a time, with questions and children, are those of their requests.

@@ -13,13 +13,13 @@ import (
 	"github.com/isapid/isapid/internal/wire"
 )
 
-// Image is an extension that a worker has loaded.
+// Image is an extension, a filter or both that a worker has loaded.
 type Image struct {
 	w    *Worker
 	id   uint64
 	path string
 	opt  executor.Options
-	said wire.Loaded
+	desc string
 
 	loading chan struct{} // closed when the worker has loaded it, or not
 	loaded  bool          // set before that
@@ -74,11 +74,7 @@ func (w *Worker) Load(ctx context.Context, path string, o executor.Options) (*Im
 		}
 		return nil, err
 	}
-	if err := json.Unmarshal(answer, &i.said); err != nil {
-		w.link.Close(&wire.ProtocolError{What: "what an image says of itself: " + err.Error()})
-		return nil, fmt.Errorf("load extension %q: %w", path, err)
-	}
-	i.loaded = true
+	i.desc, i.loaded = string(answer), true
 	return i, nil
 }
 
@@ -112,16 +108,8 @@ func (w *Worker) diedOf(err error) *Obituary {
 	return w.over()
 }
 
-// Description is what the extension gave in GetExtensionVersion.
-func (i *Image) Description() string { return i.said.Description }
-
-// Filter is what it says as a filter; false: it is used as none.
-func (i *Image) Filter() (said wire.FilterSaid, ok bool) {
-	if i.said.Filter == nil {
-		return said, false
-	}
-	return *i.said.Filter, true
-}
+// Description is what the extension gave in GetExtensionVersion, or a filter that is none in GetFilterVersion.
+func (i *Image) Description() string { return i.desc }
 
 // Path is where it was loaded from.
 func (i *Image) Path() string { return i.path }

@@ -34,7 +34,7 @@ type WorkerHello struct {
 
 // Questions of the front that concern no request. The payload is an [Image] in JSON.
 const (
-	AskLoad   = "load"   // answer: Loaded in JSON; "no": why. The file of Options.Version is removed when this is answered
+	AskLoad   = "load"   // answer: the description; "no": why. The file of Options.Version is removed when this is answered
 	AskUnload = "unload" // answered when the image is unloaded, however long its requests take
 	AskPing   = "ping"   // answered by a thread of the image
 	AskStop   = "stop"
@@ -59,18 +59,6 @@ func DecodeEnded(p []byte) (connection uint64, err error) {
 	d := decoder{b: p}
 	connection = d.uint()
 	return connection, d.end("end of a connection")
-}
-
-// Loaded is what an image says of itself.
-type Loaded struct {
-	Description string      `json:"description,omitempty"` // in HSE_VERSION_INFO
-	Filter      *FilterSaid `json:"filter,omitempty"`      // nil: it was not asked for its filter half
-}
-
-// FilterSaid is what a filter says in HTTP_FILTER_VERSION.
-type FilterSaid struct {
-	Description string `json:"description,omitempty"`
-	Flags       uint32 `json:"flags"`
 }
 
 // Image is what a front asks a worker to load, unload or ping.

@@ -156,11 +156,7 @@ func (w *worker) Control(topic string, payload []byte, answer func(bool, []byte)
 	}
 	switch topic {
 	case wire.AskLoad:
-		go func() {
-			said, err := w.load(&what)
-			text, _ := json.Marshal(said)
-			reply(string(text), err)
-		}()
+		go func() { reply(w.load(&what)) }()
 	case wire.AskUnload:
 		go func() { reply("", w.unload(what.ID)) }()
 	case wire.AskPing:
@@ -183,11 +179,11 @@ func (w *worker) Note(topic string, payload []byte) error {
 	return &wire.ProtocolError{What: fmt.Sprintf("unknown note %q", topic)}
 }
 
-func (w *worker) load(what *wire.Image) (said wire.Loaded, err error) {
+func (w *worker) load(what *wire.Image) (description string, err error) {
 	w.mu.Lock()
 	if w.images[what.ID] != nil {
 		w.mu.Unlock()
-		return said, fmt.Errorf("image %d is loaded already", what.ID)
+		return "", fmt.Errorf("image %d is loaded already", what.ID)
 	}
 	l := &loaded{}
 	w.images[what.ID] = l
@@ -202,14 +198,10 @@ func (w *worker) load(what *wire.Image) (said wire.Loaded, err error) {
 	defer w.mu.Unlock()
 	if err != nil {
 		delete(w.images, what.ID)
-		return said, err
+		return "", err
 	}
 	l.ext = ext
-	said.Description = ext.Description()
-	if f := ext.Filter(); f != nil {
-		said.Filter = &wire.FilterSaid{Description: f.Description(), Flags: f.Flags()}
-	}
-	return said, nil
+	return ext.Description(), nil
 }
 
 func (w *worker) find(id uint64) (*extension.Extension, error) {
