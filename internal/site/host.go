@@ -59,6 +59,7 @@ func isForAll(r *http.Request) bool {
 func answerForAll(w http.ResponseWriter) {
 	w.Header().Set("Allow", "OPTIONS, GET, HEAD, POST")
 	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(http.StatusOK) // for filters, to which an answer without a head is none
 }
 
 func (x *host) refuse(w http.ResponseWriter, r *http.Request, why refusal) {
