@@ -17,19 +17,22 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/extension"
+	"github.com/isapid/isapid/internal/image"
 )
 
 // description is what the describe command prints, on the last line of its output: the extension may print, too.
 type description struct {
-	Description *string `json:"description,omitempty"`
-	Error       string  `json:"error,omitempty"`
+	Description   *string `json:"description,omitempty"`
+	Priority      string  `json:"priority,omitempty"`      // of a filter
+	Notifications string  `json:"notifications,omitempty"` // likewise: SF_NOTIFY_*, separated by |
+	Error         string  `json:"error,omitempty"`
 }
 
-// newDescribeCommand is the child of inspect: it loads one extension in this process, prints its description and ends.
+// newDescribeCommand is the child of inspect: it loads one image in this process, prints its description and ends.
 func newDescribeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "describe FILE",
-		Short:  "Load an extension and print its description (used by inspect)",
+		Short:  "Load an image and print its description (used by inspect)",
 		Hidden: true,
 		Args:   usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,10 +43,19 @@ func newDescribeCommand() *cobra.Command {
 
 func runDescribe(ctx context.Context, file string, out io.Writer) error {
 	var d description
-	ext, err := extension.Open(file, executor.Options{})
+	info, err := image.Inspect(file)
+	if err != nil {
+		return err
+	}
+	any := func(uint32) error { return nil } // what is only asked may want raw data
+	o := executor.Options{Filter: info.Kind == image.KindFilter || info.Kind == image.KindBoth, Registers: any}
+	ext, err := extension.Open(file, o)
 	if err == nil {
 		text := ext.Description()
 		d.Description = &text
+		if f := ext.Filter(); f != nil {
+			d.Priority, d.Notifications = f.PriorityName(), f.Notifications()
+		}
 		err = ext.Close(ctx)
 	}
 	if err != nil {
@@ -64,12 +76,13 @@ type describer struct {
 	timeout time.Duration
 }
 
-// run returns the description of the extension file. Nothing of the child is left when it returns, neither the process nor
+// run returns the description of the file. Nothing of the child is left when it returns, neither the process nor
 // its staged images.
-func (d describer) run(ctx context.Context, file string) (string, error) {
+func (d describer) run(ctx context.Context, file string) (description, error) {
+	none := description{}
 	temp, err := os.MkdirTemp("", "isapid-describe-*")
 	if err != nil {
-		return "", err
+		return none, err
 	}
 	defer os.RemoveAll(temp)
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
@@ -83,17 +96,17 @@ func (d describer) run(ctx context.Context, file string) (string, error) {
 	answer, ok := lastAnswer(stdout.bytes)
 	switch {
 	case ok && answer.Error != "":
-		return "", errors.New(answer.Error)
+		return none, errors.New(answer.Error)
 	case ok && answer.Description != nil:
-		return *answer.Description, nil
+		return answer, nil
 	case ctx.Err() == context.DeadlineExceeded:
-		return "", fmt.Errorf("load %q: it did not finish within %v: it hangs in its constructors or in GetExtensionVersion", file, d.timeout)
+		return none, fmt.Errorf("load %q: it did not finish within %v: it hangs in its constructors, in GetExtensionVersion or in GetFilterVersion", file, d.timeout)
 	case ctx.Err() != nil:
-		return "", ctx.Err()
+		return none, ctx.Err()
 	case err != nil:
-		return "", fmt.Errorf("load %q: it ended the process it was loaded in (%w)%s", file, err, firstLine(stderr.bytes))
+		return none, fmt.Errorf("load %q: it ended the process it was loaded in (%w)%s", file, err, firstLine(stderr.bytes))
 	}
-	return "", fmt.Errorf("load %q: the process it was loaded in ended without an answer", file)
+	return none, fmt.Errorf("load %q: the process it was loaded in ended without an answer", file)
 }
 
 // lastAnswer finds the last line that is the describe command's.

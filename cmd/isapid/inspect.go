@@ -27,7 +27,7 @@ func newInspectCommand() *cobra.Command {
 		Long: `inspect reads libraries (ELF and PE) and says what they are: system and processor, ISAPI entry points, the libraries they
 need and where those are found, and why a file cannot be loaded here, if it cannot.
 
-An extension that can be loaded is loaded and asked for its description. That runs its code, in a process of its own with
+An extension or filter that can be loaded is loaded and asked for its description, a filter also for the notifications it wants. That runs its code, in a process of its own with
 ten seconds of time: a crash there is reported and does no harm. --no-load leaves that out.
 
 It is a failure, with exit code 4, if any of the files cannot be loaded here.`,
@@ -45,7 +45,7 @@ It is a failure, with exit code 4, if any of the files cannot be loaded here.`,
 		},
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "print a JSON array with one object for each file")
-	cmd.Flags().BoolVar(&o.noLoad, "no-load", false, "do not load extensions to ask for their description")
+	cmd.Flags().BoolVar(&o.noLoad, "no-load", false, "do not load files to ask for their description")
 	return cmd
 }
 
@@ -53,9 +53,11 @@ It is a failure, with exit code 4, if any of the files cannot be loaded here.`,
 type inspection struct {
 	Path string `json:"path"`
 	*image.Info
-	Description string `json:"description,omitempty"` // the extension's own
-	Loadable    bool   `json:"loadable"`
-	Problem     string `json:"problem,omitempty"` // why not, one sentence
+	Description   string `json:"description,omitempty"`   // the image's own
+	Priority      string `json:"priority,omitempty"`      // of a filter: HIGH, MEDIUM or LOW
+	Notifications string `json:"notifications,omitempty"` // of a filter: SF_NOTIFY_*, separated by |
+	Loadable      bool   `json:"loadable"`
+	Problem       string `json:"problem,omitempty"` // why not, one sentence
 }
 
 func runInspect(ctx context.Context, o inspectOptions, files []string, out io.Writer) error {
@@ -100,11 +102,13 @@ func inspectFile(ctx context.Context, o inspectOptions, file string) inspection 
 		r.Problem = err.Error()
 		return r
 	}
-	if !o.noLoad && info.Kind != image.KindFilter {
-		if r.Description, err = o.child.run(ctx, file); err != nil {
+	if !o.noLoad {
+		d, err := o.child.run(ctx, file)
+		if err != nil {
 			r.Problem = err.Error()
 			return r
 		}
+		r.Description, r.Priority, r.Notifications = *d.Description, d.Priority, d.Notifications
 	}
 	r.Loadable = true
 	return r

@@ -18,6 +18,8 @@ func (r *inspection) print(out io.Writer) {
 		r.printInfo(out)
 	}
 	row(out, "description", harmless(r.Description))
+	row(out, "priority", harmless(r.Priority))
+	row(out, "wants", harmless(strings.ReplaceAll(r.Notifications, "|", " ")))
 	switch {
 	case r.Problem != "":
 		fmt.Fprintf(out, "  It cannot be loaded here: %s.\n", r.Problem)

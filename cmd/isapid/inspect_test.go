@@ -69,8 +69,13 @@ func TestDescribe(t *testing.T) {
 			path := testext.Source(t, describedBy(test.body))
 			t.Setenv("TMPDIR", t.TempDir())
 			got, err := testDescriber(t, test.timeout).run(t.Context(), path)
-			if got != test.description {
-				t.Errorf("got description %q, want %q", got, test.description)
+			if text := ""; got.Description != nil {
+				text = *got.Description
+				if text != test.description || got.Priority+got.Notifications != "" {
+					t.Errorf("got %+v, %q, want %q", got, text, test.description)
+				}
+			} else if test.description != "" {
+				t.Errorf("got no description, want %q", test.description)
 			}
 			if (err != nil) != (test.problem != "") || err != nil && !strings.Contains(err.Error(), test.problem) {
 				t.Errorf("got %v, want …%s…", err, test.problem)
@@ -97,6 +102,17 @@ func TestInspectPrints(t *testing.T) {
 	for _, want := range []string{good + "\n", "  format       ELF 64-bit shared library, linux/", "  kind         extension\n",
 		"  exports      GetExtensionVersion, HttpExtensionProc\n", "  needs        libc.so.6 => /", "  description  price list\n",
 		"  It can be loaded here.\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+
+	out.Reset()
+	if err := runInspect(t.Context(), o, []string{testext.Example(t, "filter-upcase")}, &out); err != nil {
+		t.Errorf("filter: %v", err)
+	}
+	for _, want := range []string{"  kind         filter\n", "  description  upcase: everything in capitals\n", "  priority     LOW\n",
+		"  wants        SF_NOTIFY_NONSECURE_PORT ", " SF_NOTIFY_SEND_RAW_DATA\n", "  It can be loaded here.\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}

@@ -8,16 +8,20 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/toolchain"
 )
 
 type runOptions struct {
 	file      string
+	filters   []string
+	inProcess bool
 	addr      string
 	root      string
 	threads   int
@@ -30,7 +34,7 @@ func newRunCommand() *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
 		Use:   "run FILE",
-		Short: "Serve one extension at every path",
+		Short: "Serve one extension at every path, or try a filter",
 		Long: `Serve one extension at every path, without a configuration file.
 
 FILE is a built extension (.so) or the source of one: .c, .cpp and .pas files are compiled first, into a private folder that is
@@ -38,9 +42,14 @@ removed at the end. When FILE changes (of a source, any source or header beside 
 runs, and no request is lost; one that cannot be compiled or loaded changes nothing. The extension runs in a worker process. Its document root, which PATH_TRANSLATED and
 HSE_REQ_MAP_URL_TO_PATH answer with, is the folder of FILE; no file in it is served.
 
+If FILE is a filter, the files of the document root are served through it. Filters of --filter see every request before the
+extension does. Filters that want raw data (SF_NOTIFY_READ_RAW_DATA, SF_NOTIFY_SEND_RAW_DATA) need --in-process.
+
 Ctrl-C stops listening, waits up to 90 s for running requests and calls TerminateExtension; a second Ctrl-C ends at once. SIGHUP is ignored.`,
 		Example: `  isapid run counter.c
-  isapid run shop.so --addr 127.0.0.1:8081 --root ./wwwroot --access-log access.log`,
+  isapid run shop.so --addr 127.0.0.1:8081 --root ./wwwroot --access-log access.log
+  isapid run counter.c --filter rewriter.c
+  isapid run upcase.c --root ./wwwroot --in-process`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.file = args[0]
@@ -50,6 +59,8 @@ Ctrl-C stops listening, waits up to 90 s for running requests and calls Terminat
 	f := cmd.Flags()
 	f.StringVar(&o.addr, "addr", ":8080", "`address` to listen on: host:port; port 0 takes a free one")
 	f.StringVar(&o.root, "root", "", "document root `folder` (default: the folder of FILE)")
+	f.StringArrayVar(&o.filters, "filter", nil, "filter that sees every request: a library or a source like FILE, which may be given again")
+	f.BoolVar(&o.inProcess, "in-process", false, "run everything in this process instead of a worker")
 	f.IntVar(&o.threads, "threads", 25, "requests inside the extension at a time, 1 to 4096; 1 makes all calls from one thread")
 	f.Var(&o.stack, "stack", "stack of a thread, such as 1MiB (default: the system's)")
 	f.StringVar(&o.accessLog, "access-log", "", "append a JSON line per request to this `file`")
@@ -62,36 +73,79 @@ func runRun(o runOptions, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(o.file); err != nil {
-		return imageError{fmt.Errorf("nothing to run: %w", err)}
-	}
 	say := &reporter{out: out, err: errOut, json: o.json, what: o.file}
-	edited := func() {}
-	if toolchain.CanCompile(o.file) {
-		dir, err := os.MkdirTemp("", "isapid-run-")
-		if err != nil {
-			return fmt.Errorf("make a folder to compile in: %w", err)
-		}
-		defer os.RemoveAll(dir)
-		lib, err := compile(o.file, dir, say)
-		if err != nil {
+	dir, err := os.MkdirTemp("", "isapid-run-")
+	if err != nil {
+		return fmt.Errorf("make a folder to compile in: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	site := &cfg.Sites[0]
+	parts := []*part{{source: o.file, image: &site.Applications[0].Handlers[0].Extension}}
+	for i := range cfg.Filters {
+		parts = append(parts, &part{source: o.filters[i], image: &cfg.Filters[i]})
+	}
+	for n, p := range parts {
+		if err := p.build(filepath.Join(dir, strconv.Itoa(n)), say); err != nil {
 			return err
 		}
-		cfg.Sites[0].Applications[0].Handlers[0].Extension = lib
-		edited = func() {
-			if _, err := compile(o.file, dir, say); err != nil { // the library takes the place of the one that runs, which is a swap
-				say.progress("%v\nisapid: the version before serves on", err)
-			}
-		}
 	}
-	var edits *sources
-	defer func() { edits.close() }()
+	if file := *parts[0].image; isFilter(file) {
+		site.Applications[0].Handlers, site.Static = nil, true
+		cfg.Filters = append([]string{file}, cfg.Filters...)
+	}
+	defer func() {
+		for _, p := range parts {
+			p.edits.close()
+		}
+	}()
 	return serveConfig(cfg, say, func(l *life, _ *logSink) {
 		l.front.OnSwap(say.swapped)
-		if toolchain.CanCompile(o.file) {
-			edits = watchSources(o.file, edited)
+		for _, p := range parts {
+			p.watch(say)
 		}
 	})
+}
+
+// part is an extension or a filter that is run.
+type part struct {
+	source string  // as the command line has it; a library is its own
+	image  *string // the library, in the configuration
+	dir    string  // where it is compiled; "" if it is not
+	edits  *sources
+}
+
+// build compiles a source.
+func (p *part) build(dir string, say *reporter) (err error) {
+	if _, err := os.Stat(p.source); err != nil {
+		return imageError{fmt.Errorf("nothing to run: %w", err)}
+	}
+	if !toolchain.CanCompile(p.source) {
+		return nil
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fmt.Errorf("make a folder to compile in: %w", err)
+	}
+	p.dir = dir
+	*p.image, err = compile(p.source, dir, say)
+	return err
+}
+
+// watch compiles a source again whenever it changes. The library takes the place of the one that runs, which is a swap.
+func (p *part) watch(say *reporter) {
+	if p.dir == "" {
+		return
+	}
+	p.edits = watchSources(p.source, func() {
+		if _, err := compile(p.source, p.dir, say); err != nil {
+			say.progress("%v\nisapid: the version before serves on", err)
+		}
+	})
+}
+
+// isFilter tells whether a library is a filter and nothing else. What is wrong with it comes to light when it is loaded.
+func isFilter(file string) bool {
+	info, err := image.Inspect(file)
+	return err == nil && info.Kind == image.KindFilter
 }
 
 // asConfig is what the options would be as a configuration file: one site, one application, one handler for every path.
@@ -125,6 +179,15 @@ func (o runOptions) asConfig() (*config.Config, error) {
 	cfg.Log.Level = "warn" // what is loaded and unloaded is told anyway
 	pool := cfg.Pools[config.DefaultPoolName]
 	pool.Threads, pool.Stack = o.threads, int(o.stack)
+	if o.inProcess {
+		pool.Mode = config.ModeInProcess
+	}
+	for _, name := range o.filters {
+		if name, err = filepath.Abs(name); err != nil {
+			return nil, err
+		}
+		cfg.Filters = append(cfg.Filters, name)
+	}
 	pool.Update.Window, pool.Update.Backups = 0, 0 // who builds a version wants to see it fail, and has the sources of the one before
 	if o.accessLog != "" {
 		if cfg.Log.AccessFile, err = filepath.Abs(o.accessLog); err != nil {
