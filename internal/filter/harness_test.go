@@ -33,6 +33,8 @@ type host struct {
 	vouch  bool              // any name may come in that a filter vouches for
 	ext    string            // image of the extension that answers; "": something else does
 
+	unmapped bool // no path is mapped on the way
+
 	mu     sync.Mutex
 	routes int
 	bodies []string
@@ -43,7 +45,7 @@ func (h *host) Route(r *http.Request) *executor.Route {
 	h.routes++
 	h.mu.Unlock()
 	rt := &executor.Route{App: &executor.App{SiteID: 7, SiteName: "shop", Path: "/"}, Realm: h.realm, Anonymous: !h.closed, Image: h.ext}
-	if r.URL.Path != "/nowhere" {
+	if r.URL.Path != "/nowhere" && !h.unmapped {
 		rt.Maps = []executor.URLMap{{What: executor.MapScript, URL: r.URL.Path, Mapping: executor.Mapping{Path: h.root + r.URL.Path, Flags: 1, MatchedPath: len(h.root)}}}
 	}
 	user, password, ok := r.BasicAuth()
@@ -277,6 +279,7 @@ func start(t testing.TB) *setup {
 		}
 	}
 	s.srv.Start()
+	s.srv.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	t.Cleanup(func() {
 		s.stop()
 		ended.Wait()
@@ -337,9 +340,7 @@ func (s *setup) do(method, target string, head ...string) (a answer) {
 		}
 		r.Header.Add(name, value)
 	}
-	c := s.srv.Client()
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	a.Response, a.err = c.Do(r)
+	a.Response, a.err = s.srv.Client().Do(r)
 	if a.err != nil {
 		return a
 	}
