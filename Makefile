@@ -13,7 +13,7 @@ STATICCHECK_VERSION   := v0.8.2
 GOLANGCI_LINT := .cache/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 STATICCHECK   := .cache/staticcheck-$(STATICCHECK_VERSION)/staticcheck
 
-.PHONY: build loader run test check format vet lint cross headers layers tidy bench bench-compare fuzz soak asan packages clean
+.PHONY: build loader run test check format vet lint cross headers layers tidy bench bench-compare bench-floor bench-bulk fuzz soak asan packages clean
 
 build: ## build bin/isapid
 	go build -o bin/isapid ./cmd/isapid
@@ -58,6 +58,12 @@ bench: bench-compare ## run the benchmarks: single functions, then whole servers
 
 bench-compare: ## compare with nginx, FastCGI and Apache; see bench/RESULTS.md
 	go run ./bench/compare -rounds 5 -seconds 1 -markdown
+
+bench-floor: ## the least that a second process costs, beside isapid isolated and nginx with FastCGI
+	go run ./bench/compare -floor -connections 1 -rounds 7 -seconds 2 -markdown
+
+bench-bulk: ## 1 GiB in one request, in-process and isolated
+	go run ./bench/compare -bulk 1024 -rounds 7 -markdown
 
 fuzz: ## run every fuzz target for FUZZTIME
 	hack/fuzz.sh '$(FUZZTIME)'

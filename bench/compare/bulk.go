@@ -28,9 +28,6 @@ func compareBulk(ctx context.Context, rounds, mib int, markdown bool) error {
 	if err := makeFile(file, size); err != nil {
 		return err
 	}
-	if _, err := library(ctx, dir, "hello"); err != nil { // by which it is seen that a server is ready
-		return err
-	}
 	if _, err := library(ctx, dir, "bulk"); err != nil {
 		return err
 	}

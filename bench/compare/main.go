@@ -6,9 +6,12 @@
 //	go run ./bench/compare [-rounds 5] [-seconds 2] [-connections 1,8,32,64] [-markdown]
 //	go run ./bench/compare -bulk 1024 [-rounds 5] [-markdown]
 //	go run ./bench/compare -filters [-before FILE] [-rounds 5] [-seconds 2] [-markdown]
+//	go run ./bench/compare -floor -connections 1 [-rounds 5] [-seconds 2] [-markdown]
 //
 // With -bulk it moves so many MiB in one request instead, through isapid in-process and isolated; that needs gcc only. With -filters it
-// asks for the page through filters that do nothing: none, one, and five; -before is another build of isapid to measure without.
+// asks for the page through filters that do nothing: none, one, and five; -before is another build of isapid to measure without. With -floor
+// it drives bench/servers/floor, the least that net/http and a second process can cost, beside isapid and nginx with FastCGI; it has one request
+// at a time, so that more connections than one only wait for each other.
 //
 // CPU per request is user and system time of all processes of a server, from /proc, by the requests wrk counted. Everything
 // is on loopback and stops by itself.
@@ -22,6 +25,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
@@ -34,6 +38,7 @@ func main() {
 	seconds := flag.Int("seconds", 2, "seconds of load a server, connection count and round")
 	connections := flag.String("connections", "1,8,32,64", "numbers of connections")
 	markdown := flag.Bool("markdown", false, "print Markdown tables")
+	floor := flag.Bool("floor", false, "compare with the least that a second process costs")
 	mib := flag.Int("bulk", 0, "MiB to move in one request, instead of pages")
 	filters := flag.Bool("filters", false, "measure filters instead")
 	before := flag.String("before", "", "with -filters: another build of isapid")
@@ -52,12 +57,16 @@ func main() {
 		}
 		return
 	}
-	if err := run(ctx, *rounds, *seconds, *connections, *markdown); err != nil {
+	servers := []starter{bare, mounted, inProcess, isolated, nginx, nginxFastCGI, apache}
+	if *floor {
+		servers = append(floors(), inProcess, isolated, nginxFastCGI, bare)
+	}
+	if err := run(ctx, servers, *rounds, *seconds, *connections, *markdown); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, rounds, seconds int, connections string, markdown bool) error {
+func run(ctx context.Context, start []starter, rounds, seconds int, connections string, markdown bool) error {
 	if err := tools(); err != nil {
 		return err
 	}
@@ -66,7 +75,7 @@ func run(ctx context.Context, rounds, seconds int, connections string, markdown 
 		return err
 	}
 	defer os.RemoveAll(dir)
-	servers, err := startAll(ctx, dir)
+	servers, err := startAll(ctx, dir, start)
 	defer stopAll(servers)
 	if err != nil {
 		return err
@@ -88,6 +97,9 @@ func run(ctx context.Context, rounds, seconds int, connections string, markdown 
 		}
 		report(n, servers, samples, markdown)
 	}
+	if exists(filepath.Join(dir, "floor")) {
+		return systemCalls(ctx, dir)
+	}
 	return nil
 }
 
@@ -105,20 +117,21 @@ func tools() error {
 
 // report prints one table. Ratios are medians of the ratios of each round, against bare and against nginx + FastCGI.
 func report(connections int, servers []*server, samples map[string][]sample, markdown bool) {
-	row, head := "%-25s %10.1f %10.0f %10.0f %10.0f %10.2f %10.2f\n", "%-25s %10s %10s %10s %10s %10s %10s\n"
+	row, head := "%-25s %10.1f %10.0f %10.0f %10.0f %10.2f %10.2f %10.2f\n", "%-25s %10s %10s %10s %10s %10s %10s %10s\n"
 	if markdown {
-		row, head = "| %s | %.1f | %.0f | %.0f | %.0f | %.2f | %.2f |\n", "| %s | %s | %s | %s | %s | %s | %s |\n"
+		row, head = "| %s | %.1f | %.0f | %.0f | %.0f | %.2f | %.2f | %.2f |\n", "| %s | %s | %s | %s | %s | %s | %s | %s |\n"
 	}
 	fmt.Printf("\n%d connections\n\n", connections)
-	fmt.Printf(head, "server", "CPU µs/req", "p50 µs", "p99 µs", "req/s", "CPU/bare", "CPU/FCGI")
+	fmt.Printf(head, "server", "CPU µs/req", "p50 µs", "p99 µs", "req/s", "CPU/bare", "CPU/FCGI", "p50/FCGI")
 	if markdown {
-		fmt.Println("|---|---|---|---|---|---|---|")
+		fmt.Println("|---|---|---|---|---|---|---|---|")
 	}
+	p50 := func(x sample) float64 { return x.p50 }
 	for _, s := range servers {
 		mine := samples[s.name]
-		fmt.Printf(row, s.name, median(mine, func(x sample) float64 { return x.cpu }), median(mine, func(x sample) float64 { return x.p50 }),
+		fmt.Printf(row, s.name, median(mine, func(x sample) float64 { return x.cpu }), median(mine, p50),
 			median(mine, func(x sample) float64 { return x.p99 }), median(mine, func(x sample) float64 { return x.rate }),
-			ratio(mine, samples["bare net/http"]), ratio(mine, samples["nginx + FastCGI"]))
+			ratio(mine, samples["bare net/http"]), ratio(mine, samples["nginx + FastCGI"]), ratioOf(mine, samples["nginx + FastCGI"], p50))
 	}
 }
 
@@ -130,10 +143,13 @@ func median[T any](all []T, f func(T) float64) float64 {
 	return middle(v)
 }
 
-func ratio(a, b []sample) float64 {
+// ratio is that of the CPU times.
+func ratio(a, b []sample) float64 { return ratioOf(a, b, func(x sample) float64 { return x.cpu }) }
+
+func ratioOf(a, b []sample, f func(sample) float64) float64 {
 	var v []float64
 	for i := range min(len(a), len(b)) {
-		v = append(v, a[i].cpu/b[i].cpu)
+		v = append(v, f(a[i])/f(b[i]))
 	}
 	return middle(v)
 }

@@ -24,8 +24,11 @@ type server struct {
 
 const page = "<html><body>hello from GET /hello</body></html>\n"
 
-func startAll(ctx context.Context, dir string) (servers []*server, err error) {
-	for _, start := range []func(context.Context, string) (*server, error){bare, mounted, inProcess, isolated, nginx, nginxFastCGI, apache} {
+// starter starts a server, which keeps what it needs in a folder.
+type starter func(ctx context.Context, dir string) (*server, error)
+
+func startAll(ctx context.Context, dir string, all []starter) (servers []*server, err error) {
+	for _, start := range all {
 		s, err := start(ctx, dir)
 		if s != nil {
 			servers = append(servers, s)
@@ -93,6 +96,11 @@ func isolated(ctx context.Context, dir string) (*server, error) { return isapid(
 // isapid serves hello.so of dir, and bulk.so if it is there.
 func isapid(ctx context.Context, dir, mode string) (*server, error) {
 	s := &server{name: "isapid serve, " + mode, addr: freeAddr(), want: page}
+	if !exists(filepath.Join(dir, "hello.so")) {
+		if _, err := library(ctx, dir, "hello"); err != nil {
+			return nil, err
+		}
+	}
 	bin := filepath.Join(dir, "isapid")
 	if err := sh(ctx, "go", "build", "-o", bin, "./cmd/isapid"); err != nil {
 		return nil, err
