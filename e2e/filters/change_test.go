@@ -169,14 +169,16 @@ func TestSupport(t *testing.T) {
 				t.Errorf("no %q in\n%s", want, text)
 			}
 		}
+		s.get("/page.txt", do("PREPROC_HEADERS=descriptor"))
+		s.untilTrace(" descriptor ", 1)
 		// One event of one request can be switched off.
 		c := s.dial()
 		c.ask("GET /page.txt", do("PREPROC_HEADERS=disable:0x40"))
 		c.ask("GET /page.txt")
 		c.Close()
 		var sent int
-		for _, line := range s.untilTrace("END_OF_NET_SESSION", 2) {
-			if strings.HasPrefix(line, "a#2 SEND_RESPONSE") {
+		for _, line := range s.untilTrace("END_OF_NET_SESSION", 3) {
+			if strings.HasPrefix(line, "a#3 SEND_RESPONSE") {
 				sent++
 			}
 		}

@@ -1,6 +1,8 @@
 package filters
 
 import (
+	"io"
+	"net"
 	"strings"
 	"testing"
 
@@ -57,6 +59,24 @@ func TestHostileStructures(t *testing.T) {
 				t.Errorf("functions of PREPROC_HEADERS worked in LOG: %s", line)
 			}
 		}
+	})
+}
+
+// What is no request has no events, and costs nothing but itself. A filter that sees bytes sees these too.
+func TestNoRequest(t *testing.T) {
+	each(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, global: filters(t, named("a"))})
+		for _, text := range []string{"GET /page.txt\r\n\r\n", "GET /page.txt\n", "\r\n\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\x16\x03\x01", "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n"} {
+			c := s.dial()
+			c.send(text)
+			_ = c.Conn.(*net.TCPConn).CloseWrite()
+			answer, _ := io.ReadAll(c)
+			c.Close()
+			if strings.Contains(string(answer), " 200 ") || strings.Contains(string(answer), "hello") {
+				t.Errorf("%q was answered %q", text, answer)
+			}
+		}
+		s.get("/page.txt").want(t, 200, "hello\n")
 	})
 }
 

@@ -11,11 +11,15 @@ import (
 
 // extensions are the handlers that most tests need.
 const extensions = `{path: /play/*, extension: DIR/images/play.so}, {path: /pending/*, extension: DIR/images/pending.so}, ` +
-	`{path: "*.scr", extension: DIR/images/play.so}`
+	`{path: "*.scr", extension: DIR/images/play.so}, {path: /support/*, extension: DIR/images/support.so}, {path: /execurl/*, extension: DIR/images/execurl.so}`
 
 func images(t *testing.T) []string {
 	t.Helper()
-	return []string{testext.Fixture(t, "play"), testext.Fixture(t, "pending")}
+	var files []string
+	for _, name := range []string{"play", "pending", "support", "execurl"} {
+		files = append(files, testext.Fixture(t, name))
+	}
+	return files
 }
 
 // secret is an application with users in a file: alice, whose password is wonderland.
@@ -199,6 +203,27 @@ var orders = []order{
 		a#1 SEND_RESPONSE HTTP/1.1 200 OK
 		a#1 END_OF_REQUEST
 		a#1 LOG GET /other.txt? "-" 200
+		a#1 END_OF_NET_SESSION`},
+	{"extension that maps a URL", []string{"GET /support/?1001/s%2Fa%2Fb.txt/d60000/n"}, `
+		a#1 PREPROC_HEADERS GET /support/?1001/s%2Fa%2Fb.txt/d60000/n
+		a#1 URL_MAP /support to ROOT/support by *,IMAGES/support.so
+		a#1 URL_MAP / to ROOT/
+		a#1 AUTHENTICATION "" ""
+		a#1 AUTH_COMPLETE ""
+		a#1 URL_MAP /a/b.txt to ROOT/a/b.txt
+		a#1 SEND_RESPONSE HTTP/1.1 200 OK
+		a#1 END_OF_REQUEST
+		a#1 LOG GET /support/?1001/s%2Fa%2Fb.txt/d60000/n "-" 200
+		a#1 END_OF_NET_SESSION`},
+	{"child request", []string{"GET /execurl/?exec&url=/page.txt"}, `
+		a#1 PREPROC_HEADERS GET /execurl/?exec&url=/page.txt
+		a#1 URL_MAP /execurl to ROOT/execurl by *,IMAGES/execurl.so
+		a#1 URL_MAP / to ROOT/
+		a#1 AUTHENTICATION "" ""
+		a#1 AUTH_COMPLETE ""
+		a#1 SEND_RESPONSE HTTP/1.1 200 OK
+		a#1 END_OF_REQUEST
+		a#1 LOG GET /execurl/?exec&url=/page.txt "-" 200
 		a#1 END_OF_NET_SESSION`},
 	{"another URL", []string{"GET /page.txt\n" + do("PREPROC_HEADERS=set:url|/other.txt?new")}, `
 		a#1 PREPROC_HEADERS GET /page.txt

@@ -19,7 +19,7 @@
  *   log:field|value                                    of LOG: host, user, server, operation, target, parameters; NULL is
  *                                                      a pointer that is, LINES a text with control characters
  *   status:N, reset                                    HttpStatus, fResetAuth
- *   disable:N, normalize:url, property:N, proxy:N, connid, token
+ *   disable:N, normalize:url, property:N, proxy:N, connid, descriptor, token
  *   crash, hang, sleep:N                               N milliseconds
  */
 #include "filter.h"
@@ -224,6 +224,8 @@ static unsigned support(struct event *e, const char *step, char *arg) {
     }
     if (!strcmp(step, "property"))
         error = outcome(c->ServerSupportFunction(c, SF_REQ_GET_PROPERTY, &value, n, 0));
+    else if (!strcmp(step, "descriptor"))
+        error = outcome(c->ServerSupportFunction(c, SF_REQ_GET_FILE_DESCRIPTOR, &value, 0, 0));
     else if (!strcmp(step, "connid"))
         error = outcome(c->ServerSupportFunction(c, SF_REQ_GET_CONNID, &value, 0, 0));
     else
