@@ -7,11 +7,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/swap"
 	"github.com/isapid/isapid/internal/testext"
 )
 
@@ -137,7 +139,11 @@ func TestFiltersWhereverTheyRun(t *testing.T) {
 			x.until(2*n+2, "END_OF_NET_SESSION")
 		}
 		x.end()
-		got = append(got, x.lines()...)
+		lines := x.lines()
+		if ends := lines[len(lines)-2:]; !slices.Contains(ends, "a TerminateFilter") || !slices.Contains(ends, "b TerminateFilter") {
+			t.Errorf("at the end: %q", ends)
+		}
+		got = append(got, lines[:len(lines)-2]...)
 		if want == nil {
 			want = got
 			continue
@@ -151,4 +157,74 @@ func TestFiltersWhereverTheyRun(t *testing.T) {
 			t.Errorf("%d lines in workers, %d in this process:\n%s", len(got), len(want), strings.Join(got, "\n"))
 		}
 	}
+}
+
+// refusing is a filter that answers every request 500.
+const refusing = `
+#include <stdio.h>
+#include "httpfilt.h"
+
+BOOL WINAPI GetFilterVersion(HTTP_FILTER_VERSION *v) {
+    v->dwFlags = SF_NOTIFY_PREPROC_HEADERS;
+    snprintf(v->lpszFilterDesc, sizeof v->lpszFilterDesc, "refusing");
+    return TRUE;
+}
+
+DWORD WINAPI HttpFilterProc(HTTP_FILTER_CONTEXT *c, DWORD type, VOID *data) {
+    (void)type, (void)data;
+    c->ServerSupportFunction(c, SF_REQ_SEND_RESPONSE_HEADER, (PVOID) "500 Refused", 0, 0);
+    return SF_STATUS_REQ_FINISHED;
+}
+`
+
+// TestVerifyFilter: the probe of a filter goes through its new version, in front of an extension and of a page, and decides.
+func TestVerifyFilter(t *testing.T) {
+	modes(t, func(t *testing.T, mode config.PoolMode) {
+		for _, path := range []string{"/echo/probe", "/page.txt"} {
+			x := &changing{T: t, folder: t.TempDir()}
+			build := func(file string) []byte {
+				b, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return b
+			}
+			x.put("shop.so", build(testext.Fixture(t, "filter_swapver", "-DVERSION=1")))
+			server := newTraced(t, mode, func(c *config.Config) {
+				p := defaultPool(c)
+				p.Update.Window = 0
+				p.Update.Verify = &config.Verify{Path: path, Status: 200, Timeout: time.Minute}
+			}, x.path("shop.so"))
+			x.Front, x.control, x.log = server.front, NewControl(server.front, "test", func() {}), &logged{}
+			serves := func(n int) {
+				t.Helper()
+				resp, err := http.Get("http://" + server.addr + path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				if got := resp.Header.Get("X-Filter"); resp.StatusCode != 200 || got != fmt.Sprint(n) {
+					t.Errorf("%s: %d through version %q, want %d", path, resp.StatusCode, got, n)
+				}
+			}
+			serves(1)
+			x.put("shop.update", build(testext.Fixture(t, "filter_swapver", "-DVERSION=2")))
+			x.last(1, outcome(swap.Committed))
+			serves(2)
+			x.put("shop.update", build(testext.Source(t, refusing)))
+			if r := x.last(2, outcome(swap.Rejected)); !strings.Contains(r.Reason, "500") {
+				t.Errorf("rejected: %s", r.Reason)
+			}
+			serves(2)
+			if mode == config.ModeIsolated { // in this process it can have what it wants
+				x.put("shop.update", build(testext.Fixture(t, "filter_upcase")))
+				if r := x.last(3, outcome(swap.Rejected)); !strings.Contains(r.Reason, "SEND_RAW_DATA") {
+					t.Errorf("rejected: %s", r.Reason)
+				}
+				serves(2)
+			}
+			http.DefaultClient.CloseIdleConnections()
+			server.end()
+		}
+	})
 }
