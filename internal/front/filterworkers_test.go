@@ -228,3 +228,68 @@ func TestVerifyFilter(t *testing.T) {
 		}
 	})
 }
+
+// TestReloadFiltersOfWorkers: filters come and go, also such as are extensions already, and images in them, while requests run. With
+// workers for each image, those in front of an application have one process.
+func TestReloadFiltersOfWorkers(t *testing.T) {
+	guard := testext.Fixture(t, "filter_swapver", "-DVERSION=1")
+	other := testext.Fixture(t, "filter_noop")
+	x := newTrial(t, nil)
+	through := func(version string) (pid string) {
+		t.Helper()
+		resp, err := http.Get(x.URLs()[0] + "where/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var body strings.Builder
+		if _, err := bufio.NewReader(resp.Body).WriteTo(&body); err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Header.Get("X-Filter"); resp.StatusCode != 200 || got != version {
+			t.Errorf("%d %q through %q, want %q", resp.StatusCode, body.String(), got, version)
+		}
+		pid, _, _ = strings.Cut(body.String(), " ")
+		return pid
+	}
+	without := through("")
+	with := func(isolation config.Isolation, filters ...string) {
+		t.Helper()
+		x.reload(func(c *config.Config) {
+			c.Sites[0].Filters = filters
+			defaultPool(c).Isolation = isolation
+		})
+	}
+	with(config.PerApplication, guard)
+	if pid := through("1"); pid == without {
+		t.Errorf("%s serves on, that knew no filter", pid)
+	}
+	x.clean(2, 1)
+	with(config.PerApplication, guard, other)
+	through("1")
+	x.clean(3, 1)
+	with(config.PerExtension, guard, other)
+	through("1")
+	x.clean(3, 1)
+	if _, err := x.Reload(t.Context(), x.config(func(c *config.Config) { c.Sites[0].Filters = []string{x.image} })); err == nil {
+		t.Error("an image without a filter half is taken for one")
+	}
+	through("1")
+
+	both := testext.Fixture(t, "filter_connector")
+	for _, c := range []struct {
+		filters []string
+		loads   string // each half is asked for its version
+		images  int
+	}{{nil, "loads=1", 2}, {[]string{both}, "loads=2", 2}, {[]string{both, guard}, "loads=2", 3}, {nil, "loads=1", 2}} {
+		x.reload(func(cfg *config.Config) {
+			cfg.Sites[0].Filters = c.filters
+			cfg.Sites[0].Applications[0].Handlers = append(cfg.Sites[0].Applications[0].Handlers, config.Handler{Path: "/both/*", Extension: both})
+		})
+		if status, body := get(t, x.URLs()[0]+"both/x"); status != 200 || !strings.Contains(body, c.loads) {
+			t.Errorf("with the filters %q: %d %q, want %s", c.filters, status, body, c.loads)
+		}
+		x.clean(c.images, 1)
+	}
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+}
