@@ -54,7 +54,7 @@ func (f *Front) chain(s *setup, open site.Opener, app *executor.App, filters []e
 
 // filtering is an image in this process that is a filter: one that can be replaced, or a version of it that is tried.
 type filtering interface {
-	Filter(r *http.Request) (f *filter.Filter, release func(), err error)
+	Filter(r *http.Request) (f *filter.Filter, release func(*executor.Result), err error)
 }
 
 // filterOf finds the image in this process behind an executor.
@@ -86,7 +86,7 @@ type member struct {
 // passage is what a request holds on its way through a chain.
 type passage struct {
 	members  []filter.Member
-	releases []func()
+	releases []func(*executor.Result)
 }
 
 var passages = sync.Pool{New: func() any { return &passage{} }}
@@ -102,10 +102,10 @@ func (p *passage) take(m *member, r *http.Request) error {
 	return nil
 }
 
-// end lets go of all filters.
-func (p *passage) end() {
+// end lets go of all filters. res is what became of the request; nil: there was none.
+func (p *passage) end(res *executor.Result) {
 	for _, release := range p.releases {
-		release()
+		release(res)
 	}
 	clear(p.members)
 	clear(p.releases)
@@ -114,14 +114,16 @@ func (p *passage) end() {
 }
 
 // Serve implements [executor.Chain].
-func (c *chain) Serve(w http.ResponseWriter, r *http.Request, h executor.FilterHost) executor.Result {
+func (c *chain) Serve(w http.ResponseWriter, r *http.Request, h executor.FilterHost) (res executor.Result) {
 	p := passages.Get().(*passage)
-	defer p.end()
 	for i := range c.members {
 		if err := p.take(&c.members[i], r); err != nil {
+			p.end(nil)
 			return refused(w, r, h, err)
 		}
 	}
+	res.Broken = true // unless it is told otherwise
+	defer func() { p.end(&res) }()
 	k := c.front.connection(r)
 	if k == nil {
 		return filter.Serve(w, r, nil, p.members, h, nil, c.log)

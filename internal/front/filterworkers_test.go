@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -292,4 +294,41 @@ func TestReloadFiltersOfWorkers(t *testing.T) {
 		x.clean(c.images, 1)
 	}
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+}
+
+// TestReloadFiltersUnderLoad: filters come and go in front of workers under load, with recycling in between: no request fails.
+func TestReloadFiltersUnderLoad(t *testing.T) {
+	guard, other := testext.Fixture(t, "filter_swapver", "-DVERSION=1"), testext.Fixture(t, "filter_trace", "-DNAME=\"other\"")
+	x := newTrial(t, func(c *config.Config) { c.Sites[0].Filters = []string{guard} })
+	addr := x.server.Addrs()[0].String()
+	var answered atomic.Int64
+	var stop atomic.Bool
+	var clients sync.WaitGroup
+	for n := range 4 {
+		clients.Go(func() {
+			for !stop.Load() && !t.Failed() {
+				if err := exchange(addr, &stop, n != 0, &answered); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := range 24 {
+		before := answered.Load()
+		x.reload(func(c *config.Config) {
+			c.Sites[0].Filters = [][]string{{guard, other}, nil, {other}, {guard}}[i%4]
+			defaultPool(c).Workers = 1 + i%3
+		})
+		for _, p := range x.pools.named(config.DefaultPoolName) {
+			p.Recycle("test")
+		}
+		x.until("answering", func() bool { return t.Failed() || answered.Load() >= before+20 })
+	}
+	stop.Store(true)
+	clients.Wait()
+	x.reload(nil)
+	x.clean(1, 1)
+	if s := x.Stats(); s.Broken != 0 || s.Faults != 0 {
+		t.Errorf("%+v", s)
+	}
 }

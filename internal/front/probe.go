@@ -121,7 +121,7 @@ func (t trying) Execute(w http.ResponseWriter, r *http.Request, to *executor.Tar
 }
 
 // Filter is for requests that go through it as through a filter in this process.
-func (t trying) Filter(r *http.Request) (f *filter.Filter, release func(), err error) {
+func (t trying) Filter(r *http.Request) (f *filter.Filter, release func(*executor.Result), err error) {
 	by, ok := t.candidate.(filtering)
 	if !ok {
 		return nil, nil, errors.New("it is not a filter in this process")

@@ -62,7 +62,7 @@ func (k *connection) showBytes(f *Front) {
 				}
 			}
 		}
-		return p.members, p.end
+		return p.members, func() { p.end(nil) }
 	})
 }
 

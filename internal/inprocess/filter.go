@@ -24,23 +24,23 @@ type RefusedError struct {
 func (e *RefusedError) Error() string { return e.Why }
 
 // Filter chooses the version that r goes to, and answers the filter half of that, for this request. It stays loaded until release is
-// called, which must be, once. Until then whatever else in the image is wanted for r, or for a copy of it with the same context, is that
+// called, which must be, once, with the result of the request; nil: it was none, or had none. Until then whatever else in the image is wanted for r, or for a copy of it with the same context, is that
 // of the same version: its extension, or the filter for a child request. Filter waits as [Image.Execute] does; an error is a
 // *[RefusedError] or [ErrNoFilter].
-func (i *Image) Filter(r *http.Request) (f *filter.Filter, release func(), err error) {
+func (i *Image) Filter(r *http.Request) (f *filter.Filter, release func(*executor.Result), err error) {
 	v, inside, why := i.admit(r)
 	switch {
 	case why != nil:
 		return nil, nil, &RefusedError{why.status, why.why}
 	case inside:
 		v.filtering.add(r)
-		return v.ext.Filter(), func() { v.filtered(r.Context()) }, nil
+		return v.ext.Filter(), func(res *executor.Result) { v.filtered(r.Context(), res) }, nil
 	}
 	return v.filter(r)
 }
 
 // Filter is [Image.Filter] for the new version, whatever is routed where.
-func (r *replacement) Filter(q *http.Request) (f *filter.Filter, release func(), err error) {
+func (r *replacement) Filter(q *http.Request) (f *filter.Filter, release func(*executor.Result), err error) {
 	if !r.new.enter() {
 		return nil, nil, &RefusedError{http.StatusServiceUnavailable, "version is being unloaded"}
 	}
@@ -48,7 +48,7 @@ func (r *replacement) Filter(q *http.Request) (f *filter.Filter, release func(),
 }
 
 // filter answers the filter half for a request that has entered.
-func (v *version) filter(r *http.Request) (f *filter.Filter, release func(), err error) {
+func (v *version) filter(r *http.Request) (f *filter.Filter, release func(*executor.Result), err error) {
 	switch {
 	case v.ext.Filter() == nil:
 		v.leave()
@@ -58,17 +58,18 @@ func (v *version) filter(r *http.Request) (f *filter.Filter, release func(), err
 		return nil, nil, &RefusedError{http.StatusInternalServerError, "filter had a fault and its policy is to refuse"}
 	}
 	v.filtering.add(r)
-	return v.ext.Filter(), func() { v.filtered(r.Context()) }, nil
+	return v.ext.Filter(), func(res *executor.Result) { v.filtered(r.Context(), res) }, nil
 }
 
-// filtered is the end of what Filter began. A version that is no extension has nothing else to be judged by.
-func (v *version) filtered(ctx context.Context) {
+// filtered is the end of what Filter began. What became of the request counts for a version that is no extension: it has nothing else to
+// be judged by.
+func (v *version) filtered(ctx context.Context, res *executor.Result) {
 	took, last := v.filtering.remove(ctx)
 	if !last {
 		return
 	}
-	if v.ext.FilterOnly() {
-		v.counter.Done(&executor.Result{}, took)
+	if v.ext.FilterOnly() && res != nil {
+		v.counter.Done(res, took)
 	}
 	v.leave()
 }

@@ -32,7 +32,7 @@ func request(t *testing.T) *http.Request {
 type held struct {
 	*http.Request
 	filter  *filter.Filter
-	release func()
+	release func(*executor.Result)
 }
 
 func hold(t *testing.T, i *inprocess.Image) held {
@@ -76,7 +76,7 @@ func (answers) Answer(w http.ResponseWriter, _ *http.Request, _ *executor.Route)
 func through(t *testing.T, i *inprocess.Image, c *filter.Connection) string {
 	t.Helper()
 	h := hold(t, i)
-	defer h.release()
+	defer h.release(&executor.Result{Status: 200})
 	w := httptest.NewRecorder()
 	filter.Serve(w, h.Request, c, []filter.Member{{Filter: h.filter}}, answers{}, nil, slog.New(slog.DiscardHandler))
 	return w.Header().Get("X-Begun") + " " + w.Header().Get("X-Filter")
@@ -152,7 +152,7 @@ func TestHeldFilter(t *testing.T) {
 			if child.filter != h.filter {
 				t.Error("a child request goes through another version")
 			}
-			child.release()
+			child.release(&executor.Result{Status: 200})
 			if !how.Hold {
 				r := <-ready
 				r.Commit()
@@ -163,7 +163,7 @@ func TestHeldFilter(t *testing.T) {
 				}
 				ready <- r
 			}
-			h.release()
+			h.release(&executor.Result{Status: 200})
 			r := <-ready
 			r.Commit()
 			x.settle(r)
@@ -171,7 +171,7 @@ func TestHeldFilter(t *testing.T) {
 			if next.filter == h.filter {
 				t.Error("the next request goes through the old version")
 			}
-			next.release()
+			next.release(&executor.Result{Status: 200})
 		})
 	}
 }
@@ -182,7 +182,7 @@ func waits(i *inprocess.Image) bool {
 	defer cancel()
 	_, release, err := i.Filter(httptest.NewRequestWithContext(ctx, "GET", "/", nil))
 	if err == nil {
-		release()
+		release(&executor.Result{Status: 200})
 	}
 	return err != nil
 }
@@ -194,7 +194,7 @@ func TestFilterRefused(t *testing.T) {
 		t.Errorf("an extension only: %v", err)
 	}
 	y := start(t, executor.Options{Version: replacetest.Version(t, 1, "-DFILTER"), Filter: true, OnFault: executor.FaultRefuse}, limits)
-	hold(t, y.Image).release()
+	hold(t, y.Image).release(&executor.Result{Status: 200})
 	y.get("crash=1")
 	var refused *inprocess.RefusedError
 	if _, _, err := y.Filter(request(t)); !errors.As(err, &refused) || refused.Status != http.StatusInternalServerError {

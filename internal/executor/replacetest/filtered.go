@@ -17,15 +17,16 @@ type filtered struct {
 // serve takes a request through the filter and then to the extension.
 func (h filtered) serve(w http.ResponseWriter, r *http.Request) executor.Result {
 	f, release, err := h.ex.(interface {
-		Filter(r *http.Request) (f *filter.Filter, release func(), err error)
+		Filter(r *http.Request) (f *filter.Filter, release func(*executor.Result), err error)
 	}).Filter(r)
 	if err != nil {
 		w.Header().Set("Retry-After", "5")
 		h.Error(w, r, http.StatusServiceUnavailable, 0)
 		return executor.Result{Status: http.StatusServiceUnavailable}
 	}
-	defer release()
-	return filter.Serve(w, r, nil, []filter.Member{{Filter: f}}, h, nil, slog.New(slog.DiscardHandler))
+	res := filter.Serve(w, r, nil, []filter.Member{{Filter: f}}, h, nil, slog.New(slog.DiscardHandler))
+	release(&res)
+	return res
 }
 
 // Route leads everything to the extension.
