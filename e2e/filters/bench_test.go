@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 
 	"github.com/isapid/isapid/internal/config"
@@ -36,6 +37,8 @@ func benchmark(b *testing.B, mode config.PoolMode, n int) {
 	defer conn.Close()
 	buf := make([]byte, 4096)
 	b.ReportAllocs()
+	var before, after syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &before)
 	for b.Loop() {
 		if _, err := io.WriteString(conn, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 			b.Fatal(err)
@@ -44,4 +47,7 @@ func benchmark(b *testing.B, mode config.PoolMode, n int) {
 			b.Fatal(err)
 		}
 	}
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+	used := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
+	b.ReportMetric(float64(used)/float64(b.N), "cpu-ns/op") // of this process
 }
