@@ -1,6 +1,7 @@
 // Package conn is the connection under a request: the few things an extension may know or do there that net/http has no
 // word for (its descriptor, an abortive close, the reason phrase of a status line, one system call for many pieces), and
-// the time limits by progress that net/http does not have.
+// the time limits by progress that net/http does not have. What filters have for a connection is kept with it until its end ([Conn.Keep]),
+// and those that want to see its bytes stand between it and the HTTP server ([Conn.Filter]).
 //
 // Package server wraps every accepted connection; package extension finds it with [From]. Under somebody else's
 // http.Server there is none, and all methods of a nil *Conn do nothing and say so.

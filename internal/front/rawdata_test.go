@@ -246,3 +246,49 @@ func TestRawReload(t *testing.T) {
 		t.Errorf("%d sessions ended", n)
 	}
 }
+
+// TestRawHangUp: wherever a client hangs up, politely or not, its session ends once.
+func TestRawHangUp(t *testing.T) {
+	x := newFiltered(t, func(c *config.Config) {
+		c.Filters = []string{testext.Fixture(t, "filter_raw")}
+		if err := os.WriteFile(filepath.Join(c.Sites[0].Root, "long.txt"), bytes.Repeat([]byte("long"), 5<<20), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}).serve()
+	connections := 0
+	for _, reset := range []bool{false, true} {
+		for _, said := range []string{
+			"G",
+			"GET /page.txt HTTP/1.1\r\n",
+			"GET /page.txt HTTP/1.1\r\nHost: x\r\n\r\n",
+			"POST /echo/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nhalf of it",
+			"POST /echo/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+			"GET /long.txt HTTP/1.1\r\nHost: x\r\n\r\n",
+			"R-more, and",
+			"GET /page.txt HTTP/1.1\r\nHost: x\r\n\r\nGET /page.txt HTTP/1.1\r\nHost: x\r\n\r\nGET ",
+		} {
+			c := x.dial(false)
+			if _, err := io.WriteString(c, said); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(said, "GET /") && strings.HasSuffix(said, "\r\n\r\n") {
+				if _, err := io.ReadFull(c, make([]byte, 5)); err != nil { // it is being answered
+					t.Errorf("%q: %v", said, err)
+				}
+			}
+			if reset {
+				_ = c.(*net.TCPConn).SetLinger(0)
+			}
+			c.Close()
+			if reset { // what was sent may be lost with the connection, and then there was no event
+				continue
+			}
+			connections++
+			x.events("END_OF_NET_SESSION", connections)
+		}
+	}
+	x.end()
+	if n := strings.Count(strings.Join(x.events("", 0), "\n"), "END_OF_NET_SESSION"); n < connections || n > 2*connections {
+		t.Errorf("%d sessions ended; %d connections were closed politely, and as many were reset", n, connections)
+	}
+}
