@@ -2,6 +2,7 @@ package filter
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
@@ -9,40 +10,53 @@ import (
 )
 
 // logon is what filters made of the credentials of a connection. They are asked at its first request, and again when the client
-// gives others than before.
+// gives others than before, or the same to another application: what they say of a user in one means nothing in another.
 type logon struct {
 	round          uint64 // counts how often they were asked; sessions say in which round they were
-	header         string // Authorization
+	to             asked
 	given          string // user of that
 	user, password string // as filters left them
 	changed        bool   // they are not those the client gave
 	vouched        bool   // HANDLED_NOTIFICATION: the host need not know them, where it leaves that to filters
 }
 
+// asked is who wants to come in where.
+type asked struct {
+	header string // all of Authorization
+	site   int
+	path   string // of the application
+}
+
+func (q *run) asked() asked {
+	a := asked{header: strings.Join(q.r.Header["Authorization"], "\n")}
+	if app := q.route.App; app != nil {
+		a.site, a.path = app.SiteID, app.Path
+	}
+	return a
+}
+
 // decides tells whether what filters made of the credentials says who may come in on a route, and not the credentials.
 func (l *logon) decides(rt *executor.Route) bool { return l.changed || l.vouched && rt.Denied }
 
 // authenticate is AUTHENTICATION: filters may put another user and password in the place of those the client gave. Both are empty
-// for who gives none. Credentials of other schemes than Basic are not told.
+// for who gives none: also for who gives something that is no name and password, whom the application may let in as nobody in
+// particular, and whom the filters could not keep out if they were not asked.
 func (q *run) authenticate() verdict {
 	if q.events&isapi.NotifyAuthentication == 0 {
 		return next
 	}
-	header := q.r.Header.Get("Authorization")
-	user, password, basic := q.r.BasicAuth()
-	if header != "" && !basic {
-		return next
-	}
-	l := &q.c.logon
-	if q.unasked(header) {
+	l, to := &q.c.logon, q.asked()
+	if q.unasked(to) {
+		user, password, _, good := executor.Credentials(q.r)
 		if !fits(user, nameSize) || !fits(password, nameSize) {
 			q.isUser(nil, true) // rather than one that filters cannot see
 			return next
 		}
-		if v := q.askWho(user, password, header); v != next {
+		if v := q.askWho(user, password, to); v != next {
 			l.round++ // whoever was asked is asked again
 			return v
 		}
+		l.vouched = l.vouched && good
 	}
 	if l.decides(q.route) {
 		q.logOn()
@@ -50,10 +64,10 @@ func (q *run) authenticate() verdict {
 	return next
 }
 
-// unasked tells whether there is a filter that was not asked about these credentials on this connection.
-func (q *run) unasked(header string) bool {
+// unasked tells whether there is a filter that was not asked about this on this connection.
+func (q *run) unasked(to asked) bool {
 	l := &q.c.logon
-	if l.round == 0 || l.header != header {
+	if l.round == 0 || l.to != to {
 		return true
 	}
 	for i := range q.members {
@@ -64,9 +78,9 @@ func (q *run) unasked(header string) bool {
 	return false
 }
 
-func (q *run) askWho(user, password, header string) verdict {
+func (q *run) askWho(user, password string, to asked) verdict {
 	l := &q.c.logon
-	*l = logon{round: l.round + 1, header: header, given: user, user: user, password: password}
+	*l = logon{round: l.round + 1, to: to, given: user, user: user, password: password}
 	at := q.base + atLogon
 	v := q.notify(isapi.NotifyAuthentication, at, func() {
 		native.Write(at, isapi.FilterAuthent{
@@ -89,7 +103,9 @@ func (q *run) askWho(user, password, header string) verdict {
 	})
 	l.vouched = v == next && q.handled
 	for i := range q.members {
-		q.members[i].s.round = l.round
+		if s := q.members[i].s; !s.disabled(isapi.NotifyAuthentication) { // who did not want to hear of it is asked next time
+			s.round = l.round
+		}
 	}
 	return v
 }
@@ -170,7 +186,10 @@ func (q *run) resetAuth() {
 		q.logOn()
 		return
 	}
-	user, password, _ := q.r.BasicAuth()
+	user, password, _, good := executor.Credentials(q.r)
+	if !good {
+		return // what the route says of them holds
+	}
 	q.isUser(q.h.Logon(q.r, q.route, user, password))
 }
 

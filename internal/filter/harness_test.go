@@ -34,6 +34,7 @@ type host struct {
 	ext    string            // image of the extension that answers; "": something else does
 
 	unmapped bool // no path is mapped on the way
+	apps     bool // each folder of the root is an application
 
 	mu     sync.Mutex
 	routes int
@@ -45,6 +46,10 @@ func (h *host) Route(r *http.Request) *executor.Route {
 	h.routes++
 	h.mu.Unlock()
 	rt := &executor.Route{App: &executor.App{SiteID: 7, SiteName: "shop", Path: "/"}, Realm: h.realm, Anonymous: !h.closed, Image: h.ext}
+	if h.apps {
+		folder, _, _ := strings.Cut(r.URL.Path[1:], "/")
+		rt.App.Path += folder
+	}
 	if r.URL.Path != "/nowhere" && !h.unmapped {
 		rt.Maps = []executor.URLMap{{What: executor.MapScript, URL: r.URL.Path, Mapping: executor.Mapping{Path: h.root + r.URL.Path, Flags: 1, MatchedPath: len(h.root)}}}
 	}

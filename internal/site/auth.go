@@ -2,10 +2,8 @@ package site
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
@@ -26,8 +24,6 @@ var (
 	busyLogon = refusal{http.StatusServiceUnavailable, 0}
 )
 
-const basicScheme = "Basic"
-
 // newAuth is nil for an application that asks nobody. files has the password files that are open, by path.
 func (s *Site) newAuth(c *config.Authentication, files map[string]*passwd.File) (*auth, error) {
 	if c.Basic == nil {
@@ -35,7 +31,7 @@ func (s *Site) newAuth(c *config.Authentication, files map[string]*passwd.File) 
 	}
 	a := &auth{
 		realm: c.Basic.Realm, required: c.Required, users: files[c.Basic.Users],
-		challenge: basicScheme + ` realm="` + c.Basic.Realm + `", charset="UTF-8"`,
+		challenge: executor.BasicScheme + ` realm="` + c.Basic.Realm + `", charset="UTF-8"`,
 	}
 	if c.Basic.Users == "" || a.users != nil {
 		return a, nil
@@ -48,28 +44,9 @@ func (s *Site) newAuth(c *config.Authentication, files map[string]*passwd.File) 
 	return a, nil
 }
 
-// credentials are the name and the password that a request has. given is false if it has none, or some of another scheme; good is
-// false if they cannot be read.
-func credentials(r *http.Request) (name, password string, given, good bool) {
-	lines := r.Header["Authorization"]
-	if len(lines) != 1 {
-		return "", "", false, len(lines) == 0 // of several, others may see another one
-	}
-	scheme, text, _ := strings.Cut(lines[0], " ")
-	if !strings.EqualFold(scheme, basicScheme) {
-		return "", "", false, true
-	}
-	both, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
-	name, password, ok := strings.Cut(string(both), ":")
-	if err != nil || !ok {
-		return "", "", true, false
-	}
-	return name, password, name != "" || password != "", true
-}
-
 // ask finds out who asks: nil is nobody in particular. bad says why he may not come in.
 func (a *auth) ask(r *http.Request) (u *executor.User, bad *refusal) {
-	name, password, given, good := credentials(r)
+	name, password, given, good := executor.Credentials(r)
 	switch {
 	case !good:
 		return nil, &badLogon
@@ -94,7 +71,7 @@ func (a *auth) logon(ctx context.Context, name, password string) (*executor.User
 			return nil, &badLogon
 		}
 	}
-	return &executor.User{Name: name, Password: password, Type: basicScheme}, nil
+	return &executor.User{Name: name, Password: password, Type: executor.BasicScheme}, nil
 }
 
 // accepts says whether whom the other has let in may come in here without being asked.

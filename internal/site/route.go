@@ -232,7 +232,7 @@ func (x *host) Logon(r *http.Request, _ *executor.Route, user, password string) 
 	defer f.mu.Unlock()
 	f.busy = bad == &busyLogon
 	f.grant(a, u, bad)
-	if name, _, given, _ := credentials(r); u != nil && given && name != user {
+	if name, _, given, _ := executor.Credentials(r); u != nil && given && name != user {
 		u.Unmapped = name
 	}
 	return u, bad != nil
@@ -319,7 +319,7 @@ func (f *filtered) refusal(r *http.Request, rt *executor.Route, a *auth) *refusa
 	case rt.Denied && f.busy:
 		return &busyLogon
 	case rt.Denied:
-		if _, _, given, good := credentials(r); good && !given {
+		if _, _, given, good := executor.Credentials(r); good && !given {
 			return &noLogon
 		}
 		return &badLogon

@@ -121,7 +121,7 @@ func (h *filterHost) Route(r *http.Request) *executor.Route {
 
 // Logon implements [executor.FilterHost].
 func (h *filterHost) Logon(r *http.Request, rt *executor.Route, user, password string) (u *executor.User, denied bool) {
-	if name, word, _ := r.BasicAuth(); name == user && word == password && !rt.Denied { // else a filter vouches for him
+	if name, word, _, _ := executor.Credentials(r); name == user && word == password && !rt.Denied { // else a filter vouches for him
 		return rt.User, rt.Denied
 	}
 	ok, answer, _ := h.x.Ask(wire.AskLogon, wire.EncodeLogon(&wire.Logon{HTTP: describe(r), User: user, Password: password}))
