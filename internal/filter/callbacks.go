@@ -46,13 +46,13 @@ func (s *session) GetServerVariable(name, buf, size uintptr) isapi.Error {
 	if event == isapi.NotifyPreprocHeaders {
 		q.reroute() // what it says is what the filter has made of the request
 	}
-	v := q.variables()
-	return v.Copy(name, buf, size)
+	return q.variables().Copy(name, buf, size)
 }
 
-// variables are those of the request as it is now.
-func (q *run) variables() variables.Request {
-	return variables.Request{R: q.r, T: q.target(), Client: q.client.Client, Length: q.r.ContentLength}
+// variables are those of the request as it is now. q.mu is held.
+func (q *run) variables() *variables.Request {
+	q.vars = variables.Request{R: q.r, T: q.target(), Client: q.client.Client, Length: q.r.ContentLength}
+	return &q.vars
 }
 
 // AddResponseHeaders is the callback of that name: the lines are added to the response, whoever makes it. A blank line at the end

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
@@ -114,6 +115,7 @@ type session struct {
 	blank isapi.FilterContext // what pfc holds at first
 	mem   native.Memory       // of AllocMem
 	round uint64              // of the connection's logon in which it was asked
+	off   atomic.Uint32       // events it does not want to be told of in the request (SF_REQ_DISABLE_NOTIFICATIONS)
 
 	mu      sync.Mutex // guards all below
 	idle    sync.Cond  // inside is less
@@ -121,7 +123,6 @@ type session struct {
 	now     uint32     // the notification the filter is in; 0 for none
 	inside  int        // callbacks that use run
 	touched bool       // it had an event
-	off     uint32     // events it does not want to be told of in the request (SF_REQ_DISABLE_NOTIFICATIONS)
 	rawNow  *rawCall   // the notification of raw data it is in, or was in last
 
 	ending sync.Once
@@ -131,16 +132,13 @@ type session struct {
 func (s *session) join(q *run) (before *run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before, s.run, s.off = s.run, q, 0
+	before, s.run = s.run, q
+	s.off.Store(0)
 	return before
 }
 
 // disabled tells whether the filter does not want to hear of an event in this request.
-func (s *session) disabled(event uint32) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.off&event != 0
-}
+func (s *session) disabled(event uint32) bool { return s.off.Load()&event != 0 }
 
 // end is the end of the connection for the filter, once; whoever calls it meanwhile waits for it. A filter that asked for nothing but
 // this end is told of it too.

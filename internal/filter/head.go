@@ -45,6 +45,9 @@ type field struct {
 
 func (h *head) init(q *run) {
 	h.q = q
+	if q.events&(isapi.NotifySendResponse|isapi.NotifyAccessDenied|isapi.NotifyURLMap) == 0 {
+		return // no filter is asked when somebody else's response is about to begin
+	}
 	for name, values := range q.w.Header() {
 		h.base = append(h.base, field{name, values})
 	}
@@ -174,17 +177,23 @@ func (h *head) merge(status int) {
 	defer q.mu.Unlock()
 	header := q.w.Header()
 	addFields(header, q.added)
-	q.added = q.added[:0]
+	q.added = none(q.added)
 	if !isDenial(status) {
 		return
 	}
 	addFields(header, q.denial)
-	q.denial = q.denial[:0]
+	q.denial = none(q.denial)
 	if status == http.StatusUnauthorized && len(header["Www-Authenticate"]) == 0 && len(values(header, "WWW-Authenticate")) == 0 {
 		if realm := q.lead().Realm; realm != "" {
 			header["Www-Authenticate"] = []string{`Basic realm="` + quoted.Replace(realm) + `", charset="UTF-8"`}
 		}
 	}
+}
+
+// none empties a list, and keeps its memory.
+func none[T any](list []T) []T {
+	clear(list)
+	return list[:0]
 }
 
 var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`)

@@ -22,70 +22,63 @@ func (q *run) logRecord() {
 	if q.events&isapi.NotifyLog == 0 {
 		return
 	}
-	rec := q.record()
-	q.top = 0
-	q.more.Free()
-	shown := isapi.FilterLog{
-		ClientHostName: q.text(rec.ClientHost), ClientUserName: q.text(rec.ClientUser), ServerName: q.text(rec.Server),
-		Operation: q.text(rec.Operation), Target: q.text(rec.Target), Parameters: q.text(rec.Parameters),
-		HTTPStatus: rec.Status, Win32Status: rec.Win32, BytesSent: rec.BytesSent, BytesReceived: rec.BytesReceived,
-		Milliseconds: uint32(min(rec.Elapsed.Milliseconds(), 1<<32-1)),
-	}
-	first, at := shown, q.base+atLog
-	q.always(isapi.NotifyLog, at, func() { native.Write(at, shown) }, func() error {
-		left := native.Read[isapi.FilterLog](at)
-		rec.Status, rec.Win32 = left.HTTPStatus, left.Win32Status
-		shown.HTTPStatus, shown.Win32Status = left.HTTPStatus, left.Win32Status
-		were, now := texts(&shown), texts(&left)
-		for i, text := range rec.texts() {
-			if *now[i] == *were[i] {
-				continue
-			}
-			left, ok := leftText(*now[i])
-			if !ok {
-				return errLogText
-			}
-			*text, *were[i] = left, q.text(left)
+	was := q.record()
+	rec := was
+	at := q.base + atLog
+	var info isapi.FilterLog
+	q.always(isapi.NotifyLog, at, func() {
+		q.drop()
+		info = isapi.FilterLog{
+			ClientHostName: q.text(rec.ClientHost), ClientUserName: q.text(rec.ClientUser), ServerName: q.text(rec.Server),
+			Operation: q.text(rec.Operation), Target: q.text(rec.Target), Parameters: q.text(rec.Parameters),
+			HTTPStatus: rec.Status, Win32Status: rec.Win32, BytesSent: rec.BytesSent, BytesReceived: rec.BytesReceived,
+			Milliseconds: uint32(min(rec.Elapsed.Milliseconds(), 1<<32-1)),
 		}
-		return nil
+		native.Write(at, info)
+	}, func() error {
+		left := native.Read[isapi.FilterLog](at)
+		if left == info {
+			return nil
+		}
+		return takeLog(&rec, &info, &left)
 	})
-	if shown != first {
-		changed := rec.LogRecord
-		q.res.Log = &changed
+	if rec != was {
+		q.res.Log = new(executor.LogRecord)
+		*q.res.Log = rec
 	}
 }
 
-// texts are the pointers of the structure, in the order of those of a record.
-func texts(l *isapi.FilterLog) [6]*uintptr {
-	return [...]*uintptr{&l.ClientHostName, &l.ClientUserName, &l.ServerName, &l.Operation, &l.Target, &l.Parameters}
-}
-
-type record struct{ executor.LogRecord }
-
-func (r *record) texts() [6]*string {
-	return [...]*string{&r.ClientHost, &r.ClientUser, &r.Server, &r.Operation, &r.Target, &r.Parameters}
-}
-
-// leftText is what a filter's pointer says, NULL being "-". It is false for one that leads nowhere.
-func leftText(p uintptr) (text string, ok bool) {
-	if p == 0 {
-		return "-", true
+// takeLog makes the record what a filter has left. Only a pointer that is another says something: the texts are not the filter's to
+// write to.
+func takeLog(rec *executor.LogRecord, info, left *isapi.FilterLog) error {
+	rec.Status, rec.Win32 = left.HTTPStatus, left.Win32Status
+	for _, t := range [...]struct {
+		text     *string
+		was, now uintptr
+	}{
+		{&rec.ClientHost, info.ClientHostName, left.ClientHostName}, {&rec.ClientUser, info.ClientUserName, left.ClientUserName},
+		{&rec.Server, info.ServerName, left.ServerName}, {&rec.Operation, info.Operation, left.Operation},
+		{&rec.Target, info.Target, left.Target}, {&rec.Parameters, info.Parameters, left.Parameters},
+	} {
+		switch {
+		case t.now == t.was:
+		case t.now == 0:
+			*t.text = "-"
+		case native.Protect(func() isapi.Error { *t.text = printable(native.String(t.now, maxLogText)); return isapi.OK }) != isapi.OK:
+			return errLogText
+		}
 	}
-	err := native.Protect(func() isapi.Error {
-		text = printable(string(native.Text(p, maxLogText)))
-		return isapi.OK
-	})
-	return text, err == isapi.OK
+	return nil
 }
 
 // record is what the log says of the request.
-func (q *run) record() (rec record) {
-	v := variables.Request{R: q.orig, T: q.target(), Client: q.client.Client}
+func (q *run) record() executor.LogRecord {
+	q.vars = variables.Request{R: q.orig, T: q.target(), Client: q.client.Client}
 	value := func(name string) string {
-		text, _ := v.Lookup(name)
+		text, _ := q.vars.Lookup(name)
 		return printable(text)
 	}
-	rec.LogRecord = executor.LogRecord{
+	rec := executor.LogRecord{
 		ClientHost: value("REMOTE_HOST"), ClientUser: "-", Server: value("SERVER_NAME"), Operation: printable(q.orig.Method),
 		Target: printable(q.orig.URL.Path), Parameters: printable(q.orig.URL.RawQuery),
 		Status: uint32(q.res.Status), Win32: q.res.Win32, BytesSent: uint32(min(q.res.Bytes, 1<<32-1)),

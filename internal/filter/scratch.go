@@ -42,6 +42,7 @@ type scratch struct {
 	b    []byte        // the same memory
 	top  int           // of the texts
 	more native.Memory // texts that did not fit, until the end of the request
+	used bool          // more has some
 }
 
 func newScratch() *scratch {
@@ -58,10 +59,20 @@ func (s *scratch) free() {
 	s.more.Free()
 }
 
+// drop forgets all texts.
+func (s *scratch) drop() {
+	s.top = 0
+	if s.used {
+		s.more.Free()
+		s.used = false
+	}
+}
+
 // text is a copy of a text for a filter to read. A NUL in it ends it.
 func (s *scratch) text(text string) uintptr {
 	if len(text) >= textsSize-s.top {
 		if p := s.more.CString(text); p != 0 {
+			s.used = true
 			return p
 		}
 		text = ""

@@ -12,6 +12,7 @@ import (
 	"github.com/isapid/isapid/internal/conn"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/variables"
 )
 
 // Member is a filter of a chain.
@@ -75,6 +76,7 @@ type run struct {
 
 	sameThread bool
 	route      *executor.Route // nil until somebody asks
+	vars       variables.Request
 	plain      executor.Target // where the request leads if no extension answers
 	answering  bool            // Answer has been called
 	handled    bool            // SF_STATUS_REQ_HANDLED_NOTIFICATION
@@ -139,15 +141,10 @@ func (q *run) recycle() {
 	for i := len(q.members) - 1; i >= 0; i-- {
 		q.members[i].s.join(q.members[i].before)
 	}
-	s := q.scratch
-	s.top = 0
-	s.more.Free()
-	base := q.head.base
-	clear(base)
-	*q = run{scratch: s, added: q.added[:0], denial: q.denial[:0]}
-	q.head.base = base[:0]
-	clear(q.added[:cap(q.added)])
-	clear(q.denial[:cap(q.denial)])
+	q.drop()
+	base, added, denial := none(q.head.base), none(q.added), none(q.denial)
+	*q = run{scratch: q.scratch, added: added, denial: denial}
+	q.head.base = base
 	runs.Put(q)
 }
 
@@ -200,6 +197,9 @@ func (q *run) answer() {
 		}
 	}
 	q.res = q.h.Answer(&q.face, q.r, q.route)
+	if !q.res.Broken {
+		q.face.WriteHeader(http.StatusOK) // if there is no head yet, net/http makes one
+	}
 }
 
 // noConn is no connection of ours: its methods do nothing and say so.

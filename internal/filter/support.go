@@ -73,7 +73,7 @@ func (q *run) takeAdded(h *isapi.Head) {
 		}
 		h.Fields = append(h.Fields, f)
 	}
-	q.added = q.added[:0]
+	q.added = none(q.added)
 }
 
 // addHeadersOnDenial adds lines to the response if that is a denial.
@@ -133,17 +133,14 @@ func (c request) normalizeURL() isapi.Error {
 // disableNotifications keeps events from the filter for the rest of the request. The end of the connection it is told all the same:
 // that is another request's, too.
 func (c request) disableNotifications() isapi.Error {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	c.s.off |= uint32(c.ul1)
+	c.s.off.Or(uint32(c.ul1))
 	return isapi.OK
 }
 
 func (c request) certInfo() isapi.Error {
 	c.q.mu.Lock()
 	defer c.q.mu.Unlock()
-	v := c.q.variables()
-	return v.CertInfo(c.data)
+	return c.q.variables().CertInfo(c.data)
 }
 
 // fileDescriptor is Zeus's request: the socket. It is the server's; a filter that writes to it by itself is on its own.

@@ -16,6 +16,12 @@ func (q *run) mapURLs() verdict {
 		return next
 	}
 	rt := q.route
+	script := executor.MapScript // which of them is the image or script that is run
+	for i := range rt.Maps {
+		if rt.Maps[i].What == executor.MapDocument {
+			script = executor.MapDocument
+		}
+	}
 	for i := range rt.Maps {
 		m := &rt.Maps[i]
 		path := m.Path
@@ -28,7 +34,7 @@ func (q *run) mapURLs() verdict {
 		m.Changed = true
 		switch t := rt.Target; {
 		case t == nil:
-		case m.What == executor.MapScript:
+		case m.What == script:
 			t.ScriptTranslated = m.Path
 		case m.What == executor.MapPathInfo:
 			t.PathTranslated = m.Path
