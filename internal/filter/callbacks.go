@@ -15,12 +15,12 @@ import (
 // maxText is the longest text taken from a filter, in bytes.
 const maxText = 1 << 20
 
-// enter is the beginning of a callback: the request it is about, and the notification the filter is in. The caller must call leave
-// unless it is nil.
+// enter is the beginning of a callback: the request it is about, and the notification the filter is in, 0 for one of raw data alone.
+// The caller must call leave unless it is nil.
 func (s *session) enter() (q *run, event uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.now == 0 || s.run == nil {
+	if s.now == 0 && s.raws == 0 || s.run == nil {
 		return nil, 0
 	}
 	s.inside++
@@ -130,7 +130,7 @@ func (s *session) WriteClient(buf, size uintptr, _ uint32) isapi.Error {
 // AllocMem is the callback of that name: zero bytes that live as long as the connection.
 func (s *session) AllocMem(size uint32) uintptr {
 	s.mu.Lock()
-	inside := s.now != 0
+	inside := s.now != 0 || s.raws > 0
 	s.mu.Unlock()
 	if !inside || size > memoryLimit {
 		return 0

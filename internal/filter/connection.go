@@ -120,7 +120,8 @@ type session struct {
 	mu      sync.Mutex // guards all below
 	idle    sync.Cond  // inside is less
 	run     *run       // the request that is under way, or nil
-	now     uint32     // the notification the filter is in; 0 for none
+	now     uint32     // the notification the filter is in, but for those of raw data; 0 for none
+	raws    int        // notifications of raw data it is in
 	inside  int        // callbacks that use run
 	touched bool       // it had an event
 	rawNow  *rawCall   // the notification of raw data it is in, or was in last
@@ -128,13 +129,24 @@ type session struct {
 	ending sync.Once
 }
 
-// join makes q the request that callbacks are about, nil for none, and answers the one that was.
-func (s *session) join(q *run) (before *run) {
+// join makes q the request that callbacks are about, and answers the one that was, with the callbacks that are inside that.
+func (s *session) join(q *run) (before *run, inside int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before, s.run = s.run, q
 	s.off.Store(0)
-	return before
+	return before, s.inside
+}
+
+// part ends that: once it returns no callback uses the request any more.
+func (s *session) part(before *run, inside int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.run = before
+	s.off.Store(0)
+	for s.inside > inside {
+		s.idle.Wait()
+	}
 }
 
 // disabled tells whether the filter does not want to hear of an event in this request.
@@ -157,23 +169,35 @@ func (s *session) end() {
 
 // proc calls HttpFilterProc for one notification, and waits for callbacks that the filter has made from other threads meanwhile. errno
 // is what it left; err is a contained fault, which was told of.
+//
+// A notification of raw data can come at the same time as another, on the thread that sends what was written: it is not waited for, as
+// the other may be waiting to write.
 func (s *session) proc(event uint32, pv uintptr) (status uint32, errno isapi.Error, err error) {
+	raw := event&RawEvents != 0
 	s.mu.Lock()
 	before, inside := s.now, s.inside
-	s.now, s.touched = event, true
+	if s.touched = true; raw {
+		s.raws++
+	} else {
+		s.now = event
+	}
 	s.mu.Unlock()
-	kept := s.pfc.Struct().FilterContext
-	*s.pfc.Struct() = s.blank // whatever the filter wrote where it must not
-	s.pfc.Struct().FilterContext = kept
+	clean := s.blank // instead of what the filter wrote where it must not
+	clean.FilterContext = s.pfc.Struct().FilterContext
+	*s.pfc.Struct() = clean
 	if s.f.conf.On == nil {
 		status, errno, err = native.HTTPFilterProc(s.f.conf.Proc, s.pfc, event, pv)
 	} else {
 		status, errno, err = s.procOn(event, pv)
 	}
 	s.mu.Lock()
-	s.now = before
-	for s.inside > inside {
-		s.idle.Wait()
+	if raw {
+		s.raws--
+	} else {
+		s.now = before
+		for s.inside > inside {
+			s.idle.Wait()
+		}
 	}
 	q := s.run
 	s.mu.Unlock()

@@ -38,7 +38,6 @@ type host struct {
 
 	mu     sync.Mutex
 	routes int
-	bodies []string
 }
 
 func (h *host) Route(r *http.Request) *executor.Route {

@@ -78,7 +78,7 @@ func TestOrder(t *testing.T) {
 			SEND_RESPONSE HTTP/1.1 200 OK
 			END_OF_REQUEST
 			LOG GET /file/page.txt? "alice" 200`},
-		{"another scheme", get + " | Authorization: Bearer x", nil, "200 a page\n", upToMap + "AUTH_COMPLETE \"\"\nSEND_RESPONSE HTTP/1.1 200 OK\n" + theEnd + "200"},
+		{"another scheme", get + " | Authorization: Bearer x", nil, "200 a page\n", upToAnswer + theEnd + "200"},
 		{"interim responses are not shown", "GET | /early", nil, "200 after", `PREPROC_HEADERS GET /early
 			URL_MAP /early to /early
 			AUTHENTICATION "" ""

@@ -22,7 +22,11 @@ type own struct {
 	closed bool
 }
 
-var flusher = sync.OnceValue(func() *reply.Flusher { return reply.NewFlusher(20 * time.Millisecond) })
+var (
+	flusher = sync.OnceValue(func() *reply.Flusher { return reply.NewFlusher(20 * time.Millisecond) })
+	// Where filters are told of what is sent, that is not to happen while they are told of something else.
+	noFlusher = sync.OnceValue(func() *reply.Flusher { return reply.NewFlusher(365 * 24 * time.Hour) })
+)
 
 // sendOwn sends something of a filter's own response. It fails when that cannot be: somebody else has answered, the response is
 // over, or it is what the filter is being shown right now.
@@ -52,7 +56,11 @@ func (q *run) beginOwn() isapi.Error {
 			q.head.restore()
 		}
 		o.face.q = q
-		o.reply.Init(&o.face, q.r, reply.Around{Log: q.log, Flusher: flusher(), Host: q.h, Client: &q.client})
+		flush := flusher
+		if q.w == &q.raw {
+			flush = noFlusher
+		}
+		o.reply.Init(&o.face, q.r, reply.Around{Log: q.log, Flusher: flush(), Host: q.h, Client: &q.client})
 	}
 	o.busy = true
 	return isapi.OK

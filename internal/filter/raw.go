@@ -270,7 +270,7 @@ func takeBlock(left isapi.FilterRawData, given uintptr, own []byte) (block []byt
 func (s *session) rawCall() *rawCall {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.now&RawEvents == 0 {
+	if s.raws == 0 {
 		return nil
 	}
 	return s.rawNow

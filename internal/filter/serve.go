@@ -103,6 +103,7 @@ type run struct {
 type member struct {
 	s      *session
 	before *run   // that the session had: s is in another request that makes this one
+	inside int    // callbacks of that
 	events uint32 // that it is to be told of
 	place  int    // in the order
 }
@@ -130,7 +131,8 @@ func (q *run) join(chain []Member) {
 		for at > 0 && q.members[at-1].place > place {
 			at--
 		}
-		q.members = slices.Insert(q.members, at, member{s, s.join(q), events, place})
+		before, inside := s.join(q)
+		q.members = slices.Insert(q.members, at, member{s, before, inside, events, place})
 		q.events |= events
 		q.sameThread = q.sameThread || m.Filter.conf.SameThread
 	}
@@ -139,7 +141,7 @@ func (q *run) join(chain []Member) {
 // recycle ends the callbacks of the request and keeps its memory for another.
 func (q *run) recycle() {
 	for i := len(q.members) - 1; i >= 0; i-- {
-		q.members[i].s.join(q.members[i].before)
+		q.members[i].s.part(q.members[i].before, q.members[i].inside)
 	}
 	q.drop()
 	base, added, denial := none(q.head.base), none(q.added), none(q.denial)
