@@ -200,7 +200,6 @@ var orders = []order{
 		a#1 PREPROC_HEADERS GET /other.txt
 		a#1 URL_MAP /other.txt to ROOT/other.txt
 		a#1 AUTHENTICATION "" ""
-		a#1 AUTHENTICATION "" ""
 		a#1 AUTH_COMPLETE ""
 		a#1 SEND_RESPONSE HTTP/1.1 200 OK
 		a#1 END_OF_REQUEST
