@@ -69,8 +69,8 @@ fuzz: ## run every fuzz target for FUZZTIME
 	hack/fuzz.sh '$(FUZZTIME)'
 
 soak: packages ## run all tests with the long runs in them: thousands where there are usually dozens
-	ISAPID_SOAK=1 hack/test.sh -count=1 -timeout 2h $$(go list ./... | grep -v '/e2e$$')
-	ISAPID_SOAK=1 go test -v -count=1 -timeout 12h ./e2e # the race detector would make days of it
+	ISAPID_SOAK=1 hack/test.sh -count=1 -timeout 2h $$(go list ./... | grep -vE '/e2e(/filters)?$$')
+	ISAPID_SOAK=1 go test -v -count=1 -timeout 12h ./e2e ./e2e/filters # the race detector would make days of it
 
 asan: ## run the tests of the native boundary with the address sanitizer
 	go test -asan ./internal/native
