@@ -135,6 +135,7 @@ func (s *session) AllocMem(size uint32) uintptr {
 	if !inside || size > memoryLimit {
 		return 0
 	}
+	s.taken.Add(int64(size) + 16)
 	return s.mem.Alloc(int(size))
 }
 

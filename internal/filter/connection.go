@@ -11,6 +11,11 @@ import (
 // memoryLimit is how much AllocMem gives a filter for one connection, in bytes.
 const memoryLimit = 64 << 20
 
+// memoryEnough is how much of that it may have, in bytes, before the connection is to end with a response. Filters that allocate for each
+// request and leave the freeing to the end of the connection are many, and so are connections that would never end: those of a
+// proxy.
+const memoryEnough = 4 << 20
+
 // Connection is one client connection as filters see it: for each of them one pFilterContext and the memory it allocated, from its
 // first event on the connection to END_OF_NET_SESSION. A stream of HTTP/2 counts as a connection.
 type Connection struct {
@@ -114,6 +119,7 @@ type session struct {
 	pfc   *native.FilterContext
 	blank isapi.FilterContext // what pfc holds at first
 	mem   native.Memory       // of AllocMem
+	taken atomic.Int64        // bytes it was asked for
 	round uint64              // of the connection's logon in which it was asked
 	off   atomic.Uint32       // events it does not want to be told of in the request (SF_REQ_DISABLE_NOTIFICATIONS)
 

@@ -135,6 +135,8 @@ func (h *head) send() {
 		for _, name := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "Upgrade"} {
 			delete(q.w.Header(), name)
 		}
+	} else if h.code != http.StatusSwitchingProtocols && q.full() {
+		q.w.Header()["Connection"] = []string{"close"}
 	}
 	if h.changed {
 		q.client.Client.SetReason(h.code, h.text)
@@ -143,6 +145,16 @@ func (h *head) send() {
 	h.nobody = h.status == http.StatusNoContent || h.status == http.StatusNotModified
 	h.sent.Store(true)
 	q.w.WriteHeader(h.status)
+}
+
+// full tells whether a filter has so much memory of the connection that a new one is better.
+func (q *run) full() bool {
+	for i := range q.members {
+		if q.members[i].s.taken.Load() > memoryEnough {
+			return true
+		}
+	}
+	return false
 }
 
 // end sends the page that a filter's failure has left to send.

@@ -105,6 +105,20 @@ func TestAllocLimit(t *testing.T) {
 	}
 }
 
+// TestAllocEnds: a connection that a filter has got much memory for ends with a response, rather than that there is none left.
+func TestAllocEnds(t *testing.T) {
+	s := hostile(t)
+	if a := s.do("GET", "/file/page.txt"); a.Close || a.StatusCode != 200 {
+		t.Errorf("%s, closed: %v", a, a.Close)
+	}
+	if a := s.do("GET", "/nowhere", "X-Do: alloc"); !a.Close {
+		t.Errorf("%s, closed: %v", a, a.Close)
+	}
+	if a := s.do("GET", "/file/page.txt"); a.Close || a.StatusCode != 200 {
+		t.Errorf("%s, closed: %v", a, a.Close)
+	}
+}
+
 // TestCrash: a crash costs the request it happens in, unless that was answered, and nothing else.
 func TestCrash(t *testing.T) {
 	for event, answer := range map[string]string{
