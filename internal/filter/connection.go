@@ -26,7 +26,8 @@ type Connection struct {
 	inside   int        // requests that run; one, unless one makes another
 	ended    bool
 	sessions []*session
-	logon    logon
+	logon    logon // of the request that runs, like names
+	names    names
 }
 
 // NewConnection begins one. The caller must call End.

@@ -73,13 +73,9 @@ func takeLog(rec *executor.LogRecord, info, left *isapi.FilterLog) error {
 
 // record is what the log says of the request.
 func (q *run) record() executor.LogRecord {
-	q.vars = variables.Request{R: q.orig, T: q.target(), Client: q.client.Client}
-	value := func(name string) string {
-		text, _ := q.vars.Lookup(name)
-		return printable(text)
-	}
+	names := q.names()
 	rec := executor.LogRecord{
-		ClientHost: value("REMOTE_HOST"), ClientUser: "-", Server: value("SERVER_NAME"), Operation: printable(q.orig.Method),
+		ClientHost: names.client, ClientUser: "-", Server: names.server, Operation: printable(q.orig.Method),
 		Target: printable(q.orig.URL.Path), Parameters: printable(q.orig.URL.RawQuery),
 		Status: uint32(q.res.Status), Win32: q.res.Win32, BytesSent: uint32(min(q.res.Bytes, 1<<32-1)),
 		BytesReceived: uint32(min(max(q.orig.ContentLength, 0), 1<<32-1)), Elapsed: time.Since(q.began).Truncate(time.Millisecond),
@@ -88,4 +84,22 @@ func (q *run) record() executor.LogRecord {
 		rec.ClientUser = printable(q.route.User.Name)
 	}
 	return rec
+}
+
+// names are those of client and server, which are the same for most requests of a connection.
+type names struct {
+	remote, host   string // of the request: RemoteAddr, Host
+	client, server string
+}
+
+func (q *run) names() *names {
+	n := &q.c.names
+	if n.remote != q.orig.RemoteAddr || n.host != q.orig.Host || n.server == "" {
+		v := variables.Request{R: q.orig, T: q.target(), Client: q.client.Client}
+		n.remote, n.host = q.orig.RemoteAddr, q.orig.Host
+		n.client, _ = v.Lookup("REMOTE_HOST")
+		n.server, _ = v.Lookup("SERVER_NAME")
+		n.client, n.server = printable(n.client), printable(n.server)
+	}
+	return n
 }
