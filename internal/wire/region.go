@@ -41,11 +41,20 @@ func (g *ring) move(n int) { g.pos = (g.pos + n) % len(g.mem) }
 // regions are those of one link. A front makes them when it needs one more and keeps them for later exchanges; a worker has what it is
 // given.
 type regions struct {
-	mu   sync.Mutex // guards all below
-	all  []*region  // by number, from 1 on; nil for one that the worker could not have
-	free []*region  // in the front: mapped by both ends, and nobody's. The last one was used last
-	none bool       // in the front: there will be no more, one of the ends cannot have them
-	over bool       // the link is
+	mu   sync.Mutex          // guards all below
+	all  [maxRegions]*region // by number, from 1 on
+	made uint64              // in the front: so many, also those that the worker could not have
+	free []*region           // in the front: mapped by both ends, and nobody's. The last one was used last
+	none bool                // in the front: there will be no more, one of the ends cannot have them
+	over bool                // the link is
+}
+
+// of is the region with a number that the other end has told; nil if there is none. s.mu is held.
+func (s *regions) of(n uint64) *region {
+	if n == 0 || n > maxRegions {
+		return nil
+	}
+	return s.all[n-1]
 }
 
 // take lends a region that nobody has; nil: there is none. Each one that is taken is returned by put and drop.
@@ -77,7 +86,7 @@ func (s *regions) put(r *region) {
 func (s *regions) make() (frame []byte, file *os.File) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over || s.none || len(s.all) == maxRegions {
+	if s.over || s.none || s.made == maxRegions {
 		return nil, nil
 	}
 	r, err := newRegion()
@@ -91,8 +100,9 @@ func (s *regions) make() (frame []byte, file *os.File) {
 		s.none = true
 		return nil, nil
 	}
-	s.all = append(s.all, r)
-	r.number = uint64(len(s.all))
+	s.all[s.made] = r
+	s.made++
+	r.number = s.made
 	return end(appendUint(begin(nil, kRegion, 0, 0), r.number), 0), file
 }
 
@@ -108,10 +118,10 @@ func (s *regions) answered(f *frame) error {
 	if s.over {
 		return nil
 	}
-	if n == 0 || n > uint64(len(s.all)) || s.all[n-1] == nil || s.all[n-1].file == nil {
+	r := s.of(n)
+	if r == nil || r.file == nil {
 		return protocolError("REGION %d, which was not offered", n)
 	}
-	r := s.all[n-1]
 	ok := f.flags&flagFailed == 0 && sealRegion(r.file) == nil
 	r.file.Close()
 	if r.file = nil; !ok {
@@ -136,8 +146,8 @@ func (s *regions) offered(f *frame, file *os.File) (answer []byte, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n != uint64(len(s.all))+1 || n > maxRegions {
-		return nil, protocolError("REGION %d after %d", n, len(s.all))
+	if n == 0 || n > maxRegions || s.all[n-1] != nil { // they may overtake each other
+		return nil, protocolError("REGION %d, which is there or cannot be", n)
 	}
 	if err := checkRegion(file); err != nil {
 		return nil, err
@@ -150,9 +160,8 @@ func (s *regions) offered(f *frame, file *os.File) (answer []byte, err error) {
 	if err != nil {
 		answer[5] |= flagFailed
 	} else {
-		r.number = n
+		r.number, s.all[n-1] = n, r
 	}
-	s.all = append(s.all, r)
 	return end(appendUint(answer, n), 0), nil
 }
 
@@ -160,13 +169,13 @@ func (s *regions) offered(f *frame, file *os.File) (answer []byte, err error) {
 func (s *regions) lend(n uint64) (*region, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	r := s.of(n)
 	switch {
-	case n == 0 || n > uint64(len(s.all)) || s.all[n-1] == nil:
+	case r == nil:
 		return nil, protocolError("LEND of region %d, which this end does not have", n)
-	case s.all[n-1].lent:
+	case r.lent:
 		return nil, protocolError("LEND of region %d, which an exchange has", n)
 	}
-	r := s.all[n-1]
 	r.lent = true
 	r.users.Add(1)
 	return r, nil

@@ -33,7 +33,12 @@ func sharedBody(id uint64, n uint32) []byte {
 func (l *Link) count() (all, free int) {
 	l.mem.mu.Lock()
 	defer l.mem.mu.Unlock()
-	return len(l.mem.all), len(l.mem.free)
+	for _, r := range l.mem.all {
+		if r != nil {
+			all++
+		}
+	}
+	return all, len(l.mem.free)
 }
 
 // warm makes an end have n regions that are free, by exchanges with large answers that the worker has to serve.
@@ -307,16 +312,16 @@ func TestHostileRegionsOfFront(t *testing.T) {
 		"noise": {func(t *testing.T, p *peer) {
 			p.withFile(appendFrame(nil, kRegion, 0, 0, []byte{0xff}), memory(t, regionSize, firmSeals))
 		}, "REGION cannot be decoded"},
-		"second": {func(t *testing.T, p *peer) { p.withFile(regionFrame(2), memory(t, regionSize, firmSeals)) }, "REGION 2 after 0"},
+		"number 0": {func(t *testing.T, p *peer) { p.withFile(regionFrame(0), memory(t, regionSize, firmSeals)) }, "REGION 0, which is there or cannot be"},
 		"twice": {func(t *testing.T, p *peer) {
 			p.withFile(regionFrame(1), memory(t, regionSize, firmSeals))
 			p.withFile(regionFrame(1), memory(t, regionSize, firmSeals))
-		}, "REGION 1 after 1"},
+		}, "REGION 1, which is there or cannot be"},
 		"too many": {func(t *testing.T, p *peer) {
 			for n := range uint64(maxRegions + 1) {
 				p.withFile(regionFrame(n+1), memory(t, regionSize, firmSeals))
 			}
-		}, "REGION 17 after 16"},
+		}, "REGION 17, which is there or cannot be"},
 		"lend to nothing": {func(t *testing.T, p *peer) { p.offer(1); p.put(lendFrame(3, 1, true)) }, "LEND for exchange 3, which was never opened"},
 		"lend nothing":    {func(t *testing.T, p *peer) { p.put(join(request(3), lendFrame(3, 1, true))) }, "LEND of region 1, which this end does not have"},
 		"lend 0":          {func(t *testing.T, p *peer) { p.offer(1); p.put(join(request(3), lendFrame(3, 0, true))) }, "LEND of region 0, which this end does not have"},
@@ -588,4 +593,94 @@ func TestFaultInRegion(t *testing.T) {
 	if all, free := front.count(); all != 2 || free != 2 {
 		t.Errorf("%d of %d regions are free", free, all)
 	}
+}
+
+// fill reads as size bytes of one value.
+type fill struct {
+	value byte
+	left  int
+}
+
+func (f *fill) Read(p []byte) (int, error) {
+	if f.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(len(p), f.left)
+	copy(p[:n], bytes.Repeat([]byte{f.value}, n))
+	f.left -= n
+	return n, nil
+}
+
+// only fails the test if p has another value.
+func only(t *testing.T, what string, p []byte, value byte) {
+	if bytes.Count(p, []byte{value}) != len(p) {
+		t.Errorf("%s of exchange %d has bytes of others", what, value)
+	}
+}
+
+// TestRegionsNeverCross: exchanges with large bodies both ways, many of which are given up in the middle by clients or for their time, while the
+// worker goes on. Nobody gets a byte of another one.
+func TestRegionsNeverCross(t *testing.T) {
+	leavesNothing(t)
+	times, clients := 8, 2*maxRegions
+	if testing.Short() {
+		times = 5
+	}
+	front, worker := pair(t, func(x *Exchange) {
+		value := x.Req.HTTP.Path[0]
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			b := make([]byte, 50_000)
+			for {
+				n, err := x.Body().Read(b)
+				if only(t, "the body", b[:n], value); err != nil {
+					return
+				}
+			}
+		}()
+		_, _ = io.Copy(writerOnly{x}, &fill{value, 3 << 20})
+		if value%2 == 0 { // else its end comes while somebody reads
+			select {
+			case <-read:
+			case <-x.Context().Done():
+			}
+		}
+		x.End(ended(200))
+		<-read
+	})
+	var all sync.WaitGroup
+	for i := range clients {
+		value := byte(i + 1)
+		all.Go(func() {
+			for n := range times {
+				leave := make(chan struct{})
+				var once sync.Once
+				got, limit := 0, 1+(i*131+n*977)%48*(64<<10) // bytes after which it is over
+				w := &page{write: func(p []byte) (int, error) {
+					only(t, "the answer", p, value)
+					if got += len(p); got > limit {
+						if n%2 == 0 {
+							once.Do(func() { close(leave) })
+						} else {
+							return 0, unix.ECONNRESET
+						}
+					}
+					return len(p), nil
+				}}
+				q := post(-1)
+				q.HTTP.Path = string([]byte{value})
+				_, _, err := front.Do(t.Context(), w, q, &fill{value, 3 << 20}, nil, &client{}, leave)
+				if err != nil && !errors.Is(err, ErrLeft) {
+					t.Errorf("%v; worker: %v", err, worker.Err())
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if t.Failed() {
+		return
+	}
+	until(t, "all regions are free", func() bool { all, free := front.count(); return all == maxRegions && free == all })
 }

@@ -231,6 +231,7 @@ func waitFor(wake <-chan struct{}, deadline time.Time) error {
 // region.
 func (x *Exchange) available() (data []byte, shared bool, deadline time.Time, err error) {
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	switch {
 	case !x.readDeadline.IsZero() && !time.Now().Before(x.readDeadline):
 		err = os.ErrDeadlineExceeded
@@ -248,15 +249,9 @@ func (x *Exchange) available() (data []byte, shared bool, deadline time.Time, er
 		err = goneError(BodyReset)
 	}
 	deadline = x.readDeadline
-	var grant int
-	ask := len(data) == 0 && !shared && err == nil && (x.outstanding == 0 || x.again)
-	if ask {
-		grant = x.up.window() - x.outstanding
-		x.outstanding, x.again = x.up.window(), false
-	}
-	x.mu.Unlock()
-	if ask {
-		x.l.write(appendNumber(nil, kCredit, x.id, uint32(grant)))
+	if len(data) == 0 && !shared && err == nil && (x.outstanding == 0 || x.again) {
+		x.again = false
+		x.allow(x.up.window() - x.outstanding)
 	}
 	return data, shared, deadline, err
 }
@@ -264,26 +259,28 @@ func (x *Exchange) available() (data []byte, shared bool, deadline time.Time, er
 // consumed takes n bytes off, allows the other end more, and says whether that was the end.
 func (x *Exchange) consumed(n int, shared bool) error {
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	if shared {
 		x.upUnread -= n
 	} else if x.body, x.copying = x.body[n:], false; len(x.body) == 0 {
 		x.body = x.store
 	}
-	grant := 0
 	started, unread := x.outstanding > 0, len(x.body)+x.upUnread
 	if started && !x.bodyEnd && x.bodyErr == nil && x.outstanding+unread <= x.up.window()/2 {
-		grant = x.up.window() - x.outstanding - unread
-		x.outstanding += grant
+		x.allow(x.up.window() - x.outstanding - unread)
 	}
-	over := x.bodyEnd && unread == 0
-	x.mu.Unlock()
-	if grant > 0 {
-		x.l.write(appendNumber(nil, kCredit, x.id, uint32(grant)))
-	}
-	if over {
+	if x.bodyEnd && unread == 0 {
 		return io.EOF
 	}
 	return nil
+}
+
+// allow lets the other end send n bytes more, unless END is on its way to it. x.mu is held.
+func (x *Exchange) allow(n int) {
+	if !x.over {
+		x.outstanding += n
+		x.l.write(appendNumber(nil, kCredit, x.id, uint32(n)))
+	}
 }
 
 // SetReadDeadline is for [http.ResponseController]: reads of the body fail from then on. No byte is lost by it.
