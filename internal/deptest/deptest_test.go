@@ -28,13 +28,13 @@ var layers = map[string][]string{
 
 	"front":     {"admin", "config", "conn", "executor", "extension", "filter", "image", "inprocess", "isapi", "pool", "proc", "remote", "server", "site", "swap", "wire"}, // the front process, wired together
 	"server":    {"conn"},                                                                                                                                                  // HTTP; knows sites as handlers only, and no processes
-	"pool":      {"executor", "proc", "remote", "tally"},                                                                                                                   // which workers there are; one of them is remote
+	"pool":      {"executor", "gate", "proc", "remote", "tally"},                                                                                                           // which workers there are; one of them is remote
 	"admin":     {"pool", "swap"},                                                                                                                                          // what the commands ask a running server; the server itself is an interface there
 	"site":      {"config", "executor", "passwd"},                                                                                                                          // the URL space; runs nothing itself
 	"remote":    {"conn", "executor", "proc", "wire"},                                                                                                                      // one worker process, as the front sees it
 	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "wire"},                                                                             // the worker process
 	"wire":      {"executor"},                                                                                                                                              // the protocol between them
-	"inprocess": {"executor", "extension", "filter", "tally"},                                                                                                              // an image in this process that can be replaced
+	"inprocess": {"executor", "extension", "filter", "gate", "tally"},                                                                                                      // an image in this process that can be replaced
 	"extension": {"conn", "executor", "filter", "image", "isapi", "native", "reply", "variables"},                                                                          // one request through one loaded image
 	"filter":    {"conn", "executor", "isapi", "native", "reply", "variables"},                                                                                             // a request through the filters
 	"reply":     {"conn", "executor", "isapi"},                                                                                                                             // what an image sends, made one response
@@ -50,6 +50,7 @@ var layers = map[string][]string{
 	"proc":      {}, // one child process; knows nothing of what it runs
 	"config":    {}, // plain data
 	"passwd":    {}, // password files
+	"gate":      {}, // a door that counts who is inside
 	"isapi":     {}, // the ABI in pure Go
 	"systemd":   {}, // what the service manager hands over and wants to know
 	"deptest":   {},

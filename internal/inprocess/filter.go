@@ -41,7 +41,7 @@ func (i *Image) Filter(r *http.Request) (f *filter.Filter, release func(*executo
 
 // Filter is [Image.Filter] for the new version, whatever is routed where.
 func (r *replacement) Filter(q *http.Request) (f *filter.Filter, release func(*executor.Result), err error) {
-	if !r.new.enter() {
+	if !r.new.Enter() {
 		return nil, nil, &RefusedError{http.StatusServiceUnavailable, "version is being unloaded"}
 	}
 	return r.new.filter(q)
@@ -51,10 +51,10 @@ func (r *replacement) Filter(q *http.Request) (f *filter.Filter, release func(*e
 func (v *version) filter(r *http.Request) (f *filter.Filter, release func(*executor.Result), err error) {
 	switch {
 	case v.ext.Filter() == nil:
-		v.leave()
+		v.Leave()
 		return nil, nil, ErrNoFilter
 	case v.ext.Refuses():
-		v.leave()
+		v.Leave()
 		return nil, nil, &RefusedError{http.StatusInternalServerError, "filter had a fault and its policy is to refuse"}
 	}
 	v.filtering.add(r)
@@ -71,7 +71,7 @@ func (v *version) filtered(ctx context.Context, res *executor.Result) {
 	if v.ext.FilterOnly() && res != nil {
 		v.counter.Done(res, took)
 	}
-	v.leave()
+	v.Leave()
 }
 
 // filtering are the requests that go through the filter half of a version, by their contexts.

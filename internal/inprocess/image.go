@@ -14,6 +14,7 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/extension"
+	"github.com/isapid/isapid/internal/gate"
 	"github.com/isapid/isapid/internal/tally"
 )
 
@@ -82,7 +83,7 @@ func Open(path string, o executor.Options, l Limits) (*Image, error) {
 
 // start loads a version.
 func (i *Image) start(what executor.Version) (*version, error) {
-	v := &version{gate: newGate(), counter: &tally.Counter{}, ended: make(chan struct{})}
+	v := &version{Gate: gate.New(), counter: &tally.Counter{}, ended: make(chan struct{})}
 	o := i.opt
 	o.Version = what
 	o.Faulted = func(err error) {
@@ -117,9 +118,9 @@ func (i *Image) end(v *version) {
 
 func (i *Image) endLocked(v *version) {
 	v.ending.Do(func() {
-		v.closed.Store(true)
+		v.Close()
 		i.busy.Go(func() {
-			_ = v.wait(context.Background())
+			_ = v.Wait(context.Background())
 			v.endErr = v.ext.Close(context.Background())
 			i.mu.Lock()
 			defer i.mu.Unlock()
@@ -248,7 +249,7 @@ func (i *Image) unfinished(why error) error {
 	defer i.mu.Unlock()
 	var errs []error
 	for _, v := range slices.SortedFunc(maps.Keys(i.living), func(a, b *version) int { return a.number - b.number }) {
-		if v.closed.Load() {
+		if v.Closed() {
 			errs = append(errs, v.blocked(why))
 		}
 	}

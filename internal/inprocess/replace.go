@@ -69,7 +69,7 @@ func label(v executor.Version) string {
 // draining is the number of versions that end. The lock is held.
 func (i *Image) draining() (n int) {
 	for v := range i.living {
-		if v.closed.Load() {
+		if v.Closed() {
 			n++
 		}
 	}
@@ -115,8 +115,8 @@ func (r *replacement) make(ctx context.Context) error {
 		return nil // it could not be loaded again
 	}
 	i.reroute(route{held: r.held})
-	r.old.closed.Store(true)
-	if err := r.old.wait(ctx); err != nil {
+	r.old.Close()
+	if err := r.old.Wait(ctx); err != nil {
 		i.reopen(r.old)
 		return r.old.blocked(err)
 	}
@@ -133,7 +133,7 @@ func (i *Image) reopen(v *version) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if !i.closing {
-		v.closed.Store(false)
+		v.Open()
 		i.rerouteLocked(route{to: v})
 	}
 }

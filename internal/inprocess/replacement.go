@@ -37,10 +37,10 @@ func (r *replacement) Description() string { return r.new.ext.Description() }
 
 // Execute runs a request in the new version.
 func (r *replacement) Execute(w http.ResponseWriter, q *http.Request, t *executor.Target) executor.Result {
-	if !r.new.enter() {
+	if !r.new.Enter() {
 		return refuse(w, q, t, &refusal{http.StatusServiceUnavailable, "version is being unloaded"})
 	}
-	defer r.new.leave()
+	defer r.new.Leave()
 	return r.new.run(w, q, t, false)
 }
 
@@ -48,7 +48,7 @@ func (r *replacement) Execute(w http.ResponseWriter, q *http.Request, t *executo
 func (r *replacement) Share(part float64) {
 	r.i.mu.Lock()
 	defer r.i.mu.Unlock()
-	if r.stage != ready || r.held != nil || r.i.closing || r.old.closed.Load() { // an old one that could not be loaded again is closed
+	if r.stage != ready || r.held != nil || r.i.closing || r.old.Closed() { // an old one that could not be loaded again is closed
 		return
 	}
 	rt := route{to: r.old}
@@ -70,7 +70,7 @@ func (r *replacement) Commit() {
 	i.serving = r.new
 	i.rerouteLocked(route{to: r.new})
 	i.mu.Unlock()
-	i.log.Info("new version serves", "generation", r.new.number, "version", label(r.new.what), "in the old one", r.old.inside.Load())
+	i.log.Info("new version serves", "generation", r.new.number, "version", label(r.new.what), "in the old one", r.old.Inside())
 }
 
 // Settle has the old version end; see [executor.Replacement].
@@ -116,7 +116,7 @@ func (r *replacement) Revert(ctx context.Context) error {
 	case r.stage == takenBack:
 	default:
 		r.stage, r.reverted = takenBack, make(chan struct{})
-		if r.held == nil && !r.old.closed.Load() {
+		if r.held == nil && !r.old.Closed() {
 			i.serving = r.old
 			i.rerouteLocked(route{to: r.old})
 			i.endLocked(r.new)
@@ -161,7 +161,7 @@ func (r *replacement) Revert(ctx context.Context) error {
 func (r *replacement) Progress() executor.Progress {
 	before, after := r.old.counter.Sum(), r.new.counter.Sum()
 	p := executor.Progress{
-		OldGeneration: r.old.number, NewGeneration: r.new.number, Old: before, New: after, OldInside: int(r.old.inside.Load()),
+		OldGeneration: r.old.number, NewGeneration: r.new.number, Old: before, New: after, OldInside: r.old.Inside(),
 		Lost: before.Lost - r.before + after.Lost, Down: r.down(),
 	}
 	if r.held != nil {
@@ -174,7 +174,7 @@ func (r *replacement) Progress() executor.Progress {
 // down is why the new version cannot go on; "" if it can.
 func (r *replacement) down() string {
 	switch {
-	case r.new.closed.Load():
+	case r.new.Closed():
 		return "it is being unloaded"
 	case r.i.opt.OnFault == executor.FaultRefuse && r.new.ext.Faults() > 0:
 		return "it had a fault and its policy is to refuse"

@@ -40,7 +40,7 @@ func (i *Image) Execute(w http.ResponseWriter, r *http.Request, t *executor.Targ
 		return refuse(w, r, t, why)
 	}
 	if !inside {
-		defer v.leave()
+		defer v.Leave()
 	}
 	return v.run(w, r, t, inside)
 }
@@ -60,7 +60,7 @@ func (i *Image) admit(r *http.Request) (v *version, inside bool, why *refusal) {
 			if v.ext.Filter() != nil && v.filtering.has(r.Context()) {
 				return v, true, nil
 			}
-			if v.enter() {
+			if v.Enter() {
 				return v, false, nil
 			}
 			continue // the route moved before the version was closed

@@ -2,7 +2,6 @@ package inprocess
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -14,12 +13,13 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/extension"
+	"github.com/isapid/isapid/internal/gate"
 	"github.com/isapid/isapid/internal/tally"
 )
 
 // version is one loading of a version of the image.
 type version struct {
-	gate
+	gate.Gate
 	number    int              // of the loading, from 1
 	what      executor.Version // to load it again
 	ext       *extension.Extension
@@ -62,56 +62,11 @@ func (v *version) run(w http.ResponseWriter, r *http.Request, t *executor.Target
 
 // blocked is the error of requests that do not end.
 func (v *version) blocked(why error) error {
-	n, list := v.inside.Load(), named(append(v.running.all(), v.filtering.list()...))
+	n, list := v.Inside(), named(append(v.running.all(), v.filtering.list()...))
 	if n == 0 {
 		return fmt.Errorf("version %d stays loaded: its TerminateExtension has not returned: %w", v.number, why)
 	}
 	return fmt.Errorf("version %d stays loaded: %d requests are still inside it (%s): %w", v.number, n, strings.Join(list, ", "), why)
-}
-
-// gate counts those inside. It can be closed, and opened again. Its zero value has no use: make it with [newGate].
-type gate struct {
-	inside atomic.Int64
-	closed atomic.Bool
-	empty  chan struct{} // has an element when the last one left a closed gate
-}
-
-func newGate() gate { return gate{empty: make(chan struct{}, 1)} }
-
-// enter answers false if the gate is closed. Who got in must leave.
-func (g *gate) enter() bool {
-	g.inside.Add(1)
-	if g.closed.Load() {
-		g.leave()
-		return false
-	}
-	return true
-}
-
-func (g *gate) leave() {
-	if g.inside.Add(-1) == 0 && g.closed.Load() {
-		g.tell()
-	}
-}
-
-// wait waits until nobody is inside the closed gate, and answers nil, or until ctx ends.
-func (g *gate) wait(ctx context.Context) error {
-	for g.inside.Load() > 0 {
-		select {
-		case <-g.empty:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	g.tell() // whoever else waits
-	return nil
-}
-
-func (g *gate) tell() {
-	select {
-	case g.empty <- struct{}{}:
-	default:
-	}
 }
 
 // running are the requests inside a version, so that those which do not end can be named. A request takes a place without waiting for

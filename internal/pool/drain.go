@@ -13,7 +13,7 @@ import (
 // await sees a process to its end.
 func (p *Pool) await(sl *slot, w process) {
 	<-w.Gone()
-	sl.close()
+	sl.Close()
 	o := w.Obituary()
 	crash, next := false, time.Duration(0)
 	p.event(func(s *state, now time.Time) {
@@ -52,7 +52,7 @@ const longDrain = 10 * time.Second
 
 // drain lets the requests of a worker end, then has it unload its images and exit. What takes too long is killed, and named.
 func (p *Pool) drain(sl *slot, hung bool, reason string) {
-	sl.close()
+	sl.Close()
 	set := p.policy.Load()
 	ctx, cancel := context.WithTimeoutCause(p.ctx, set.Shutdown, fmt.Errorf("it did not end within %v", set.Shutdown))
 	defer cancel()
@@ -80,13 +80,13 @@ func (p *Pool) drain(sl *slot, hung bool, reason string) {
 func (p *Pool) waitEmpty(ctx context.Context, sl *slot, patience time.Duration) bool {
 	first, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if sl.wait(first) {
+	if sl.Wait(first) == nil {
 		return true
 	}
 	if ctx.Err() == nil {
 		p.log.Warn("worker waits for its last requests", "worker", sl.name, "requests", sl.process.Blockers())
 	}
-	return sl.wait(ctx)
+	return sl.Wait(ctx) == nil
 }
 
 // overrun kills a worker whose requests do not end, and says which they are. One that is gone is left in peace.

@@ -15,12 +15,13 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/gate"
 	"github.com/isapid/isapid/internal/remote"
 )
 
 // member is an image of the pool, an [executor.Executor].
 type member struct {
-	gate
+	gate.Gate
 	pool        *Pool
 	path        string
 	table       atomic.Pointer[table]
@@ -30,7 +31,7 @@ type member struct {
 }
 
 func newMember(p *Pool, path string) *member {
-	m := &member{gate: newGate(), pool: p, path: path}
+	m := &member{Gate: gate.New(), pool: p, path: path}
 	m.table.Store(&table{changed: make(chan struct{})})
 	m.description.Store(new(string))
 	return m
@@ -49,10 +50,10 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 	if t.Host == nil {
 		t.Host = noHost{}
 	}
-	if !m.enter() {
+	if !m.Enter() {
 		return refuse(w, r, t, &refusal{status: http.StatusServiceUnavailable, why: "extension is being unloaded"})
 	}
-	defer m.leave()
+	defer m.Leave()
 	c, refused := m.company(t.Filtered)
 	if refused != nil {
 		return refuse(w, r, t, refused)
@@ -88,7 +89,7 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 // run runs a request in a worker, counts it if it has ended, and leaves the worker.
 func (m *member) run(rt route, c *company, begun time.Time, w http.ResponseWriter, r *http.Request, t *executor.Target) (executor.Result, error) {
 	p, sl := m.pool, rt.slot
-	defer sl.leave()
+	defer sl.Leave()
 	set := p.policy.Load()
 	n := sl.count.Add(1)
 	res, err := rt.image.Execute(w, r, t)
@@ -102,7 +103,7 @@ func (m *member) run(rt route, c *company, begun time.Time, w http.ResponseWrite
 	}
 	switch {
 	case err != nil:
-		sl.close()
+		sl.Close()
 	case res.Fault != nil:
 		p.faulted(sl, m.path, res.Fault.Error())
 	case !sl.answered.Load():
@@ -186,10 +187,10 @@ func (m *member) Close(ctx context.Context) error {
 	case !last:
 		return nil // somebody else has it too
 	}
-	m.close()
+	m.Gate.Close()
 	p.event(func(s *state, _ time.Time) { s.dropSwaps(m.path) })
-	if !m.wait(ctx) {
-		return fmt.Errorf("extension %q stays loaded: %d requests are still inside it: %w", m.path, m.inside.Load(), ctx.Err())
+	if m.Wait(ctx) != nil {
+		return fmt.Errorf("extension %q stays loaded: %d requests are still inside it: %w", m.path, m.Inside(), ctx.Err())
 	}
 	ended := p.remove(m)
 	select {

@@ -34,7 +34,7 @@ func (m *member) company(f *executor.Filtered) (*company, *refusal) {
 	for _, ref := range f.Filters {
 		switch filter := p.members[ref.Image]; {
 		case filter == m || slices.Contains(c.members, filter):
-		case filter == nil || !filter.enter():
+		case filter == nil || !filter.Enter():
 			c.leave()
 			return nil, &refusal{status: http.StatusServiceUnavailable, why: "filter " + filepath.Base(ref.Image) + " is not loaded"}
 		default:
@@ -47,7 +47,7 @@ func (m *member) company(f *executor.Filtered) (*company, *refusal) {
 func (c *company) leave() {
 	if c != nil {
 		for _, m := range c.members {
-			m.leave()
+			m.Leave()
 		}
 	}
 }
@@ -68,7 +68,7 @@ func (c *company) pick(own *table) (route, bool) {
 	if home := c.pool.homes.get(c.connection); home != nil {
 		for _, list := range [][]route{own.routes, own.shared} {
 			i := slices.IndexFunc(list, func(r route) bool { return r.slot == home })
-			if i >= 0 && c.follow(all, list[i]) && home.enter() {
+			if i >= 0 && c.follow(all, list[i]) && home.Enter() {
 				return list[i], true
 			}
 		}

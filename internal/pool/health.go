@@ -31,7 +31,7 @@ func (p *Pool) ping(sl *slot) {
 			failure = err
 		}
 	}
-	if failure != nil && sl.closed.Load() {
+	if failure != nil && sl.Closed() {
 		return // it retires or is gone: whoever ends it has a limit of his own
 	}
 	p.event(func(s *state, now time.Time) { s.checked(sl.id, failure, now) })
@@ -55,7 +55,7 @@ func pingOne(ctx context.Context, path string, i image, limit time.Duration) err
 // sample reads the memory of a worker.
 func (p *Pool) sample(sl *slot) {
 	m, err := sl.process.Memory()
-	if err != nil && !sl.closed.Load() {
+	if err != nil && !sl.Closed() {
 		p.log.Warn("memory of a worker cannot be read", "worker", sl.name, "error", err)
 	}
 	p.event(func(s *state, now time.Time) { s.sampled(sl.id, int64(m.Resident), int64(m.Private), now) })
@@ -73,7 +73,7 @@ func (p *Pool) notice(sl *slot, e remote.Event) {
 		p.log.Warn("worker reports itself unhealthy", "worker", sl.name, "image", image, "reason", e.Reason)
 		p.event(func(s *state, _ time.Time) { s.unhealthy(sl.id, fmt.Sprintf("%s is unhealthy: %s", image, e.Reason)) })
 	case remote.Hung:
-		sl.close()
+		sl.Close()
 		p.event(func(s *state, _ time.Time) { s.overdue(sl.id, "request took too long: "+e.Reason) })
 	}
 }
@@ -87,7 +87,7 @@ func (p *Pool) faulted(sl *slot, image, reason string) {
 			p.counter(sl.gen, image).Crashed()
 		}
 		if news && !s.set.FaultedServes {
-			sl.close()
+			sl.Close()
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/isapid/isapid/internal/gate"
 	"github.com/isapid/isapid/internal/remote"
 )
 
@@ -97,7 +98,7 @@ func (p *Pool) count() {
 		w := &s.workers[i]
 		sl := p.slots[w.id]
 		w.count, w.answered = sl.count.Load(), sl.answered.Load()
-		s.inside += int(sl.inside.Load())
+		s.inside += sl.Inside()
 		if w.answered && w.gen == s.gen.number && w.phase == ready {
 			s.early = 0
 		}
@@ -116,7 +117,7 @@ func (p *Pool) carryOut(a action, now time.Time) (line func()) {
 		p.wg.Go(func() { p.bringUp(sl, set, images) })
 		return func() { p.log.Info("worker is started", "worker", sl.name, "generation", a.gen, "trial", a.trial) }
 	case doRetire:
-		sl.close()
+		sl.Close()
 		sl.cancel(fmt.Errorf("the worker is not wanted any more: %s", a.reason))
 		if sl.process != nil && sl.images != nil {
 			p.drains[sl.gen]++
@@ -175,7 +176,7 @@ func (p *Pool) degradation(now time.Time) func() {
 
 // newSlot is the place of a worker that was decided to be started.
 func (p *Pool) newSlot(w *worker) *slot {
-	sl := &slot{gate: newGate(), id: w.id, gen: w.gen, name: fmt.Sprintf("%s/%d", p.name, w.id)}
+	sl := &slot{Gate: gate.New(), id: w.id, gen: w.gen, name: fmt.Sprintf("%s/%d", p.name, w.id)}
 	sl.alive, sl.end = context.WithCancel(p.ctx)
 	sl.ctx, sl.cancel = context.WithCancelCause(sl.alive)
 	p.slots[w.id] = sl

@@ -10,7 +10,7 @@ import (
 
 // fail ends a worker that failed its ping: it is killed, or kept for a debugger. The lock is held.
 func (p *Pool) fail(sl *slot, w *worker, reason string) (line func()) {
-	sl.close()
+	sl.Close()
 	p.countCrash(w)
 	set := p.state.set
 	if !set.Orphan.Enabled {

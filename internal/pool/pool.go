@@ -151,7 +151,7 @@ func (p *Pool) open(path string, v executor.Version) (m *member, answer chan err
 func (p *Pool) forsake(m *member) {
 	p.event(func(s *state, _ time.Time) {
 		if m.users--; m.users == 0 && p.members[m.path] == m {
-			m.close()
+			m.Gate.Close()
 			delete(p.members, m.path)
 			p.drop(m.path)
 		}

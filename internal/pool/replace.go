@@ -36,7 +36,7 @@ func (m *member) Replace(ctx context.Context, v executor.Version, how executor.R
 	r := &replacement{m: m, sw: &swap{image: m.path, to: v, hold: how.Hold, reason: how.Reason}}
 	err := executor.ErrClosed
 	p.event(func(s *state, _ time.Time) {
-		if p.members[m.path] == m && !m.closed.Load() {
+		if p.members[m.path] == m && !m.Closed() {
 			err = s.ask(r.sw)
 		}
 		if err == nil {
@@ -137,10 +137,10 @@ func (r *replacement) Execute(w http.ResponseWriter, q *http.Request, t *executo
 	if t.Host == nil {
 		t.Host = noHost{}
 	}
-	if !m.enter() {
+	if !m.Enter() {
 		return refuse(w, q, t, &refusal{status: http.StatusServiceUnavailable, why: "extension is being unloaded"})
 	}
-	defer m.leave()
+	defer m.Leave()
 	c, refused := m.company(t.Filtered)
 	if refused != nil {
 		return refuse(w, q, t, refused)
@@ -233,7 +233,7 @@ func (p *Pool) left(gen int) bool { return p.state.has(gen) || p.drains[gen] > 0
 func (p *Pool) inside(gen int) (n int) {
 	for _, sl := range p.slots {
 		if sl.gen == gen {
-			n += int(sl.inside.Load())
+			n += sl.Inside()
 		}
 	}
 	return n

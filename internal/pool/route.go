@@ -102,7 +102,7 @@ func (p *Pool) routes(gen int, path string) (list []route) {
 	for i := range s.workers {
 		w := &s.workers[i]
 		sl := p.slots[w.id]
-		if w.gen != gen || w.phase != ready || sl.closed.Load() {
+		if w.gen != gen || w.phase != ready || sl.Closed() {
 			continue
 		}
 		if i := sl.images[path]; i != nil {
@@ -142,7 +142,7 @@ func (t *table) pick() (route, bool) {
 // pick enters the worker with the fewest requests inside; false: there is none that takes one.
 func pick(routes []route) (route, bool) {
 	for range len(routes) + 1 { // a worker may close while it is picked
-		best, least := -1, int64(0)
+		best, least := -1, 0
 		first := 0
 		if len(routes) > 1 {
 			first = rand.IntN(len(routes)) // so that equal ones take turns
@@ -150,17 +150,17 @@ func pick(routes []route) (route, bool) {
 		for n := range routes {
 			at := (first + n) % len(routes)
 			sl := routes[at].slot
-			if sl.closed.Load() {
+			if sl.Closed() {
 				continue
 			}
-			if inside := sl.inside.Load(); best < 0 || inside < least {
+			if inside := sl.Inside(); best < 0 || inside < least {
 				best, least = at, inside
 			}
 		}
 		if best < 0 {
 			return route{}, false
 		}
-		if routes[best].slot.enter() {
+		if routes[best].slot.Enter() {
 			return routes[best], true
 		}
 	}
@@ -202,7 +202,7 @@ func (m *member) pick(c *company) (*table, route, bool) {
 		if !ok || now == t || now.has(r.slot) {
 			return t, r, ok
 		}
-		r.slot.leave()
+		r.slot.Leave()
 		t = now
 	}
 }

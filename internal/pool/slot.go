@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/gate"
 	"github.com/isapid/isapid/internal/proc"
 	"github.com/isapid/isapid/internal/remote"
 )
@@ -57,7 +58,7 @@ func startRemote(ctx context.Context, s remote.Settings) (process, error) {
 // slot is the place of one worker: what its requests and the goroutines around it share. What the loop decides from is in
 // [worker].
 type slot struct {
-	gate
+	gate.Gate
 	id, gen  int
 	name     string
 	ctx      context.Context // of its start; ends when the worker is not wanted any more
@@ -69,47 +70,4 @@ type slot struct {
 
 	process process          // nil until it runs; guarded by Pool.mu, never changed after
 	images  map[string]image // what it has loaded; guarded by Pool.mu
-}
-
-// gate counts those inside and can be closed. Its zero value has no use: make it with [newGate].
-type gate struct {
-	inside atomic.Int64
-	closed atomic.Bool
-	empty  chan struct{} // has an element when the last one left a closed gate
-}
-
-func newGate() gate { return gate{empty: make(chan struct{}, 1)} }
-
-// enter answers false if the gate is closed. Who got in must leave.
-func (g *gate) enter() bool {
-	g.inside.Add(1)
-	if g.closed.Load() {
-		g.leave()
-		return false
-	}
-	return true
-}
-
-func (g *gate) leave() {
-	if g.inside.Add(-1) == 0 && g.closed.Load() {
-		select {
-		case g.empty <- struct{}{}:
-		default:
-		}
-	}
-}
-
-func (g *gate) close() { g.closed.Store(true) }
-
-// wait waits until nobody is inside the closed gate, or stop ends; it says whether the former is true. Only one may wait at a
-// time.
-func (g *gate) wait(stop context.Context) bool {
-	for g.inside.Load() > 0 {
-		select {
-		case <-g.empty:
-		case <-stop.Done():
-			return g.inside.Load() == 0
-		}
-	}
-	return true
 }

@@ -178,7 +178,7 @@ func (p *Pool) workerStatus(w *worker) WorkerStatus {
 	sl := p.slots[w.id]
 	ws := WorkerStatus{
 		Worker: w.id, Name: sl.name, Generation: w.gen, State: w.phase.String(), Reason: w.reason,
-		Served: sl.count.Load(), InFlight: sl.inside.Load(),
+		Served: sl.count.Load(), InFlight: int64(sl.Inside()),
 	}
 	switch sw := p.state.swap; {
 	case w.orphan:
