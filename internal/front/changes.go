@@ -84,6 +84,9 @@ func (r *reload) poolEffect(name string, a, b *config.Pool) string {
 		return "removed"
 	}
 	keys := differing(*a, *b)
+	if !slices.Equal(filtersOfPool(r.old.cfg, a), filtersOfPool(r.next.cfg, b)) {
+		keys = append(keys, "filters")
+	}
 	if len(keys) == 0 && (r.replaced[name] || r.configured[name]) {
 		keys = []string{"folders of images"} // which a sandbox allows to be read
 	}

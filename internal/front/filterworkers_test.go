@@ -257,10 +257,13 @@ func TestReloadFiltersOfWorkers(t *testing.T) {
 	without := through("")
 	with := func(isolation config.Isolation, filters ...string) {
 		t.Helper()
-		x.reload(func(c *config.Config) {
+		said := x.reload(func(c *config.Config) {
 			c.Sites[0].Filters = filters
 			defaultPool(c).Isolation = isolation
 		})
+		if strings.Contains(said, "other workers: filters") == (isolation == config.PerExtension) {
+			t.Errorf("the reload says %s", said)
+		}
 	}
 	with(config.PerApplication, guard)
 	if pid := through("1"); pid == without {

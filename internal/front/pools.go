@@ -236,7 +236,7 @@ func poolSettings(cfg *config.Config, p *config.Pool, name string, log *slog.Log
 func workerSettings(cfg *config.Config, p *config.Pool, name string, log *slog.Logger) remote.Settings {
 	s := remote.Settings{NoNewPrivileges: p.NoNewPrivileges, Sandbox: sandboxOf(cfg, p), Log: log.With("pool", name)}
 	s.Spec = proc.Spec{
-		Env: os.Environ(), Dir: p.Directory, User: p.User, Group: p.Group, Nice: p.Nice,
+		Env: environment(p), Dir: p.Directory, User: p.User, Group: p.Group, Nice: p.Nice,
 		Limits: proc.Limits{
 			Files: p.RLimits.Files, Processes: p.RLimits.Processes, AddressSpace: p.RLimits.AddressSpace, CPUSeconds: p.RLimits.CPU,
 			Core: p.RLimits.Core, FileSize: p.RLimits.FileSize,
@@ -246,8 +246,18 @@ func workerSettings(cfg *config.Config, p *config.Pool, name string, log *slog.L
 	if p.MemoryLimit > 0 || p.CPULimit > 0 {
 		s.Spec.Cgroup.Name = name
 	}
-	for _, key := range slices.Sorted(maps.Keys(p.Environment)) {
-		s.Spec.Env = append(s.Spec.Env, key+"="+p.Environment[key])
-	}
 	return s
+}
+
+// environment is that of the server with what a pool has in place of it or in addition. Of two of one name most programs see the first.
+func environment(p *config.Pool) []string {
+	list := slices.DeleteFunc(os.Environ(), func(of string) bool {
+		name, _, _ := strings.Cut(of, "=")
+		_, own := p.Environment[name]
+		return own
+	})
+	for _, key := range slices.Sorted(maps.Keys(p.Environment)) {
+		list = append(list, key+"="+p.Environment[key])
+	}
+	return list
 }

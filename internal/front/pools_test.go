@@ -88,6 +88,7 @@ func TestWorkerOfAPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := cfg.Pools[config.DefaultPoolName]
+	t.Setenv("GREETING", "the server's own")
 	p.Environment = map[string]string{"GREETING": "hello"}
 	p.Directory = dir
 	p.Sandbox = &config.Sandbox{Read: []string{dir}}
