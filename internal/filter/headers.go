@@ -166,8 +166,10 @@ func changeLine(r *http.Request, name, value string, add bool) (moved bool, err 
 	return false, isapi.InvalidParameter
 }
 
-// changeURL gives the request another target, with its query. Blanks and bytes that no target has are escaped.
+// changeURL gives the request another target, with its query. It is made plain, as IIS does: no back slashes or dot segments, and what
+// no target has is escaped.
 func changeURL(r *http.Request, target string) isapi.Error {
+	target = plainPath(target)
 	if !strings.HasPrefix(target, "/") && !strings.Contains(target, "://") {
 		return isapi.InvalidParameter
 	}
@@ -181,6 +183,36 @@ func changeURL(r *http.Request, target string) isapi.Error {
 	}
 	r.URL, r.RequestURI = u, target
 	return isapi.OK
+}
+
+// plainPath removes the dot segments of a path, and turns its back slashes. One that leads above the root stays as it is, for the server
+// to refuse.
+func plainPath(target string) string {
+	p, query, hasQuery := strings.Cut(target, "?")
+	if !strings.HasPrefix(p, "/") || !strings.Contains(p, `\`) && !strings.Contains(p, "/.") {
+		return target
+	}
+	var plain []string
+	segments := strings.Split(strings.ReplaceAll(p, `\`, "/"), "/")[1:]
+	for i, s := range segments {
+		switch {
+		case s == ".." && len(plain) == 0:
+			return target
+		case s == "..":
+			plain = plain[:len(plain)-1]
+		case s != ".":
+			plain = append(plain, s)
+			continue
+		}
+		if i == len(segments)-1 {
+			plain = append(plain, "") // it names a folder
+		}
+	}
+	p = "/" + strings.Join(plain, "/")
+	if hasQuery {
+		p += "?" + query
+	}
+	return p
 }
 
 func odd(c rune) bool { return c <= ' ' || c >= 0x7f }

@@ -165,3 +165,26 @@ func FuzzFields(f *testing.F) {
 		}
 	})
 }
+
+func TestPlainPath(t *testing.T) {
+	for from, want := range map[string]string{
+		"/":                 "/",
+		"/a/b?../x":         "/a/b?../x",
+		"/a/../b":           "/b",
+		"/a/./b/":           "/a/b/",
+		"/a/b/..":           "/a/",
+		"/a/b/.":            "/a/b/",
+		"/a/..":             "/",
+		`/a\b\..\c?q=\`:     `/a/c?q=\`,
+		"/a//b/../c":        "/a//c",
+		"/.well-known/x":    "/.well-known/x",
+		"/../x":             "/../x",
+		"/a/../../x":        "/a/../../x",
+		"/a/%2e%2e/b":       "/a/%2e%2e/b",
+		"http://host/a/../": "http://host/a/../",
+	} {
+		if got := plainPath(from); got != want {
+			t.Errorf("%q: got %q, want %q", from, got, want)
+		}
+	}
+}
