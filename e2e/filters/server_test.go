@@ -54,6 +54,7 @@ type layout struct {
 	applications []string // more of them, in flow style: {path: /x, …}
 	pool         string   // more of the pool, in flow style: "threads: 1"
 	tls          bool     // the binding is one of https
+	clients      string   // client_certificates, if any; those the server's own key has signed are good
 	images       []string // libraries, copied to images/NAME below the root's parent, for handlers
 }
 
@@ -66,6 +67,8 @@ sites:
     bindings: ["{{.Scheme}}://127.0.0.1:0"]
 {{if .Cert}}    certificate: {{.Cert}}
     key: {{.Key}}
+{{end}}{{if .L.clients}}    client_certificates: {{.L.clients}}
+    client_ca: {{.Cert}}
 {{end}}    filters: {{list .L.site}}
     applications:
       - path: /
@@ -110,14 +113,14 @@ func (l layout) yaml(t testing.TB) (dir string, text []byte) {
 	}
 	data := map[string]any{"Dir": dir, "Scheme": "http", "L": map[string]any{
 		"global": l.global, "site": l.site, "app": l.app, "lines": l.lines, "handlers": strings.ReplaceAll(l.handlers, "DIR", dir),
-		"applications": l.applications, "mode": l.mode, "pool": l.pool,
+		"applications": l.applications, "mode": l.mode, "pool": l.pool, "clients": l.clients,
 	}, "Cert": "", "Key": ""}
 	for _, image := range l.images {
 		copied(t, image, filepath.Join(dir, "images", filepath.Base(image)))
 	}
 	if l.tls {
 		data["Scheme"] = "https"
-		data["Cert"], data["Key"] = certificate(t)
+		data["Cert"], data["Key"] = certificate(t, dir)
 	}
 	var b bytes.Buffer
 	if err := configuration.Execute(&b, data); err != nil {

@@ -100,6 +100,11 @@ var badFiles = []badFile{
 	{"no certificate", oneSite + "    bindings: ['https://:443']\n", []string{`isapid.yaml:4:16: binding "https://:443" needs a certificate; add "certificate:" and "key:" to the site`}},
 	{"no key", oneSite + "    certificate: cert.pem\n", []string{`isapid.yaml:4:18: a certificate without its key; add "key:"`}},
 	{"no certificate for key", oneSite + "    key: key.pem\n", []string{`isapid.yaml:4:10: a key without its certificate; add "certificate:"`}},
+	{"client certificates in clear text", oneSite + "    bindings: ['http://:80']\n    client_certificates: require\n", []string{`isapid.yaml:5:26: client certificates without a binding for them; add one like "https://:443" to "bindings"`}},
+	{"client certificates of what kind", oneSite + "    client_certificates: yes\n", []string{`isapid.yaml:4:26: "client_certificates" is "yes"; allowed: none, request, require`}},
+	{"nobody asks for client certificates", oneSite + "    client_ca: cert.pem\n", []string{`isapid.yaml:4:16: nobody asks for the client certificates it is for; add "client_certificates: request" or "require"`}},
+	{"client_ca missing", oneSite + "    bindings: ['https://:443']\n    certificate: cert.pem\n    key: key.pem\n    client_certificates: require\n    client_ca: c.pem\n", []string{
+		`isapid.yaml:8:16: client_ca "c.pem" cannot be used: no such file or directory; create the file or correct the path`}},
 	{"certificate missing", oneSite + "    certificate: c.pem\n    key: wwwroot\n", []string{
 		`isapid.yaml:4:18: certificate "c.pem" cannot be used: no such file or directory; create the file or correct the path`,
 		`isapid.yaml:5:10: key "wwwroot" is not a file`,

@@ -120,6 +120,7 @@ func (d *decoder) checkPools(c *Config, s *Site) {
 
 func (d *decoder) checkCertificate(s *Site) {
 	i := slices.IndexFunc(s.Bindings, func(b Binding) bool { return b.TLS })
+	d.checkClients(s, i >= 0)
 	switch {
 	case i < 0 && s.Certificate == "" && s.Key == "":
 		return
@@ -132,6 +133,19 @@ func (d *decoder) checkCertificate(s *Site) {
 	default:
 		d.fileOn(&s.Certificate, "certificate", s.Certificate)
 		d.fileOn(&s.Key, "key", s.Key)
+	}
+}
+
+// checkClients is about certificates of clients; secure says whether there is a binding for them.
+func (d *decoder) checkClients(s *Site, secure bool) {
+	asked := s.ClientCertificates != ClientNone
+	switch {
+	case asked && !secure && len(s.Bindings) > 0:
+		d.errorOn(&s.ClientCertificates, "client certificates without a binding for them", `add one like "https://:443" to "bindings"`)
+	case !asked && s.ClientCA != "":
+		d.errorOn(&s.ClientCA, "nobody asks for the client certificates it is for", `add "client_certificates: request" or "require"`)
+	case s.ClientCA != "":
+		d.fileOn(&s.ClientCA, "client_ca", s.ClientCA)
 	}
 }
 

@@ -31,6 +31,8 @@ type Site struct {
 	Certificate        string // PEM file, leaf first; for https bindings
 	Key                string // PEM file
 	HTTP2              bool   // clients of https bindings are offered HTTP/2
+	ClientCertificates ClientCertificates
+	ClientCA           string // PEM file of those whose certificates of clients are taken; "": the system's
 	Root               string // directory of "/"
 	DefaultDocuments   []string
 	MIME               map[string]string    // ".ext" in lower case → type; on top of the built-in table
@@ -42,6 +44,16 @@ type Site struct {
 	Images             Images
 	Limits             Limits
 }
+
+// ClientCertificates says what clients of https bindings have to show.
+type ClientCertificates string
+
+// What is asked of clients. One that shows a certificate that cannot be verified is turned away.
+const (
+	ClientNone    ClientCertificates = "none"
+	ClientRequest ClientCertificates = "request" // may show a certificate
+	ClientRequire ClientCertificates = "require" // must
+)
 
 // Binding is one address a site listens on. Bindings that share address and port are told apart by their host name.
 type Binding struct {

@@ -118,6 +118,8 @@ sites:
         filters: [./a.so]
         authentication: {anonymous: false, basic: {realm: "Shop: staff", users: 404.html}}
     filters: [b.so, cert.pem]
+    client_certificates: request
+    client_ca: cert.pem
     images: {allow: [other]}
     limits: {body: 8MiB, url: 100}
   - name: two
@@ -202,6 +204,7 @@ func TestEverything(t *testing.T) {
 		}, Filters: []string{in("a.so")}, Authentication: Authentication{Required: true, Basic: &Basic{"Shop: staff", in("404.html")}}},
 	}
 	one.Filters = []string{in("b.so"), in("cert.pem")}
+	one.ClientCertificates, one.ClientCA = ClientRequest, in("cert.pem")
 	one.Images.Allow = []string{in("other")}
 	one.Limits = limits
 	one.Limits.Body, one.Limits.URL = 8<<20, 100

@@ -23,16 +23,17 @@ func Default() *Config {
 // application is "/", without handlers.
 func DefaultSite(name, root string) Site {
 	return Site{
-		Name:             name,
-		ID:               1,
-		Root:             root,
-		DefaultDocuments: []string{"Default.htm", "Default.asp", "Index.htm", "Index.html", "Iisstart.htm"},
-		MIME:             map[string]string{},
-		ErrorPages:       map[string]ErrorPage{},
-		Applications:     []Application{{Path: "/", Pool: DefaultPoolName}},
-		Static:           true,
-		HTTP2:            true,
-		Limits:           DefaultLimits(),
+		Name:               name,
+		ID:                 1,
+		Root:               root,
+		DefaultDocuments:   []string{"Default.htm", "Default.asp", "Index.htm", "Index.html", "Iisstart.htm"},
+		MIME:               map[string]string{},
+		ErrorPages:         map[string]ErrorPage{},
+		Applications:       []Application{{Path: "/", Pool: DefaultPoolName}},
+		Static:             true,
+		HTTP2:              true,
+		ClientCertificates: ClientNone,
+		Limits:             DefaultLimits(),
 	}
 }
 

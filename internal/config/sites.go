@@ -15,6 +15,8 @@ func (v value) site(s *Site) {
 		"certificate":         func(v value) { v.path(&s.Certificate) },
 		"key":                 func(v value) { v.path(&s.Key) },
 		"http2":               func(v value) { v.flag(&s.HTTP2) },
+		"client_certificates": func(v value) { word(v, &s.ClientCertificates, ClientNone, ClientRequest, ClientRequire) },
+		"client_ca":           func(v value) { v.path(&s.ClientCA) },
 		"root":                func(v value) { v.path(&s.Root) },
 		"default_documents":   func(v value) { v.documents(&s.DefaultDocuments) },
 		"mime":                func(v value) { v.mime(s.MIME) },

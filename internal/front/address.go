@@ -13,7 +13,14 @@ import (
 func bindings(s *config.Site) []server.Binding {
 	var list []server.Binding
 	for _, b := range s.Bindings {
-		list = append(list, server.Binding{Addr: address(b), Host: b.Host, TLS: b.TLS, CertFile: s.Certificate, KeyFile: s.Key, NoHTTP2: b.TLS && !s.HTTP2})
+		if !b.TLS {
+			list = append(list, server.Binding{Addr: address(b), Host: b.Host})
+			continue
+		}
+		list = append(list, server.Binding{
+			Addr: address(b), Host: b.Host, TLS: true, CertFile: s.Certificate, KeyFile: s.Key, NoHTTP2: !s.HTTP2,
+			ClientAuth: string(s.ClientCertificates), CAFile: s.ClientCA,
+		})
 	}
 	return list
 }

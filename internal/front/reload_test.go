@@ -516,6 +516,7 @@ func TestChangesNameKeys(t *testing.T) {
 	b := true
 	n := uint64(1)
 	add(differing(config.Site{}, config.Site{Name: "x", ID: 1, Bindings: []config.Binding{{}}, Certificate: "x", Key: "x", Root: "x",
+		HTTP2: b, ClientCertificates: "x", ClientCA: "x", Filters: []string{"x"},
 		DefaultDocuments: []string{"x"}, MIME: map[string]string{}, ErrorPages: map[string]config.ErrorPage{},
 		VirtualDirectories: []config.VirtualDirectory{{}}, Applications: []config.Application{{}}, Static: b,
 		Images: config.Images{Allow: []string{"x"}}, Limits: config.Limits{Body: 1}}))
@@ -526,7 +527,7 @@ func TestChangesNameKeys(t *testing.T) {
 		Crashes: config.Crashes{Max: 1}, Orphan: config.Orphan{Max: 1}, Idempotent: []string{"x"}}))
 	add(differing(config.Log{}, config.Log{File: "x", AccessFile: "x", Level: "x"}))
 	add(differing(config.Control{}, config.Control{Socket: "x"}))
-	if want := 14 + 32 + 3 + 1; len(keys) != want {
+	if want := 18 + 32 + 3 + 1; len(keys) != want {
 		t.Errorf("%d keys, want %d: name new fields in this test", len(keys), want)
 	}
 	for _, k := range keys {

@@ -23,7 +23,7 @@ func privateFiles(c *config.Config, s *config.Site) []private {
 	names := slices.Concat([]string{c.File, c.Log.File, c.Log.AccessFile}, c.Filters)
 	var list []private
 	for i := range c.Sites {
-		names = append(names, c.Sites[i].Certificate, c.Sites[i].Key)
+		names = append(names, c.Sites[i].Certificate, c.Sites[i].Key, c.Sites[i].ClientCA)
 		names = append(names, c.Sites[i].Filters...)
 		for _, a := range c.Sites[i].Applications {
 			names = append(names, a.Filters...)
