@@ -171,3 +171,15 @@ func TestManyConnections(t *testing.T) {
 		t.Errorf("faults: %v", s.faults)
 	}
 }
+
+// TestLongPath: a URL that is mapped to a longer path than filters can be shown is the client's mistake.
+func TestLongPath(t *testing.T) {
+	s := start(t)
+	s.chain = []filter.Member{{Filter: s.load(traceFilter(t), nil)}}
+	if a := s.do("GET", "/file/"+strings.Repeat("long/", 900)); a.String() != "414 page 414.0" {
+		t.Error(a)
+	}
+	if a := s.do("GET", "/file/page.txt"); a.StatusCode != 200 {
+		t.Error(a)
+	}
+}

@@ -25,6 +25,10 @@ func (q *run) mapURLs() verdict {
 	for i := range rt.Maps {
 		m := &rt.Maps[i]
 		path := m.Path
+		if len(path) >= pathSize { // it cannot be shown, and systems know no path as long as that
+			q.page(http.StatusRequestURITooLong, 0)
+			return finished
+		}
 		if v := q.mapURL(m); v != next {
 			return v
 		}
