@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -26,6 +27,20 @@ type entry struct {
 	kept Kept
 }
 
+// gone tells whether its key is of no use any more.
+func (e entry) gone() bool {
+	k, ok := e.key.(interface{ Gone() <-chan struct{} })
+	if !ok {
+		return false
+	}
+	select {
+	case <-k.Gone():
+		return true
+	default:
+		return false
+	}
+}
+
 var lastNumber atomic.Uint64
 
 // Number tells the connection from all others of this process, those that are over too. It is 0 where a request has nothing to
@@ -38,7 +53,8 @@ func (c *Conn) Number() uint64 {
 }
 
 // Keep finds what is kept with the connection under a key, which must be comparable; the first time it is what fresh makes. It is ended
-// with the connection. False: nothing is kept, as over HTTP/2, on a connection that is over, and without one of ours; then whoever
+// with the connection. What is kept under a key with a method Gone, whose channel is closed, is forgotten sooner or later, without End:
+// there may be connections that outlive many such keys. False: nothing is kept, as over HTTP/2, on a connection that is over, and without one of ours; then whoever
 // needs something for a request makes it, and ends it.
 func (c *Conn) Keep(key any, fresh func(*Conn) Kept) (v Kept, ok bool) {
 	if c.Number() == 0 {
@@ -56,7 +72,7 @@ func (c *Conn) Keep(key any, fresh func(*Conn) Kept) (v Kept, ok bool) {
 		}
 	}
 	v = fresh(c)
-	s.kept = append(s.kept, entry{key, v})
+	s.kept = append(slices.DeleteFunc(s.kept, entry.gone), entry{key, v})
 	return v, true
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -119,5 +120,37 @@ func TestEndOrder(t *testing.T) {
 	c.Ended()
 	if !slices.Equal(got, []int{0, 1, 2}) {
 		t.Errorf("ended %v", got)
+	}
+}
+
+// passing is a key that a connection can outlive.
+type passing struct{ gone chan struct{} }
+
+func (p *passing) Gone() <-chan struct{} { return p.gone }
+
+// TestForget: a connection that goes on does not keep what is of no use any more.
+func TestForget(t *testing.T) {
+	addr := serve(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		c := From(r.Context())
+		c.AtEnd("stays", func() {})
+		for range 100 {
+			key := &passing{make(chan struct{})}
+			if !c.AtEnd(key, func() { t.Error("the end of what is gone") }) {
+				t.Error("not kept")
+			}
+			close(key.gone)
+		}
+		c.AtEnd("last", func() {})
+		fmt.Fprint(w, len(c.session.kept))
+	})
+	client := dial(t, addr)
+	fmt.Fprint(client, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(client), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); string(body) != "2" {
+		t.Errorf("%s are kept, %v; want 2", body, err)
 	}
 }

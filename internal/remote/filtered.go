@@ -96,7 +96,8 @@ func (c *chain) described(on *conn.Conn) *wire.Filtered {
 	for n, ref := range c.f.Filters {
 		f.Filters = append(f.Filters, wire.Filter{Image: c.images[n].id, Global: ref.Global})
 	}
-	if f.Connection != 0 && !on.AtEnd(c.w, func() { c.w.ended(f.Connection) }) {
+	w, number := c.w, f.Connection // a connection keeps no more of a request than these
+	if number != 0 && !on.AtEnd(w, func() { w.ended(number) }) {
 		f.Connection = 0
 	}
 	return f
