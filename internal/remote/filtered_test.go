@@ -372,8 +372,6 @@ func connection(t *testing.T) *http.Client {
 	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-const helloPage = "200 Hello"
-
 // frames are the kinds of frames since the last time, but for those of the end of connections.
 func (s *stand) framesSince(from *int) string {
 	list := lines(s.t, s.frames, "")
