@@ -50,6 +50,8 @@ type Filter struct {
 
 	mu       sync.Mutex // guards sessions
 	sessions map[*session]struct{}
+
+	told sync.Once // that it does not return from END_OF_NET_SESSION
 }
 
 // New asks the image for its version and for what it wants to be told of. An error leaves nothing behind.
@@ -144,6 +146,13 @@ func (f *Filter) Close() error {
 		return f.fault("TerminateFilter", err)
 	}
 	return nil
+}
+
+// endless logs that the filter does not return from END_OF_NET_SESSION.
+func (f *Filter) endless() {
+	f.told.Do(func() {
+		f.conf.Log.Warn("a filter does not return from SF_NOTIFY_END_OF_NET_SESSION: a thread and what it has for the connection are lost, and it cannot be unloaded", "filter", f.conf.Name)
+	})
 }
 
 func (f *Filter) on(run func()) {

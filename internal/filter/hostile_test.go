@@ -3,8 +3,10 @@
 package filter_test
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/isapid/isapid/internal/filter"
 	"github.com/isapid/isapid/internal/testext"
@@ -117,6 +119,37 @@ func TestAllocEnds(t *testing.T) {
 	if a := s.do("GET", "/file/page.txt"); a.Close || a.StatusCode != 200 {
 		t.Errorf("%s, closed: %v", a, a.Close)
 	}
+}
+
+// TestLongEnd: a filter that does not return from END_OF_NET_SESSION is told of, once.
+func TestLongEnd(t *testing.T) {
+	defer filter.SetLongEnd(time.Millisecond)()
+	s := start(t)
+	told := make(chan string, 10)
+	s.chain = []filter.Member{{Filter: s.load(traceFilter(t), func(c *filter.Config) { c.Log = slog.New(slog.NewTextHandler(lines(told), nil)) })}}
+	for range 2 {
+		if a := s.do("GET", "/file/page.txt", "X-Do: END_OF_NET_SESSION=sleep:100", "Connection: close"); a.StatusCode != 200 {
+			t.Error(a)
+		}
+		s.lastEvents("END_OF_NET_SESSION")
+	}
+	if line := <-told; !strings.Contains(line, "does not return from SF_NOTIFY_END_OF_NET_SESSION") {
+		t.Errorf("told: %s", line)
+	}
+	s.stop()
+	select {
+	case line := <-told:
+		t.Errorf("told once more: %s", line)
+	default:
+	}
+}
+
+// lines passes on what is written, line by line.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
 }
 
 // TestCrash: a crash costs the request it happens in, unless that was answered, and nothing else.
