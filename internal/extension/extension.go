@@ -76,7 +76,13 @@ func Open(path string, o executor.Options) (*Extension, error) {
 	if lost := native.GuardLost(); lost != nil {
 		e.log.Warn("faults of these signals are no longer contained: an image put handlers of its own on them; run it in a process of its own", "signals", lost)
 	}
-	e.log.Info("extension loaded", "file", path, "description", e.desc, "sha256", e.staged.SHA256, "threads", e.threads.describe())
+	if !e.FilterOnly() {
+		e.log.Info("extension loaded", "file", path, "description", e.desc, "sha256", e.staged.SHA256, "threads", e.threads.describe())
+	}
+	if f := e.filter; f != nil {
+		e.log.Info("filter loaded", "file", path, "description", f.Description(), "sha256", e.staged.SHA256, "threads", e.threads.describe(),
+			"priority", f.PriorityName(), "notifications", f.Notifications())
+	}
 	return e, nil
 }
 
@@ -144,7 +150,11 @@ func (e *Extension) unload() error {
 	errs := []error{e.closeFilter(), e.threads.stop(e.terminate, e.detach), e.close()}
 	e.releaseUnique()
 	errs = append(errs, e.staged.Remove())
-	e.log.Info("extension unloaded", "left memory", !e.stuck)
+	if e.FilterOnly() {
+		e.log.Info("filter unloaded", "left memory", !e.stuck)
+	} else {
+		e.log.Info("extension unloaded", "left memory", !e.stuck)
+	}
 	return errors.Join(errs...)
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/filter"
-	"github.com/isapid/isapid/internal/isapi"
 )
 
 // Filter is the filter half of the image; nil if it was opened without [executor.Options].Filter. It is there until Close. Whoever
@@ -57,8 +56,6 @@ func (e *Extension) startFilter() error {
 		return errors.Join(err, made.Close())
 	}
 	e.filter = made
-	e.log.Info("filter loaded", "description", made.Description(), "priority", [...]string{"HIGH", "MEDIUM", "LOW"}[made.Priority()],
-		"notifications", isapi.Notification(made.Flags()&isapi.NotifyEvents))
 	return nil
 }
 
