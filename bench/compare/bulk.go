@@ -15,8 +15,8 @@ import (
 // bulk is one large transfer: bytes a second, and seconds of the server's CPU.
 type bulk struct{ rate, cpu float64 }
 
-// compareBulk moves mib MiB through isapid in-process and isolated, in turn round by round, and prints the speed of both and the
-// median of the ratios of each round. The client is one connection that throws away what it gets.
+// compareBulk moves mib MiB through isapid in-process and isolated, in turn round by round, and prints the speed of both, the CPU
+// time of their processes, and the median of the ratios of each round. The client is one connection that throws away what it gets.
 func compareBulk(ctx context.Context, rounds, mib int, markdown bool) error {
 	dir, err := os.MkdirTemp("", "isapid-bench-")
 	if err != nil {
@@ -43,12 +43,11 @@ func compareBulk(ctx context.Context, rounds, mib int, markdown bool) error {
 			return err
 		}
 	}
-	row, head := "%-27s %12.0f %12.0f %12.2f %12.2f %8.2f\n", "%-27s %12s %12s %12s %12s %8s\n"
+	row, head := "%-27s %17.0f %15.0f %17.2f %15.2f %8.2f\n", "%-27s %17s %15s %17s %15s %8s\n"
 	if markdown {
 		row, head = "| %s | %.0f | %.0f | %.2f | %.2f | %.2f |\n", "| %s | %s | %s | %s | %s | %s |\n"
 	}
-	fmt.Printf(head, "transfer", "in-process", "isolated", "CPU s/GiB", "CPU s/GiB", "speed")
-	fmt.Printf(head, fmt.Sprintf("of %d MiB", mib), "MiB/s", "MiB/s", "in-process", "isolated", "ratio")
+	fmt.Printf(head, fmt.Sprintf("%d MiB by", mib), "in-process, MiB/s", "isolated, MiB/s", "in-process, s/GiB", "isolated, s/GiB", "speed")
 	if markdown {
 		fmt.Println("|---|---|---|---|---|---|")
 	}

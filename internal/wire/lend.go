@@ -6,8 +6,8 @@ import "encoding/binary"
 // anyway, so that lending costs no message.
 const lendAfter = Window / 4
 
-// sharedPiece is how much goes between a region and a client at a time, in bytes.
-const sharedPiece = regionSize / 4
+// sharedPiece is how much goes between a region and a client at a time, in bytes: the worker has the other half meanwhile.
+const sharedPiece = regionSize / 2
 
 // window is how many bytes of a body may be on their way.
 func (g *ring) window() int {
