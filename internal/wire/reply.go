@@ -26,6 +26,9 @@ const usualOut = 1 << 10
 // outFull is when the frames collected so far are sent, in bytes.
 const outFull = 128 << 10
 
+// sharedFull is when they are sent for what they tell of the region, in bytes there.
+const sharedFull = regionSize / 4
+
 // Header implements [http.ResponseWriter].
 func (x *Exchange) Header() http.Header {
 	if x.header == nil {
@@ -98,7 +101,7 @@ func (x *Exchange) Write(p []byte) (n int, err error) {
 		x.window -= room
 		x.mu.Unlock()
 		n, p = n+room, p[room:]
-		if len(x.out)+x.shared >= outFull {
+		if len(x.out) >= outFull || x.shared >= sharedFull {
 			x.sendOut()
 		}
 	}
