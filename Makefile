@@ -63,7 +63,7 @@ bench-floor: ## the least that a second process costs, beside isapid isolated an
 	go run ./bench/compare -floor -connections 1 -rounds 7 -seconds 2 -markdown
 
 bench-bulk: ## 1 GiB in one request, in-process and isolated
-	go run ./bench/compare -bulk 1024 -rounds 7 -markdown
+	go run ./bench/compare -bulk 1024 -rounds 11 -markdown
 
 fuzz: ## run every fuzz target for FUZZTIME
 	hack/fuzz.sh '$(FUZZTIME)'
