@@ -168,16 +168,13 @@ func (s *session) end() {
 		tell := s.touched || s.f.events == isapi.NotifyEndOfNetSession
 		s.mu.Unlock()
 		if tell && s.f.Wants(isapi.NotifyEndOfNetSession, s.c.secure) {
-			defer time.AfterFunc(longEnd, s.f.endless).Stop()
+			defer time.AfterFunc(s.f.conf.LongEnd, s.f.endless).Stop()
 			s.proc(isapi.NotifyEndOfNetSession, 0)
 		}
 		s.pfc.Release()
 		s.mem.Free()
 	})
 }
-
-// longEnd is how long END_OF_NET_SESSION may take before it is logged: no request waits for it, so nobody else would see it hang.
-var longEnd = 30 * time.Second
 
 // proc calls HttpFilterProc for one notification, and waits for callbacks that the filter has made from other threads meanwhile. errno
 // is what it left; err is a contained fault, which was told of.

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
@@ -37,6 +38,10 @@ type Config struct {
 	// SameThread: the image is an extension too, and what filters leave in thread-local memory is to be there in
 	// HttpExtensionProc.
 	SameThread bool
+
+	// LongEnd is how long END_OF_NET_SESSION may take before it is logged: no request waits for it, so nobody else would see it
+	// hang. Default 30 s.
+	LongEnd time.Duration
 }
 
 // Filter is a loaded filter. It is safe for concurrent use.
@@ -58,6 +63,9 @@ type Filter struct {
 func New(c Config) (*Filter, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.LongEnd == 0 {
+		c.LongEnd = 30 * time.Second
 	}
 	f := &Filter{conf: c, sessions: map[*session]struct{}{}}
 	var info isapi.FilterVersion

@@ -123,10 +123,11 @@ func TestAllocEnds(t *testing.T) {
 
 // TestLongEnd: a filter that does not return from END_OF_NET_SESSION is told of, once.
 func TestLongEnd(t *testing.T) {
-	defer filter.SetLongEnd(time.Millisecond)()
 	s := start(t)
 	told := make(chan string, 10)
-	s.chain = []filter.Member{{Filter: s.load(traceFilter(t), func(c *filter.Config) { c.Log = slog.New(slog.NewTextHandler(lines(told), nil)) })}}
+	s.chain = []filter.Member{{Filter: s.load(traceFilter(t), func(c *filter.Config) {
+		c.Log, c.LongEnd = slog.New(slog.NewTextHandler(lines(told), nil)), time.Millisecond
+	})}}
 	for range 2 {
 		if a := s.do("GET", "/file/page.txt", "X-Do: END_OF_NET_SESSION=sleep:100", "Connection: close"); a.StatusCode != 200 {
 			t.Error(a)
