@@ -279,6 +279,15 @@ var finished = []order{
 		a#1 END_OF_REQUEST
 		a#1 LOG GET /empty/? "-" 200
 		a#1 END_OF_NET_SESSION`},
+	{"SEND_RESPONSE", []string{"GET /page.txt\n" + do("SEND_RESPONSE=page:mine; SEND_RESPONSE=finished")}, `
+		a#1 PREPROC_HEADERS GET /page.txt
+		a#1 URL_MAP /page.txt to ROOT/page.txt
+		a#1 AUTHENTICATION "" ""
+		a#1 AUTH_COMPLETE ""
+		a#1 SEND_RESPONSE HTTP/1.1 200 OK
+		a#1 END_OF_REQUEST
+		a#1 LOG GET /page.txt? "-" 200
+		a#1 END_OF_NET_SESSION`},
 	{"END_OF_REQUEST", []string{"GET /page.txt\n" + do("END_OF_REQUEST=finished")}, `
 		a#1 PREPROC_HEADERS GET /page.txt
 		a#1 URL_MAP /page.txt to ROOT/page.txt
