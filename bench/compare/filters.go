@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
@@ -48,9 +49,11 @@ func compareFilters(ctx context.Context, rounds, seconds, connections int, befor
 		}
 	}
 	samples := map[string][]sample{}
-	for i := range rounds {
-		for j := range servers { // another one first in each round: the one behind an idle second is faster
-			s := servers[(i+j)%len(servers)]
+	for range rounds {
+		// Another one first in each round, and each behind another: the one behind an idle second is faster, and what the last one left in
+		// the caches counts.
+		for _, j := range rand.Perm(len(servers)) {
+			s := servers[j]
 			one, err := s.measure(ctx, connections, time.Duration(seconds)*time.Second)
 			if err != nil {
 				return err
