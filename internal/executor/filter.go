@@ -10,6 +10,10 @@ type Chain interface {
 	// Serve answers r. Whatever is not the filters' to decide is asked of h. Like [Executor.Execute] it never panics because
 	// of what a filter did, and a Result that is Broken is for the caller to check.
 	Serve(w http.ResponseWriter, r *http.Request, h FilterHost) Result
+
+	// Inside says that the filters run in this process: what h is, and what it has answered, is in use no more when Serve has
+	// returned. Of a worker that hangs nobody can say that.
+	Inside() bool
 }
 
 // FilterHost is what a chain may ask of the server around it: where a request leads, who its user is, and to answer it. There is

@@ -22,8 +22,9 @@ func (q *run) logRecord() {
 	if q.events&isapi.NotifyLog == 0 {
 		return
 	}
-	was := q.record()
-	rec := was
+	rec := &q.rec
+	q.record(rec)
+	changed := false
 	at := q.base + atLog
 	var info isapi.FilterLog
 	q.always(isapi.NotifyLog, at, func() {
@@ -40,11 +41,12 @@ func (q *run) logRecord() {
 		if left == info {
 			return nil
 		}
-		return takeLog(&rec, &info, &left)
+		changed = true
+		return takeLog(rec, &info, &left)
 	})
-	if rec != was {
+	if changed {
 		q.res.Log = new(executor.LogRecord)
-		*q.res.Log = rec
+		*q.res.Log = *rec
 	}
 }
 
@@ -71,10 +73,10 @@ func takeLog(rec *executor.LogRecord, info, left *isapi.FilterLog) error {
 	return nil
 }
 
-// record is what the log says of the request.
-func (q *run) record() executor.LogRecord {
+// record fills in what the log says of the request.
+func (q *run) record(rec *executor.LogRecord) {
 	names := q.names()
-	rec := executor.LogRecord{
+	*rec = executor.LogRecord{
 		ClientHost: names.client, ClientUser: "-", Server: names.server, Operation: printable(q.orig.Method),
 		Target: printable(q.orig.URL.Path), Parameters: printable(q.orig.URL.RawQuery),
 		Status: uint32(q.res.Status), Win32: q.res.Win32, BytesSent: uint32(min(q.res.Bytes, 1<<32-1)),
@@ -83,7 +85,6 @@ func (q *run) record() executor.LogRecord {
 	if q.route != nil && q.route.User != nil && q.route.User.Name != "" && !q.route.Denied {
 		rec.ClientUser = printable(q.route.User.Name)
 	}
-	return rec
 }
 
 // names are those of client and server, which are the same for most requests of a connection.

@@ -89,6 +89,7 @@ type run struct {
 	head  head       // of the response
 	own   own        // response of the filters'
 	raw   rawWriter  // below all that, where filters see what is sent
+	rec   executor.LogRecord
 	order sync.Mutex // one notification at a time, while an extension with many threads answers
 
 	mu      sync.Mutex    // guards what callbacks change: r and what follows

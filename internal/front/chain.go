@@ -87,6 +87,7 @@ type member struct {
 type passage struct {
 	members  []filter.Member
 	releases []func(*executor.Result)
+	raw      bool // one of them wants to see bytes
 }
 
 var passages = sync.Pool{New: func() any { return &passage{} }}
@@ -98,6 +99,7 @@ func (p *passage) take(m *member, r *http.Request) error {
 		return err
 	}
 	p.members = append(p.members, filter.Member{Filter: f, Global: m.global})
+	p.raw = p.raw || f.Flags()&filter.RawEvents != 0
 	p.releases = append(p.releases, release)
 	return nil
 }
@@ -109,9 +111,12 @@ func (p *passage) end(res *executor.Result) {
 	}
 	clear(p.members)
 	clear(p.releases)
-	p.members, p.releases = p.members[:0], p.releases[:0]
+	p.members, p.releases, p.raw = p.members[:0], p.releases[:0], false
 	passages.Put(p)
 }
+
+// Inside implements [executor.Chain].
+func (c *chain) Inside() bool { return true }
 
 // Serve implements [executor.Chain].
 func (c *chain) Serve(w http.ResponseWriter, r *http.Request, h executor.FilterHost) (res executor.Result) {
@@ -124,12 +129,16 @@ func (c *chain) Serve(w http.ResponseWriter, r *http.Request, h executor.FilterH
 	}
 	res.Broken = true // unless it is told otherwise
 	defer func() { p.end(&res) }()
-	k := c.front.connection(r)
-	if k == nil {
-		return filter.Serve(w, r, nil, p.members, h, nil, c.log)
+	on := conn.From(r.Context())
+	kept, ok := on.Keep(connectionKey{}, newConnection)
+	if !ok { // the request is alone on its connection
+		return filter.Serve(w, r, nil, p.members, h, on, c.log)
 	}
-	defer c.front.showBytes(k, r, p.members)()
-	return filter.Serve(w, r, k.Connection, p.members, h, nil, c.log)
+	k := kept.(*connection)
+	if p.raw || k.raw != nil {
+		defer c.front.showBytes(k, r, p.members)()
+	}
+	return filter.Serve(w, r, k.Connection, p.members, h, on, c.log)
 }
 
 // refused answers a request that cannot go through a filter.
@@ -153,15 +162,6 @@ type connection struct {
 
 // connectionKey is what it is kept under.
 type connectionKey struct{}
-
-// connection finds or makes that of a request; nil: the request is alone on its connection.
-func (f *Front) connection(r *http.Request) *connection {
-	k, ok := conn.From(r.Context()).Keep(connectionKey{}, newConnection)
-	if !ok {
-		return nil
-	}
-	return k.(*connection)
-}
 
 func newConnection(c *conn.Conn) conn.Kept {
 	return &connection{Connection: filter.NewConnection(c.Secure())}

@@ -35,6 +35,9 @@ type workerChain struct {
 	first   executor.Executor // of a filter: runs what leads to no image of the group. In a probe, that of the version which is tried
 }
 
+// Inside implements [executor.Chain].
+func (c *workerChain) Inside() bool { return false }
+
 // Serve implements [executor.Chain].
 func (c *workerChain) Serve(w http.ResponseWriter, r *http.Request, h executor.FilterHost) executor.Result {
 	rt := h.Route(r)

@@ -64,12 +64,12 @@ func (v *version) filter(r *http.Request) (f *filter.Filter, release func(*execu
 // filtered is the end of what Filter began. What became of the request counts for a version that is no extension: it has nothing else to
 // be judged by.
 func (v *version) filtered(ctx context.Context, res *executor.Result) {
-	took, last := v.filtering.remove(ctx)
+	since, last := v.filtering.remove(ctx)
 	if !last {
 		return
 	}
 	if v.ext.FilterOnly() && res != nil {
-		v.counter.Done(res, took)
+		v.counter.Done(res, time.Since(since))
 	}
 	v.Leave()
 }
@@ -77,12 +77,13 @@ func (v *version) filtered(ctx context.Context, res *executor.Result) {
 // filtering are the requests that go through the filter half of a version, by their contexts.
 type filtering struct {
 	mu  sync.Mutex // guards all
-	set map[context.Context]*filtered
+	set map[context.Context]filtered
 }
 
 // filtered is one of them.
 type filtered struct {
-	request
+	r     *http.Request // as it was added first: nobody changes that
+	since time.Time
 	times int // that it was added
 }
 
@@ -90,32 +91,35 @@ func (f *filtering) add(r *http.Request) {
 	ctx := r.Context()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if q := f.set[ctx]; q != nil {
-		q.times++
-		return
+	q, again := f.set[ctx]
+	if !again {
+		q = filtered{r: r, since: time.Now()}
 	}
 	if f.set == nil {
-		f.set = map[context.Context]*filtered{}
+		f.set = map[context.Context]filtered{}
 	}
-	f.set[ctx] = &filtered{*newRequest(r, time.Now()), 1}
+	q.times++
+	f.set[ctx] = q
 }
 
-// remove undoes an add. took is the time since the first, if this was the last.
-func (f *filtering) remove(ctx context.Context) (took time.Duration, last bool) {
+// remove undoes an add. since is when the first was, if this was the last.
+func (f *filtering) remove(ctx context.Context) (since time.Time, last bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	q := f.set[ctx]
 	if q.times--; q.times > 0 {
-		return 0, false
+		f.set[ctx] = q
+		return since, false
 	}
 	delete(f.set, ctx)
-	return time.Since(q.since), true
+	return q.since, true
 }
 
 func (f *filtering) has(ctx context.Context) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.set) > 0 && f.set[ctx] != nil
+	_, ok := f.set[ctx]
+	return ok
 }
 
 // list says which they are.
@@ -123,7 +127,7 @@ func (f *filtering) list() (all []*request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, q := range f.set {
-		all = append(all, &q.request)
+		all = append(all, newRequest(q.r, q.since))
 	}
 	return all
 }

@@ -74,7 +74,8 @@ func (x *host) dispatch(w http.ResponseWriter, r *http.Request, p urlPath, docum
 	if app.auth != nil && !x.admit(w, r, app.auth) {
 		return res, false
 	}
-	return x.answer(w, r, x.land(app, p, r.Method), documents)
+	l := x.land(app, p, r.Method)
+	return x.answer(w, r, &l, documents)
 }
 
 // run hands the request to the executor of the handler's image. ran says whether that has had it.

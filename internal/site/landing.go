@@ -52,10 +52,10 @@ func (l *landing) at() string {
 }
 
 // answer runs what answers, and says whether that was an extension: res is about it then.
-func (x *host) answer(w http.ResponseWriter, r *http.Request, l landing, documents bool) (res executor.Result, ran bool) {
+func (x *host) answer(w http.ResponseWriter, r *http.Request, l *landing, documents bool) (res executor.Result, ran bool) {
 	switch {
 	case l.runs():
-		return x.run(w, r, &l)
+		return x.run(w, r, l)
 	case l.serves(x.site):
 		return x.serveFile(w, r, l, documents)
 	case len(l.allow) > 0:

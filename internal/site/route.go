@@ -16,15 +16,16 @@ var _ executor.FilterHost = (*host)(nil)
 // they may have is remembered here.
 type filtered struct {
 	mu        sync.Mutex
-	asked     asked   // what lead is of; guarded by mu, as all the rest
+	first     *http.Request // what came, which filters leave as it is, if lead is of that; else nil. Guarded by mu, as all the rest
+	asked     asked         // what lead is of
 	lead      lead    // where the request leads, as it was asked last
 	grants    []grant // who has been let in
 	busy      bool    // somebody was not let in because too many were asked for passwords at a time
 	answering bool
 	page      int // sub-status of the last error page
 
-	route *routed   // for the first route; nil: it is used
-	sent  *counting // for the first answer; nil: it is used
+	route   *routed  // for the first route; nil: it is used
+	passage *passage // for the first answer; nil: it is used
 
 	target *executor.Target // of the last route; nil: it has none, or it has been used
 	image  string           // that belongs to it
@@ -35,11 +36,15 @@ type filtered struct {
 
 // passage is a host with what it knows, and what it needs in most cases, in one piece.
 type passage struct {
-	h     host
-	f     filtered
-	route routed
-	sent  counting
+	h         host
+	f         filtered
+	route     routed
+	sent      counting
+	answering host // a copy of h that knows who asks
+	to        lead // a copy of that in f, as filters changed it
 }
+
+var passages = sync.Pool{New: func() any { return &passage{} }}
 
 // asked is what decides where a request leads.
 type asked struct{ method, uri, host, opaque, path, raw, query string }
@@ -92,10 +97,11 @@ func (x *host) begin(w http.ResponseWriter, r *http.Request) {
 		x.Error(w, r, http.StatusInternalServerError, 0)
 		return
 	}
-	through := &passage{h: *x} // the host of a request without filters stays on the stack
+	through := passages.Get().(*passage) // the host of a request without filters stays on the stack
+	through.h = *x
 	through.h.filtered = &through.f
-	through.f.route, through.f.sent = &through.route, &through.sent
-	through.f.asked = askedIn(r)
+	through.f.route, through.f.passage = &through.route, through
+	through.f.asked, through.f.first = askedIn(r), r
 	x.lead(r, app, p, bad, &through.f.lead)
 	if app.auth != nil {
 		w = &challenging{w, app.auth}
@@ -108,6 +114,10 @@ func (x *host) begin(w http.ResponseWriter, r *http.Request) {
 		x.noteUser(user)
 	}
 	res.Check()
+	if chain.Inside() {
+		*through = passage{}
+		passages.Put(through)
+	}
 }
 
 // lead finds out where a request leads whose path has been checked.
@@ -129,9 +139,12 @@ func (x *host) lead(r *http.Request, app *application, p urlPath, bad *refusal, 
 // last is where r leads; what was found out last time holds as long as it asks for the same. The caller holds mu.
 func (x *host) last(r *http.Request) *lead {
 	f := x.filtered
+	if r == f.first {
+		return &f.lead
+	}
 	if a := askedIn(r); a != f.asked {
 		p, bad := requestPath(r, &x.site.conf.Limits)
-		f.asked, f.target = a, nil
+		f.asked, f.first, f.target = a, nil, nil
 		x.lead(r, x.site.application(p.text), p, bad, &f.lead)
 	}
 	return &f.lead
@@ -267,15 +280,16 @@ func (x *host) Answer(w http.ResponseWriter, r *http.Request, rt *executor.Route
 		return executor.Result{Broken: true}
 	}
 	f.answering, f.page = true, 0
-	to := *x.last(r)
+	p := f.passage
+	if f.passage = nil; p == nil {
+		p = &passage{}
+	}
+	to := &p.to
+	*to = *x.last(r)
 	if f.target != nil && f.target == rt.Target { // else it is one of another process, or of a former route
 		to.target, to.image = f.target, f.image
 	}
 	f.target = nil
-	sent := f.sent
-	if f.sent = nil; sent == nil {
-		sent = &counting{}
-	}
 	bad := f.refusal(r, rt, to.app.auth)
 	if bad == nil {
 		f.user, f.auth = rt.User, to.app.auth
@@ -287,10 +301,11 @@ func (x *host) Answer(w http.ResponseWriter, r *http.Request, rt *executor.Route
 		f.mu.Unlock()
 	}()
 	x.noteApplication(to.app)
-	answering := *x
+	answering, sent := &p.answering, &p.sent
+	*answering = *x
 	answering.user, answering.auth = rt.User, to.app.auth
 	sent.ResponseWriter = w
-	if res, ran := answering.answerRoute(sent, r, rt, &to, bad); ran {
+	if res, ran := answering.answerRoute(sent, r, rt, to, bad); ran {
 		return res
 	}
 	f.mu.Lock()
@@ -353,11 +368,12 @@ func (f *filtered) parent() (h *handler, u *executor.User, a *auth) {
 
 // answerChanged answers with what filters have put in the place of what the URL names.
 func (x *host) answerChanged(w http.ResponseWriter, r *http.Request, rt *executor.Route, to *lead) (res executor.Result, ran bool) {
-	l, documents := to.landing, true
+	l, documents := &to.landing, true
 	folder, document := changed(rt, executor.MapScript), changed(rt, executor.MapDocument)
 	path := folder
 	if to.document != nil && (folder == "" || document != "") {
-		l, documents, path = *to.document, false, document
+		kept := *to.document // another answer begins with it as it was
+		l, documents, path = &kept, false, document
 	}
 	l.info = changed(rt, executor.MapPathInfo)
 	if rt.Target != nil {

@@ -131,6 +131,8 @@ func (f *fixture) chains(_ *executor.App, filters []executor.FilterRef) (executo
 // fakeChain is what the filter of a fixture does.
 type fakeChain struct{ f *fixture }
 
+func (c fakeChain) Inside() bool { return true }
+
 func (c fakeChain) Serve(w http.ResponseWriter, r *http.Request, h executor.FilterHost) executor.Result {
 	if c.f.filter != nil {
 		return c.f.filter(w, r, h)

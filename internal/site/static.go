@@ -14,7 +14,7 @@ import (
 const staticMethods = "OPTIONS, GET, HEAD"
 
 // serveFile answers with a file or folder, or what stands in for the folder.
-func (x *host) serveFile(w http.ResponseWriter, r *http.Request, l landing, documents bool) (res executor.Result, ran bool) {
+func (x *host) serveFile(w http.ResponseWriter, r *http.Request, l *landing, documents bool) (res executor.Result, ran bool) {
 	info, err := x.site.stat(l.at())
 	switch {
 	case err != nil:
@@ -30,7 +30,7 @@ func (x *host) serveFile(w http.ResponseWriter, r *http.Request, l landing, docu
 }
 
 // serveFolder sends the client to the URL with the slash, or answers with the first default document.
-func (x *host) serveFolder(w http.ResponseWriter, r *http.Request, l landing, documents bool) (res executor.Result, ran bool) {
+func (x *host) serveFolder(w http.ResponseWriter, r *http.Request, l *landing, documents bool) (res executor.Result, ran bool) {
 	if !l.p.slash {
 		if x.allowed(w, r) {
 			to := url.URL{Path: l.p.text + "/", RawQuery: r.URL.RawQuery}
