@@ -8,6 +8,8 @@ packages=(
   gcc-mingw-w64                            # Windows images to inspect
   gcc-i686-linux-gnu libc6-dev-i386-cross  # 32-bit images, 32-bit layouts
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross # images for another machine, and isapid built for it
+  goaccess                                 # reads our access log
+  prometheus                               # reads our metrics
   curl                                     # talks HTTP to the server, as users do
 )
 

@@ -13,6 +13,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // Executor runs requests through one extension. It is safe for concurrent use.
@@ -51,6 +53,7 @@ type Target struct {
 	Client           Client    // nil: the *conn.Conn of the request, if there is one
 	Timed            bool      // Result.ThreadTime is wanted
 	User             *User     // who asks; nil: nobody in particular
+	Trail            *Trail    // nil: nobody wants to know
 	Filtered         *Filtered // it goes through filters there first; nil: it does not. Only isolated executors look at it
 }
 
@@ -149,6 +152,15 @@ type Options struct {
 	Limit     time.Duration // longest time of a request; then it is answered 504. 0: none. Only an isolated executor can
 	Faulted   func(error)   // told of each contained fault; must not block. nil: nobody
 	Unhealthy func(string)  // told of HSE_REQ_REPORT_UNHEALTHY, likewise
+
+	Tap        *trace.Tap    // where the calls of the image can be listened to; nil: nowhere
+	Generation int           // of the pool, or number of the version; in events and findings
+	Checks     Checks        // default ChecksOff
+	Found      func(Finding) // told of each finding; must not block. nil: nobody
+
+	// Count is told of counters that the image publishes (HSE_REQ_COUNTER); labels are pairs of name and value. It must not block.
+	// nil: the image cannot.
+	Count func(name string, labels []string, delta float64)
 
 	// Registers says why a filter cannot have the SF_NOTIFY_* it registers for; then the image is not loaded. nil: it gets no raw data.
 	Registers func(flags uint32) error

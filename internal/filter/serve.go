@@ -85,10 +85,10 @@ type run struct {
 	faultErr   error
 	res        executor.Result
 
-	face  face       // the response as whoever answers sees it
-	head  head       // of the response
-	own   own        // response of the filters'
-	raw   rawWriter  // below all that, where filters see what is sent
+	face  face      // the response as whoever answers sees it
+	head  head      // of the response
+	own   own       // response of the filters'
+	raw   rawWriter // below all that, where filters see what is sent
 	rec   executor.LogRecord
 	order sync.Mutex // one notification at a time, while an extension with many threads answers
 

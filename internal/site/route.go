@@ -18,9 +18,9 @@ type filtered struct {
 	mu        sync.Mutex
 	first     *http.Request // what came, which filters leave as it is, if lead is of that; else nil. Guarded by mu, as all the rest
 	asked     asked         // what lead is of
-	lead      lead    // where the request leads, as it was asked last
-	grants    []grant // who has been let in
-	busy      bool    // somebody was not let in because too many were asked for passwords at a time
+	lead      lead          // where the request leads, as it was asked last
+	grants    []grant       // who has been let in
+	busy      bool          // somebody was not let in because too many were asked for passwords at a time
 	answering bool
 	page      int // sub-status of the last error page
 
