@@ -16,9 +16,12 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"net/http"
 
 	"github.com/isapid/isapid/internal/swap"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // Server is what is controlled. All methods may be called at any time, from many goroutines. None but Reload, Deploy and
@@ -58,6 +61,25 @@ type Server interface {
 	History(image string) ([]swap.Receipt, error)
 }
 
+// Insight is a [Server] whose requests can be looked into. Its methods, too, may be called at any time, from many goroutines.
+type Insight interface {
+	// Snoop sends the events that f wants to see, as package hub writes them, until ctx ends or the server: then it returns nil. Write is
+	// called for the first time when everything that serves has heard of it, with whole records always, never twice at a time,
+	// and not after the end; an error of it ends the snoop, without another error. Who is for the status. An error before the first write
+	// says why nothing can be seen; it may be [ErrFilter] or [ErrManySnoops].
+	Snoop(ctx context.Context, who string, f trace.Filter, write func(p []byte) error) error
+	// InFlight are the requests that have not ended, oldest first, with what they are inside of; with calls also what they called before.
+	InFlight(calls bool) []InFlight
+	// Metrics answers what Prometheus asks. It lives as long as the server.
+	Metrics() http.Handler
+	// Crashes are the deaths and faults that are kept on file, newest first.
+	Crashes() ([]Crash, error)
+	// Crash is what is kept of one, as JSON; it fails with [ErrNoCrash].
+	Crash(id string) (json.RawMessage, error)
+	// Reopen closes the files of logs and opens them anew, by name.
+	Reopen() error
+}
+
 // Errors a [Server] may return; wrapped ones count too, and ErrNoImage is shown with what it is wrapped in. Any other error of Reload
 // says what is wrong with the configuration, any other of the rest is unexpected.
 var (
@@ -65,4 +87,8 @@ var (
 	ErrInProcess = errors.New("the pool runs inside the server and has no workers")
 	ErrEnding    = errors.New("the server is ending")
 	ErrNoImage   = errors.New("there is no such image")
+
+	ErrFilter     = errors.New("the filter cannot be read")
+	ErrManySnoops = errors.New("as many snoops as there can be are attached")
+	ErrNoCrash    = errors.New("there is no such crash")
 )

@@ -1,6 +1,10 @@
 package admin
 
-import "github.com/isapid/isapid/internal/swap"
+import (
+	"time"
+
+	"github.com/isapid/isapid/internal/swap"
+)
 
 // The paths. All but status are asked with POST and a JSON object, which may be left out where no field is needed; deploy has its
 // fields in the query and a file for a body.
@@ -71,6 +75,15 @@ type HistoryRequest struct {
 type HistoryResult struct {
 	Image    string         `json:"image"`    // path
 	Receipts []swap.Receipt `json:"receipts"` // the newest first
+}
+
+// Crash is a death of a worker, or a fault in the server's process, that is kept on file.
+type Crash struct {
+	ID    string    `json:"id"` // its file, without folder and extension
+	At    time.Time `json:"at"`
+	Pool  string    `json:"pool,omitempty"`
+	Image string    `json:"image,omitempty"` // that was to blame, as far as one can tell
+	Text  string    `json:"text"`            // what happened, in a line
 }
 
 // Error is what the server answers instead of a result.

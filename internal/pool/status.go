@@ -78,6 +78,8 @@ type WorkerStatus struct {
 	InFlight   int64      `json:"in_flight"`
 	Resident   int64      `json:"resident_bytes,omitempty"`
 	Private    int64      `json:"private_bytes,omitempty"`
+	CPU        Seconds    `json:"cpu_seconds,omitempty"` // since its start, all threads
+	Threads    int        `json:"threads,omitempty"`
 	LastPing   *time.Time `json:"last_ping,omitempty"` // that was answered
 	Oldest     string     `json:"oldest_request,omitempty"`
 	OldestAge  Seconds    `json:"oldest_request_seconds,omitempty"`
@@ -104,8 +106,9 @@ type Death struct {
 	Reason     string    `json:"reason,omitempty"`
 	Served     int64     `json:"requests"`
 	Lost       int64     `json:"lost_requests"`
-	Output     string    `json:"output,omitempty"` // the last lines it wrote
-	Expected   bool      `json:"expected"`         // it was asked to end, and did
+	Output     string    `json:"output,omitempty"`   // the last lines it wrote
+	Expected   bool      `json:"expected"`           // it was asked to end, and did
+	Obituary   string    `json:"obituary,omitempty"` // ID of the file that tells more
 }
 
 // Status may be asked at any time, also after Close.
