@@ -6,6 +6,7 @@
 //	go run ./bench/compare [-rounds 5] [-seconds 2] [-connections 1,8,32,64] [-markdown]
 //	go run ./bench/compare -bulk 1024 [-rounds 5] [-markdown]
 //	go run ./bench/compare -filters [-before FILE] [-rounds 5] [-seconds 2] [-markdown]
+//	go run ./bench/compare -snoop [-before FILE] [-rounds 5] [-seconds 2] [-markdown]
 //	go run ./bench/compare -floor -connections 1 [-rounds 5] [-seconds 2] [-markdown]
 //
 // With -bulk it moves so many MiB in one request instead, through isapid in-process and isolated; that needs gcc only. With -filters it
@@ -41,7 +42,8 @@ func main() {
 	floor := flag.Bool("floor", false, "compare with the least that a second process costs")
 	mib := flag.Int("bulk", 0, "MiB to move in one request, instead of pages")
 	filters := flag.Bool("filters", false, "measure filters instead")
-	before := flag.String("before", "", "with -filters: another build of isapid")
+	snoop := flag.Bool("snoop", false, "measure what it costs to be looked at instead")
+	before := flag.String("before", "", "with -filters and -snoop: another build of isapid")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -53,6 +55,12 @@ func main() {
 	}
 	if *filters {
 		if err := compareFilters(ctx, *rounds, *seconds, 32, *before, *markdown); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	if *snoop {
+		if err := compareSnoop(ctx, *rounds, *seconds, 32, *before, *markdown); err != nil {
 			log.Fatal(err)
 		}
 		return

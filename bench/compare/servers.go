@@ -20,6 +20,8 @@ type server struct {
 	addr string
 	cmds []*exec.Cmd
 	want string // the page
+
+	socket string // its control socket, if it has one
 }
 
 const page = "<html><body>hello from GET /hello</body></html>\n"
