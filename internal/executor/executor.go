@@ -154,6 +154,7 @@ type Options struct {
 	Unhealthy func(string)  // told of HSE_REQ_REPORT_UNHEALTHY, likewise
 
 	Tap        *trace.Tap    // where the calls of the image can be listened to; nil: nowhere
+	ImageID    uint64        // number of the image in this process: in events, findings, and on the board. 0: it has none
 	Generation int           // of the pool, or number of the version; in events and findings
 	Checks     Checks        // default ChecksOff
 	Found      func(Finding) // told of each finding; must not block. nil: nobody

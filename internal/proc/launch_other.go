@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 )
 
 type cgroup struct{}
@@ -55,6 +56,9 @@ func (p *Process) Memory() (Memory, error) { return Memory{}, errors.ErrUnsuppor
 
 // Threads is not known on this system.
 func (p *Process) Threads() (int, error) { return 0, errors.ErrUnsupported }
+
+// CPU is not known on this system before the process has ended.
+func (p *Process) CPU() (user, system time.Duration, err error) { return 0, 0, errors.ErrUnsupported }
 
 func (p *Process) cleanUp() {}
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Memory is what the process uses now. It returns [os.ErrProcessDone] after its end. Where the kernel does not let us see the
@@ -34,6 +35,36 @@ func (p *Process) Threads() (int, error) {
 	}
 	n, err := field(b, "Threads:")
 	return int(n), err
+}
+
+// CPU is the CPU time that all threads of the process have used so far, to some 10 ms. It returns [os.ErrProcessDone] after its end.
+func (p *Process) CPU() (user, system time.Duration, err error) {
+	b, err := p.read("stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	return cpuTimes(b)
+}
+
+// tick is the unit of times in /proc, the same on every system that Go runs on.
+const tick = 10 * time.Millisecond
+
+// cpuTimes reads stat: the name of the program in parentheses, which may have any bytes, then fields, of which the 12th and 13th are
+// the times.
+func cpuTimes(b []byte) (user, system time.Duration, err error) {
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) < 13 {
+		return 0, 0, errors.New("stat has too few fields")
+	}
+	u, err := strconv.ParseUint(fields[11], 10, 62-23)
+	if err != nil {
+		return 0, 0, fmt.Errorf("stat: %w", err)
+	}
+	s, err := strconv.ParseUint(fields[12], 10, 62-23)
+	if err != nil {
+		return 0, 0, fmt.Errorf("stat: %w", err)
+	}
+	return time.Duration(u) * tick, time.Duration(s) * tick, nil
 }
 
 // read reads a file of the process in /proc. While mu is held the number is its own.
