@@ -15,6 +15,7 @@ type Trail struct {
 	Began    time.Time
 	Trace    TraceContext    // zero: there is none
 	Recorder *trace.Recorder // of whoever runs the request in this process; nil: nobody looks
+	Steps    *Steps          // nil: nobody wants to know the times
 
 	stage atomic.Int32
 	place atomic.Pointer[Place]
@@ -25,6 +26,9 @@ type Trail struct {
 func (t *Trail) At(s Stage) {
 	if t != nil {
 		t.stage.Store(int32(s))
+		if t.Steps != nil {
+			t.Steps.add(s, nil)
+		}
 	}
 }
 
@@ -33,6 +37,9 @@ func (t *Trail) In(p *Place) {
 	if t != nil {
 		t.place.Store(p)
 		t.runs.Add(1)
+		if t.Steps != nil {
+			t.Steps.add(Stage(t.stage.Load()), p)
+		}
 	}
 }
 
@@ -54,7 +61,7 @@ func (t *Trail) Number() uint64 {
 
 // Reset makes the trail that of a new request. Nobody may read it meanwhile.
 func (t *Trail) Reset(id uint64, began time.Time) {
-	t.ID, t.Began, t.Trace, t.Recorder = id, began, TraceContext{}, nil
+	t.ID, t.Began, t.Trace, t.Recorder, t.Steps = id, began, TraceContext{}, nil, nil
 	t.stage.Store(int32(StageReceived))
 	t.place.Store(nil)
 	t.runs.Store(0)
