@@ -28,9 +28,9 @@ var layers = map[string][]string{
 
 	"front":     {"accesslog", "admin", "config", "conn", "executor", "extension", "filter", "image", "inprocess", "isapi", "metrics", "obituary", "pool", "proc", "remote", "server", "site", "spans", "swap", "tape", "trace", "wire"}, // the front process, wired together
 	"server":    {"conn"},                                                                                                                                                                                                                // HTTP; knows sites as handlers only, and no processes
-	"pool":      {"executor", "gate", "proc", "remote", "tally", "trace"},                                                                                                                                                                // which workers there are; one of them is remote
+	"pool":      {"executor", "gate", "obituary", "proc", "remote", "tally", "trace"},                                                                                                                                                    // which workers there are; one of them is remote
 	"admin":     {"pool", "swap", "trace"},                                                                                                                                                                                               // what the commands ask a running server; the server itself is an interface there
-	"site":      {"config", "executor", "passwd"},                                                                                                                                                                                        // the URL space; runs nothing itself
+	"site":      {"config", "conn", "executor", "passwd"},                                                                                                                                                                                // the URL space; runs nothing itself
 	"remote":    {"conn", "executor", "proc", "trace", "wire"},                                                                                                                                                                           // one worker process, as the front sees it
 	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "wire"},                                                                                                                                  // the worker process
 	"wire":      {"executor", "trace"},                                                                                                                                                                                                   // the protocol between them
@@ -45,6 +45,7 @@ var layers = map[string][]string{
 	"tally":     {"executor"},                             // what requests show of a version
 	"swap":      {"executor", "image", "tally", "update"}, // one version of an image replaces another
 	"update":    {"image"},                                // the files beside an image, by which it is replaced
+	"obituary":  {"executor", "trace"},                    // files about deaths
 	"trace":     {"isapi"},                                // what can be seen of the calls of images
 	"executor":  {"trace"},                                // the words that site and the executors share
 	"conn":      {},

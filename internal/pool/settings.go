@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/obituary"
 	"github.com/isapid/isapid/internal/remote"
 )
 
@@ -39,6 +40,10 @@ type Settings struct {
 	Crashes Crashes
 	Orphan  Orphan
 	Log     *slog.Logger // default slog.Default()
+
+	// Buried is told what is known of each worker that died, and returns the ID under which that is kept; "": it is not. It must not
+	// block. nil: nobody keeps it.
+	Buried func(*obituary.Report) (id string)
 }
 
 // Recycle says when a pool replaces its workers by new ones without anybody asking. All zero: never.
