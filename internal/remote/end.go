@@ -11,6 +11,7 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/proc"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // Obituary is how a worker ended.
@@ -23,6 +24,14 @@ type Obituary struct {
 	Served int64
 	Lost   int64  // requests that were inside
 	Output string // the last lines it wrote, at most 4 KiB
+	Logged string // the last lines of its log, likewise
+
+	Generation int                 // the highest of its images
+	Images     []ImageInfo         // those it had
+	Requests   []Inside            // those that were inside, at most 100
+	Fault      *executor.FaultInfo // the last one that was contained; nil: there was none
+	Board      *trace.Board        // what its threads did last; nil: that cannot be known
+	Memory     proc.Memory         // when somebody last looked
 
 	stopped bool
 }

@@ -75,7 +75,7 @@ func (i *Image) Execute(rw http.ResponseWriter, r *http.Request, t *executor.Tar
 		timer := time.AfterFunc(i.opt.Limit, func() { close(leave) })
 		defer timer.Stop()
 	}
-	run := i.w.begin(i, r)
+	run := i.w.begin(i, r, t)
 	res, began, err := i.w.link.Do(r.Context(), rw, q, rest, a.interrupt, a, leave)
 	if a.hangUp {
 		conn.CloseAfterReply(rw) // also when the answer is not the worker's
@@ -154,24 +154,31 @@ func (i *Image) readAhead(rw http.ResponseWriter, r *http.Request, m *wire.Messa
 	return r.Body
 }
 
-func (w *Worker) begin(i *Image, r *http.Request) *running {
-	run := &running{i, r.Method, r.URL.RequestURI(), r.RemoteAddr, time.Now()}
+func (w *Worker) begin(i *Image, r *http.Request, t *executor.Target) *running {
+	run := &running{i, t.Trail.Number(), t.App, r.Method, r.URL.RequestURI(), r.RemoteAddr, time.Now()}
 	w.mu.Lock()
 	w.running[run] = struct{}{}
+	if run.id != 0 {
+		w.byID[run.id] = run
+	}
 	w.mu.Unlock()
 	return run
 }
 
 func (w *Worker) end(run *running, count interface{ Add(int64) int64 }) {
-	w.mu.Lock()
-	delete(w.running, run)
-	w.mu.Unlock()
+	w.abandon(run)
 	count.Add(1)
 }
 
-// abandon: the request is answered, but its thread is still inside.
+// abandon: the request is answered, but its thread may still be inside.
 func (w *Worker) abandon(run *running) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.running, run)
+	if run.id != 0 {
+		w.recent.add(run.id)
+		if w.byID[run.id] == run {
+			delete(w.byID, run.id)
+		}
+	}
 }

@@ -7,6 +7,7 @@
 //	execute.go   one request
 //	asker.go     what a worker may ask about a request
 //	filtered.go  the same of a request that goes through filters in the worker
+//	look.go      what can be seen of a worker: who is inside, the board, calls that are listened to
 //	end.go       how a worker ends, and its obituary
 package remote
 
@@ -17,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/proc"
 	"github.com/isapid/isapid/internal/wire"
 )
@@ -31,6 +33,14 @@ type Settings struct {
 	Sandbox         *wire.Sandbox // nil: none. The folder of staged images is added to what can be written
 	Log             *slog.Logger  // default slog.Default()
 	Notify          func(Event)   // told what a worker reports unasked; must not block. nil: nobody
+
+	// Who looks. All may be nil. But for Started and Ended they are called by the goroutine that reads from the worker: they must not
+	// block.
+	Started func(*Worker)                                                             // it has greeted. Start returns, and images are loaded, when this does
+	Ended   func(*Worker)                                                             // of one that was started: it has ended, and there is its obituary
+	Traced  func(w *Worker, subscription uint32, p []byte, events, dropped int)       // what [trace.Sink] gets in the worker, which is not trusted. Nothing is kept of p
+	Found   func(w *Worker, f *executor.Finding, times int)                           // an image did so often what it must not
+	Count   func(w *Worker, i ImageInfo, name string, labels []string, delta float64) // a counter of an image goes up
 }
 
 func (s Settings) withDefaults() Settings {
@@ -89,6 +99,7 @@ type Event struct {
 	Kind   EventKind
 	Image  string // path
 	Reason string
+	Fault  *executor.FaultInfo // of Faulted
 
 	Connection uint64 // of Ended; nothing else is set then
 }
@@ -107,19 +118,27 @@ type Worker struct {
 	served  atomic.Int64
 	lost    atomic.Int64
 	output  tail
+	logged  tail
+	board   *os.File // the board of its threads; nil: it has none
 
 	mu       sync.Mutex // guards all below
 	images   map[uint64]*Image
 	nextID   uint64
 	running  map[*running]struct{}
-	killed   string // why we killed it
-	stopped  bool   // it was asked to end
+	byID     map[uint64]*running // of those that have an ID
+	recent   recent
+	fault    *executor.FaultInfo // the last one that was contained
+	memory   proc.Memory         // when it was last asked for
+	killed   string              // why we killed it
+	stopped  bool                // it was asked to end
 	disowned bool
 }
 
 // running is a request inside a worker.
 type running struct {
 	image       *Image
+	id          uint64 // of its trail; 0: it has none
+	app         *executor.App
 	method, url string
 	client      string // its address
 	since       time.Time
@@ -157,7 +176,21 @@ func (w *Worker) Oldest() (url string, since time.Time, ok bool) {
 }
 
 // Memory is what the process uses now.
-func (w *Worker) Memory() (proc.Memory, error) { return w.process.Memory() }
+func (w *Worker) Memory() (proc.Memory, error) {
+	m, err := w.process.Memory()
+	if err == nil {
+		w.mu.Lock()
+		w.memory = m
+		w.mu.Unlock()
+	}
+	return m, err
+}
+
+// CPU is the CPU time that the process has used so far.
+func (w *Worker) CPU() (user, system time.Duration, err error) { return w.process.CPU() }
+
+// Threads is how many threads the process has.
+func (w *Worker) Threads() (int, error) { return w.process.Threads() }
 
 // Notes say what of the settings could not be applied to the process, and why, one sentence each.
 func (w *Worker) Notes() []string { return w.process.Notes() }
