@@ -14,8 +14,8 @@ const module = "github.com/isapid/isapid"
 // layers says, for each package, which packages of the module it may import, with the reason where it is not plain. A new
 // package needs a line here before anybody can import it or it can import anything.
 var layers = map[string][]string{
-	".":            {"executor", "extension"},                                                                                                                                                      // the public face
-	"cmd/isapid":   {"accesslog", "admin", "config", "executor", "extension", "front", "image", "obituary", "passwd", "pool", "swap", "systemd", "tape", "toolchain", "trace", "update", "worker"}, // describe loads one extension
+	".":            {"executor", "extension"},                                                                                                                                                             // the public face
+	"cmd/isapid":   {"accesslog", "admin", "config", "executor", "extension", "front", "hub", "image", "obituary", "passwd", "pool", "swap", "systemd", "tape", "toolchain", "trace", "update", "worker"}, // describe loads one extension
 	"hack/...":     {},
 	"sdk":          {}, // the headers and units, embedded
 	"sdk/...":      {}, // each travels alone
@@ -26,26 +26,27 @@ var layers = map[string][]string{
 	"e2e/mix":      {},                  // clients: know nothing of the server
 	"e2e/filters":  {},                  // tests of whole servers, as e2e
 
-	"front":     {"accesslog", "admin", "config", "conn", "executor", "extension", "filter", "image", "inprocess", "isapi", "metrics", "obituary", "pool", "proc", "remote", "server", "site", "spans", "swap", "tape", "trace", "wire"}, // the front process, wired together
-	"server":    {"conn"},                                                                                                                                                                                                                // HTTP; knows sites as handlers only, and no processes
-	"pool":      {"executor", "gate", "obituary", "proc", "remote", "tally", "trace"},                                                                                                                                                    // which workers there are; one of them is remote
-	"admin":     {"pool", "swap", "trace"},                                                                                                                                                                                               // what the commands ask a running server; the server itself is an interface there
-	"site":      {"config", "conn", "executor", "passwd"},                                                                                                                                                                                // the URL space; runs nothing itself
-	"remote":    {"conn", "executor", "proc", "trace", "wire"},                                                                                                                                                                           // one worker process, as the front sees it
-	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "wire"},                                                                                                                                  // the worker process
-	"wire":      {"executor", "trace"},                                                                                                                                                                                                   // the protocol between them
-	"inprocess": {"executor", "extension", "filter", "gate", "tally", "trace"},                                                                                                                                                           // an image in this process that can be replaced
-	"extension": {"conn", "executor", "filter", "image", "isapi", "native", "reply", "trace", "variables"},                                                                                                                               // one request through one loaded image
-	"filter":    {"conn", "executor", "isapi", "native", "reply", "trace", "variables"},                                                                                                                                                  // a request through the filters
-	"reply":     {"conn", "executor", "isapi"},                                                                                                                                                                                           // what an image sends, made one response
-	"variables": {"executor", "isapi", "native"},                                                                                                                                                                                         // what it may ask of a request
-	"native":    {"isapi", "trace"},                                                                                                                                                                                                      // the only crossing into C
+	"front":     {"accesslog", "admin", "config", "conn", "executor", "extension", "filter", "hub", "image", "inprocess", "isapi", "metrics", "obituary", "pool", "proc", "remote", "server", "site", "spans", "swap", "tape", "trace", "wire"}, // the front process, wired together
+	"server":    {"conn"},                                                                                                                                                                                                                       // HTTP; knows sites as handlers only, and no processes
+	"pool":      {"executor", "gate", "obituary", "proc", "remote", "tally", "trace"},                                                                                                                                                           // which workers there are; one of them is remote
+	"admin":     {"hub", "pool", "swap", "trace"},                                                                                                                                                                                               // what the commands ask a running server; the server itself is an interface there
+	"site":      {"config", "conn", "executor", "passwd"},                                                                                                                                                                                       // the URL space; runs nothing itself
+	"remote":    {"conn", "executor", "proc", "trace", "wire"},                                                                                                                                                                                  // one worker process, as the front sees it
+	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "wire"},                                                                                                                                         // the worker process
+	"wire":      {"executor", "trace"},                                                                                                                                                                                                          // the protocol between them
+	"inprocess": {"executor", "extension", "filter", "gate", "tally", "trace"},                                                                                                                                                                  // an image in this process that can be replaced
+	"extension": {"conn", "executor", "filter", "image", "isapi", "native", "reply", "trace", "variables"},                                                                                                                                      // one request through one loaded image
+	"filter":    {"conn", "executor", "isapi", "native", "reply", "trace", "variables"},                                                                                                                                                         // a request through the filters
+	"reply":     {"conn", "executor", "isapi"},                                                                                                                                                                                                  // what an image sends, made one response
+	"variables": {"executor", "isapi", "native"},                                                                                                                                                                                                // what it may ask of a request
+	"native":    {"isapi", "trace"},                                                                                                                                                                                                             // the only crossing into C
 	"toolchain": {"sdk"},
 	"image":     {},
 	"tally":     {"executor"},                             // what requests show of a version
 	"swap":      {"executor", "image", "tally", "update"}, // one version of an image replaces another
 	"update":    {"image"},                                // the files beside an image, by which it is replaced
 	"obituary":  {"executor", "trace"},                    // files about deaths
+	"hub":       {"remote", "trace"},                      // who listens to which calls
 	"trace":     {"isapi"},                                // what can be seen of the calls of images
 	"executor":  {"trace"},                                // the words that site and the executors share
 	"conn":      {},
