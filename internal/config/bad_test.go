@@ -19,7 +19,7 @@ type badFile struct {
 var badFiles = []badFile{
 	{"unknown key", "site: []\n", []string{`isapid.yaml:1:1: unknown key "site" in the configuration; did you mean "sites"?`}},
 	{"unknown key in pool", "pools:\n  p:\n    treads: 1\n", []string{`isapid.yaml:3:5: unknown key "treads" in pool; did you mean "threads"?`}},
-	{"unknown key, nothing near", "xyzzyplugh: 1\n", []string{`isapid.yaml:1:1: unknown key "xyzzyplugh" in the configuration; known keys: control, filters, images, limits, log, pools, sites`}},
+	{"unknown key, nothing near", "xyzzyplugh: 1\n", []string{`isapid.yaml:1:1: unknown key "xyzzyplugh" in the configuration; known keys: control, crashes, filters, images, limits, log, metrics, pools, sites, tracing`}},
 	{"not a mapping", "- a\n", []string{`isapid.yaml:1:1: the configuration must be a mapping, not a list; write it as lines of "key: value"`}},
 	{"scalar", "hello\n", []string{`isapid.yaml:1:1: the configuration must be a mapping, not "hello"; write it as lines of "key: value"`}},
 	{"syntax", "sites: [\n", []string{`isapid.yaml:1:8: not valid YAML: sequence end token ']' not found`}},
@@ -162,7 +162,7 @@ var badFiles = []badFile{
 
 func TestBadFiles(t *testing.T) {
 	dir := folder(t)
-	for _, tt := range slices.Concat(badFiles, badPools) {
+	for _, tt := range slices.Concat(badFiles, badPools, badLogs) {
 		t.Run(tt.name, func(t *testing.T) {
 			file := filepath.Join(dir, "isapid.yaml")
 			c, err := Parse(file, []byte(tt.text))
@@ -187,7 +187,7 @@ func TestBadFiles(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(Example))
 	f.Add([]byte(everything))
-	for _, tt := range slices.Concat(badFiles, badPools) {
+	for _, tt := range slices.Concat(badFiles, badPools, badLogs) {
 		f.Add([]byte(tt.text))
 	}
 	dir := folder(f)

@@ -21,6 +21,9 @@ type Config struct {
 	Limits  Limits           // what a site starts from
 	Log     Log
 	Control Control
+	Crashes CrashFiles
+	Tracing Tracing
+	Metrics Metrics
 }
 
 // Site is a set of bindings with one URL space.
@@ -43,6 +46,7 @@ type Site struct {
 	Filters            []string      // images of the filters of the site, besides those of all sites
 	Images             Images
 	Limits             Limits
+	Log                SiteLog
 }
 
 // ClientCertificates says what clients of https bindings have to show.
@@ -150,11 +154,4 @@ type Limits struct {
 	Concurrent    int           // requests of the site at a time; 0: no limit [503.2]
 	URL           int           // bytes of the path as sent, 16 to 65536 [404.14]
 	Query         int           // bytes of the query as sent, 0 to 65536 [404.15]
-}
-
-// Log says where log lines go.
-type Log struct {
-	File       string // "": standard error
-	AccessFile string // "": no access log
-	Level      string // debug, info, warn or error
 }

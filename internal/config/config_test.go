@@ -63,14 +63,15 @@ func TestExampleHoldsTheDefaults(t *testing.T) {
 // The keys that the example shows in comments are read too, so that a renamed key cannot stay behind there.
 func TestExampleComments(t *testing.T) {
 	dir := folder(t)
-	for _, f := range []string{"shop.pem", "shop.key", "asp.so", "orders.so", "shop", "shop.users"} {
+	for _, f := range []string{"shop.pem", "shop.key", "asp.so", "orders.so", "shop", "shop.users", "ops.token"} {
 		if err := os.WriteFile(filepath.Join(dir, f), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	text := Example
-	for _, key := range []string{"certificate", "key", "- path", "  isapi", "  extension", "  methods", "  must_exist", "  path_info", "  static", "basic", "file", "access_file", "images", "limits",
-		"idle_timeout", "user", "group", "rlimits", "sandbox", "socket", "verify", "canary_time"} {
+	for _, key := range []string{"certificate", "key", "- path", "  isapi", "  extension", "  methods", "  must_exist", "  path_info", "  static", "basic", "file", "images", "limits",
+		"idle_timeout", "user", "group", "rlimits", "sandbox", "socket", "verify", "canary_time", "access", "listen", "tokens",
+		"status_socket", "status_group", "otlp", "sample", "service_name"} {
 		if !strings.Contains(text, "# "+key+":") {
 			t.Errorf("the example has no comment for %q", key)
 		}
@@ -122,6 +123,7 @@ sites:
     client_ca: cert.pem
     images: {allow: [other]}
     limits: {body: 8MiB, url: 100}
+    log: {access: false}
   - name: two
     id: 7
     root: other
@@ -131,7 +133,7 @@ filters: [key.pem]
 limits: {query: 10, header_timeout: 0s}
 images: {allow: [wwwroot]}
 pools:
-  fast: {mode: in-process, threads: 1, stack: 8MiB, queue_wait: 0, read_ahead: 0, pending: 29m, flush: 5ms, on_fault: refuse, update: {mode: hold, window: 0, backups: 0}}
+  fast: {mode: in-process, checks: on, threads: 1, stack: 8MiB, queue_wait: 0, read_ahead: 0, pending: 29m, flush: 5ms, on_fault: refuse, update: {mode: hold, window: 0, backups: 0}}
   strong:
     recycle:
       at: [03:00, "23:59:30"]
@@ -163,11 +165,33 @@ pools:
     crashes: {max: 0, window: 1h}
     orphan: {enabled: true, action: [./a.so, -p, "%pid%", "%pool%: %reason%"], max: 1}
     idempotent: [PUT, DELETE]
+    checks: off
     update: {watch: false, mode: overlap, verify: {path: "/health?deep=1", status: 204, timeout: 500ms}, canary: 10%, canary_time: 2m, window: 5m, factor: 1.5, backups: 100}
     mode: isolated
   wary: {workers: 2, on_fault: isolate, mode: in-process, cpu_limit: 0.25, update: {canary: 0, verify: {path: /}}, sandbox: {connect: [5432]}, orphan: {action: [gcore]}}
-log: {level: debug, file: a.log}
-control: {socket: run/control.sock}
+log:
+  level: debug
+  file: a.log
+  format: json
+  levels: {pool: debug, http: error}
+  access:
+    format: w3c
+    directory: other
+    fields: [date, time, cs(X-Forwarded-For), sc(Content-Type), time-taken]
+    software: Microsoft Internet Information Services 10.0
+    rotate: {every: hour, size: 20MiB}
+    keep: 14
+control:
+  socket: run/control.sock
+  status_socket: run/status.sock
+  status_group: "12"
+  listen: "localhost:9443"
+  certificate: cert.pem
+  key: key.pem
+  tokens: [{file: a.so, role: control, name: ops}, {file: 404.html}]
+crashes: {directory: other, keep: 3}
+tracing: {otlp: "https://otel.example:4318/", sample: 0.25, headers: {Authorization: Bearer x}, service_name: shop}
+metrics: {histogram: [1ms, 1s]}
 `
 
 func TestEverything(t *testing.T) {
@@ -206,7 +230,7 @@ func TestEverything(t *testing.T) {
 	one.Filters = []string{in("b.so"), in("cert.pem")}
 	one.ClientCertificates, one.ClientCA = ClientRequest, in("cert.pem")
 	one.Images.Allow = []string{in("other")}
-	one.Limits = limits
+	one.Limits, one.Log = limits, SiteLog{}
 	one.Limits.Body, one.Limits.URL = 8<<20, 100
 	two := DefaultSite("two", in("other"))
 	two.ID, two.Static, two.HTTP2, two.Limits = 7, false, false, limits
@@ -214,9 +238,10 @@ func TestEverything(t *testing.T) {
 	fast := DefaultPool()
 	fast.Mode, fast.Threads, fast.Stack, fast.QueueWait, fast.ReadAhead = ModeInProcess, 1, 8<<20, 0, 0
 	fast.Pending, fast.Flush, fast.OnFault = 29*time.Minute, 5*time.Millisecond, FaultRefuse
+	fast.Checks = ChecksOn
 	fast.Update = Update{Watch: true, Mode: UpdateHold, CanaryTime: 30 * time.Second, Factor: 2}
 	strong := &Pool{
-		Mode: ModeIsolated, Threads: 25, Queue: 1000, QueueWait: 2 * time.Minute, ReadAhead: 48 << 10, Flush: 20 * time.Millisecond, OnFault: FaultKeep,
+		Mode: ModeIsolated, Threads: 25, Queue: 1000, QueueWait: 2 * time.Minute, ReadAhead: 48 << 10, Flush: 20 * time.Millisecond, OnFault: FaultKeep, Checks: ChecksOff,
 		Isolation: PerExtension, Workers: 4, OnDemand: true,
 		StartupLimit: 10 * time.Second, ShutdownLimit: 500 * time.Millisecond, IdleTimeout: 5 * time.Minute, RequestTimeout: time.Hour,
 		Environment: map[string]string{"LANG": "C.UTF-8", "_EMPTY": "", "PORT": "8080"},
@@ -248,8 +273,21 @@ func TestEverything(t *testing.T) {
 		Filters: []string{in("key.pem")},
 		Images:  Images{[]string{in("wwwroot")}},
 		Limits:  limits,
-		Log:     Log{File: in("a.log"), Level: "debug"},
-		Control: Control{Socket: in("run/control.sock")},
+		Log: Log{
+			File: in("a.log"), Level: "debug", Format: LogJSON, Levels: map[string]string{"pool": "debug", "http": "error"},
+			Access: &AccessLog{
+				Format: AccessW3C, Directory: in("other"), Fields: []string{"date", "time", "cs(X-Forwarded-For)", "sc(Content-Type)", "time-taken"},
+				Software: "Microsoft Internet Information Services 10.0", Rotate: Rotate{Hourly, 20 << 20}, Keep: 14,
+			},
+		},
+		Control: Control{
+			Socket: in("run/control.sock"), StatusSocket: in("run/status.sock"), StatusGroup: "12",
+			Listen: "127.0.0.1:9443", Certificate: in("cert.pem"), Key: in("key.pem"),
+			Tokens: []Token{{in("a.so"), "ops", RoleControl}, {in("404.html"), "404.html", RoleRead}},
+		},
+		Crashes: CrashFiles{in("other"), 3},
+		Tracing: Tracing{"https://otel.example:4318", 0.25, map[string]string{"Authorization": "Bearer x"}, "shop"},
+		Metrics: Metrics{[]time.Duration{time.Millisecond, time.Second}},
 	}
 	for i := range want.Sites {
 		if !reflect.DeepEqual(c.Sites[i], want.Sites[i]) {

@@ -14,8 +14,14 @@ func Default() *Config {
 	return &Config{
 		Pools:   map[string]*Pool{DefaultPoolName: DefaultPool()},
 		Limits:  DefaultLimits(),
-		Log:     Log{Level: "info"},
+		Log:     Log{Level: "info", Format: LogAuto, Levels: map[string]string{}},
 		Control: Control{Socket: DefaultControlSocket()},
+		Crashes: CrashFiles{Keep: 50},
+		Tracing: Tracing{Sample: 1, Headers: map[string]string{}, ServiceName: "isapid"},
+		Metrics: Metrics{Histogram: []time.Duration{
+			time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
+			100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second,
+		}},
 	}
 }
 
@@ -34,6 +40,7 @@ func DefaultSite(name, root string) Site {
 		HTTP2:              true,
 		ClientCertificates: ClientNone,
 		Limits:             DefaultLimits(),
+		Log:                SiteLog{Access: true},
 	}
 }
 
@@ -47,6 +54,7 @@ func DefaultPool() *Pool {
 		ReadAhead: 48 << 10,        // uploadReadAheadSize
 		Flush:     20 * time.Millisecond,
 		OnFault:   FaultKeep,
+		Checks:    ChecksSampled,
 		Update:    Update{Watch: true, Mode: UpdateOverlap, CanaryTime: 30 * time.Second, Window: time.Minute, Factor: 2, Backups: 3},
 
 		Isolation:       PerApplication,

@@ -17,7 +17,7 @@ var unknownKey = `unknown key "` + nobodysKey
 func base() map[string]any {
 	return map[string]any{
 		"sites": []any{map[string]any{
-			"name": "a", "root": "wwwroot", "images": map[string]any{}, "limits": map[string]any{},
+			"name": "a", "root": "wwwroot", "images": map[string]any{}, "limits": map[string]any{}, "log": map[string]any{},
 			"virtual_directories": []any{map[string]any{"path": "/img", "directory": "other"}},
 			"error_pages":         map[string]any{"404": map[string]any{"path": "404.html"}},
 			"applications": []any{map[string]any{
@@ -31,7 +31,10 @@ func base() map[string]any {
 			"health": map[string]any{}, "recycle": map[string]any{}, "crashes": map[string]any{}, "orphan": map[string]any{},
 			"update": map[string]any{"verify": map[string]any{"path": "/health"}},
 		}},
-		"images": map[string]any{}, "limits": map[string]any{}, "log": map[string]any{}, "control": map[string]any{},
+		"images": map[string]any{}, "limits": map[string]any{}, "crashes": map[string]any{}, "metrics": map[string]any{},
+		"log":     map[string]any{"access": map[string]any{"file": "a.log", "rotate": map[string]any{}}},
+		"tracing": map[string]any{"otlp": "http://127.0.0.1:4318"},
+		"control": map[string]any{"listen": ":9443", "certificate": "cert.pem", "key": "key.pem", "tokens": []any{map[string]any{"file": "404.html"}}},
 	}
 }
 
@@ -42,6 +45,10 @@ func baseFor(name string) map[string]any {
 	switch name {
 	case "sites[].applications[].authentication.basic.users":
 		root["filters"] = []any{"a.so"} // which could say who comes in
+	case "control.listen", "control.certificate", "control.key", "control.tokens": // only together
+		root["control"] = map[string]any{}
+	case "log.access.file": // needed, without a directory
+		root["log"].(map[string]any)["access"] = map[string]any{"directory": "other"}
 	case "pools.<name>.mode":
 		pools["default"] = map[string]any{}
 	case "pools.<name>.on_fault":

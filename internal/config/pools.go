@@ -26,6 +26,7 @@ func (v value) pool(p *Pool) {
 		"pending":    func(v value) { v.duration(&p.Pending, day) },
 		"flush":      func(v value) { v.duration(&p.Flush, day) },
 		"on_fault":   func(v value) { r.words(word(v, &p.OnFault, FaultKeep, FaultRefuse, FaultIsolate)) },
+		"checks":     func(v value) { word(v, &p.Checks, ChecksOff, ChecksSampled, ChecksOn) },
 		"start":      r.isolated(func(v value) { r.words(v.start(&p.OnDemand)) }),
 		"update":     func(v value) { v.update(&p.Update) },
 	}

@@ -45,6 +45,7 @@ type Pool struct {
 	Pending   time.Duration // longest time between HSE_STATUS_PENDING and DONE_WITH_SESSION; 0: no limit
 	Flush     time.Duration // written data waits at most this long before it is sent; 0: never
 	OnFault   FaultPolicy   // in-process only
+	Checks    Checks
 	Update    Update
 
 	// What follows means something where there are worker processes: in an isolated pool, and in one that [FaultIsolate] has

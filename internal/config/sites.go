@@ -27,6 +27,7 @@ func (v value) site(s *Site) {
 		"filters":             func(v value) { v.paths("files", &s.Filters) },
 		"images":              func(v value) { v.siteImages(&s.Images) },
 		"limits":              func(v value) { v.siteLimits(&s.Limits) },
+		"log":                 func(v value) { v.siteLog(s) },
 	})
 	if apps != nil {
 		s.Applications = apps.applications()

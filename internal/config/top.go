@@ -23,6 +23,9 @@ func (d *decoder) config(root ast.Node, c *Config) {
 		"limits":  func(v value) { v.limits(&c.Limits) },
 		"log":     func(v value) { v.log(&c.Log) },
 		"control": func(v value) { v.control(&c.Control) },
+		"crashes": func(v value) { v.crashFiles(&c.Crashes) },
+		"tracing": func(v value) { v.tracing(&c.Tracing) },
+		"metrics": func(v value) { v.metrics(&c.Metrics) },
 	})
 	if sites.d == nil {
 		return
@@ -72,12 +75,4 @@ func requestLimits(l *Limits) fields {
 		"url":        func(v value) { v.number(&l.URL, 16, 1<<16) },
 		"query":      func(v value) { v.number(&l.Query, 0, 1<<16) },
 	}
-}
-
-func (v value) log(l *Log) {
-	v.object("log", fields{
-		"file":        func(v value) { v.path(&l.File) },
-		"access_file": func(v value) { v.path(&l.AccessFile) },
-		"level":       func(v value) { v.choice(&l.Level, "debug", "info", "warn", "error") },
-	})
 }
