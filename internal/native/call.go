@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 var installGuard = sync.OnceFunc(func() { C.isapid_guard() })
@@ -22,10 +23,10 @@ const notReturned = ^uintptr(0)
 
 // call runs fn under the guard. errno is what the call left there. The loader returns even if code it called faulted: then
 // there are both ret and err.
-func call(signature C.int, fn uintptr, args ...uintptr) (ret uintptr, errno syscall.Errno, err error) {
+func call(what trace.Func, signature C.int, fn uintptr, args ...uintptr) (ret uintptr, errno syscall.Errno, err error) {
 	c := (*C.struct_isapid_call)(C.calloc(1, C.sizeof_struct_isapid_call))
 	defer C.free(unsafe.Pointer(c))
-	c.fn = C.uintptr_t(fn)
+	c.fn, c.what = C.uintptr_t(fn), C.uint32_t(what)
 	c.ret = C.uintptr_t(notReturned)
 	for i, a := range args {
 		c.a[i] = C.uintptr_t(a)
@@ -40,25 +41,25 @@ func call(signature C.int, fn uintptr, args ...uintptr) (ret uintptr, errno sysc
 func GetExtensionVersion(fn uintptr) (info isapi.VersionInfo, ok bool, errno isapi.Error, err error) {
 	v := (*isapi.VersionInfo)(C.calloc(1, C.size_t(unsafe.Sizeof(info))))
 	defer C.free(unsafe.Pointer(v))
-	ret, e, err := call(C.CALL_PTR, fn, uintptr(unsafe.Pointer(v)))
+	ret, e, err := call(trace.GetExtensionVersion, C.CALL_PTR, fn, uintptr(unsafe.Pointer(v)))
 	return *v, ret != 0, isapi.Error(e), err
 }
 
 // TerminateExtension calls the export with isapi.TermAdvisoryUnload or TermMustUnload.
 func TerminateExtension(fn uintptr, flags uint32) (ok bool, err error) {
-	ret, _, err := call(C.CALL_U32, fn, uintptr(flags))
+	ret, _, err := call(trace.TerminateExtension, C.CALL_U32, fn, uintptr(flags))
 	return ret != 0, err
 }
 
 // DllMain calls the export with NULL handles, as Zeus did.
 func DllMain(fn uintptr, reason uint32) (ok bool, err error) {
-	ret, _, err := call(C.CALL_DLLMAIN, fn, 0, uintptr(reason), 0)
+	ret, _, err := call(trace.DllMain, C.CALL_DLLMAIN, fn, 0, uintptr(reason), 0)
 	return ret != 0, err
 }
 
 // Complete calls an asynchronous completion callback, PFN_HSE_IO_COMPLETION.
 func Complete(fn uintptr, s *Slot, context uintptr, n, code uint32) error {
-	_, _, err := call(C.CALL_COMPLETION, fn, s.Addr(), context, uintptr(n), uintptr(code))
+	_, _, err := call(trace.Completion, C.CALL_COMPLETION, fn, s.Addr(), context, uintptr(n), uintptr(code))
 	return err
 }
 

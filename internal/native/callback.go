@@ -9,6 +9,7 @@ import (
 	"runtime/cgo"
 
 	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // result packs what a callback returns: the BOOL above, the last error below.
@@ -21,7 +22,7 @@ func result(err isapi.Error) C.uint64_t {
 
 //export isapidGetServerVariable
 func isapidGetServerVariable(conn, name, buf, size C.uintptr_t) C.uint64_t {
-	h := enter(uintptr(conn))
+	h := enter(uintptr(conn), trace.GetServerVariable, 0)
 	if h == nil {
 		return result(isapi.InvalidParameter)
 	}
@@ -37,7 +38,7 @@ func getServerVariable(h Handler, name, buf, size uintptr) (err isapi.Error) {
 
 //export isapidWriteClient
 func isapidWriteClient(conn, buf, size C.uintptr_t, flags C.uint32_t) C.uint64_t {
-	h := enter(uintptr(conn))
+	h := enter(uintptr(conn), trace.WriteClient, 0)
 	if h == nil {
 		return result(isapi.InvalidParameter)
 	}
@@ -53,7 +54,7 @@ func writeClient(h Handler, buf, size uintptr, flags uint32) (err isapi.Error) {
 
 //export isapidReadClient
 func isapidReadClient(conn, buf, size C.uintptr_t) C.uint64_t {
-	h := enter(uintptr(conn))
+	h := enter(uintptr(conn), trace.ReadClient, 0)
 	if h == nil {
 		return result(isapi.InvalidParameter)
 	}
@@ -69,7 +70,7 @@ func readClient(h Handler, buf, size uintptr) (err isapi.Error) {
 
 //export isapidServerSupportFunction
 func isapidServerSupportFunction(conn C.uintptr_t, code C.uint32_t, buf, size, dataType C.uintptr_t) C.uint64_t {
-	h := enter(uintptr(conn))
+	h := enter(uintptr(conn), trace.ServerSupportFunction, uint32(code))
 	if h == nil {
 		return result(isapi.InvalidParameter)
 	}

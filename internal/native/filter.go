@@ -10,17 +10,21 @@ import (
 	"unsafe"
 
 	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // FilterContext is an HTTP_FILTER_CONTEXT in C memory. Like a [Slot] it is found by its address only, never freed, and used
 // again only after quarantine others: callbacks with one that was released, or that never was, are answered FALSE with
 // ERROR_INVALID_PARAMETER.
 type FilterContext struct {
-	c *isapi.FilterContext
+	c    *isapi.FilterContext
+	mark *mark
 	gate[FilterHandler]
 }
 
-var contexts = table[FilterContext]{made: func(c *FilterContext, mem unsafe.Pointer) { c.c = (*isapi.FilterContext)(mem) }}
+var contexts = table[FilterContext]{made: func(c *FilterContext, mem unsafe.Pointer, m *mark) {
+	c.c, c.mark = (*isapi.FilterContext)(mem), m
+}}
 
 var filterCallbacks = sync.OnceValue(func() (fn [9]uintptr) {
 	for i := range fn {
@@ -53,6 +57,10 @@ func (c *FilterContext) Struct() *isapi.FilterContext { return c.c }
 // Addr is the address of the structure: the pfc of HttpFilterProc.
 func (c *FilterContext) Addr() uintptr { return uintptr(unsafe.Pointer(c.c)) }
 
+// Mark says for the board which request calls are about from now on (0: none), and whose they are: the number of the image in the
+// process. It lasts until the next Mark, so that a call that comes too late is still known.
+func (c *FilterContext) Mark(request, image uint64) { c.mark.set(request, image) }
+
 // Detach lets no more callbacks in and waits for those that are inside their handler. After it the Go side is free to go away.
 func (c *FilterContext) Detach() { c.close() }
 
@@ -64,10 +72,16 @@ func (c *FilterContext) Release() {
 }
 
 // enterFilter finds the context a callback names and keeps its handler alive until leave. It is nil for one that is none, or
-// no more.
-func enterFilter(context uintptr) *FilterContext {
-	if c := contexts.find(context); c != nil && c.enter() {
+// no more, which is misuse.
+func enterFilter(context uintptr, f trace.Func, code uint32) *FilterContext {
+	c := contexts.find(context)
+	switch {
+	case c == nil:
+		misused(f, code, nil)
+	case c.enter():
 		return c
+	default:
+		misused(f, code, c.mark)
 	}
 	return nil
 }
@@ -82,7 +96,7 @@ func GetFilterVersion(fn uintptr) (info isapi.FilterVersion, ok bool, errno isap
 		return info, false, isapi.NotEnoughMemory, nil
 	}
 	Write(p, isapi.FilterVersion{ServerFilterVersion: isapi.FilterRevision})
-	ret, e, err := call(C.CALL_PTR, fn, p)
+	ret, e, err := call(trace.GetFilterVersion, C.CALL_PTR, fn, p)
 	return Read[isapi.FilterVersion](p), ret != 0, isapi.Error(e), err
 }
 
@@ -98,6 +112,6 @@ func HTTPFilterProc(fn uintptr, c *FilterContext, notification uint32, pv uintpt
 
 // TerminateFilter calls the export. Its flags have no meaning that anybody wrote down; 0 is what to give.
 func TerminateFilter(fn uintptr, flags uint32) (ok bool, err error) {
-	ret, _, err := call(C.CALL_U32, fn, uintptr(flags))
+	ret, _, err := call(trace.TerminateFilter, C.CALL_U32, fn, uintptr(flags))
 	return ret != 0, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // order is what the fixture filter_calls takes as its notification.
@@ -261,7 +262,7 @@ func TestManyFilterContexts(t *testing.T) {
 		contexts[i] = NewFilterContext(&recorders[i])
 	}
 	for i, c := range contexts {
-		found := enterFilter(c.Addr())
+		found := enterFilter(c.Addr(), trace.FilterWriteClient, 0)
 		if found == nil || found.handler != &recorders[i] {
 			t.Fatalf("context %d of %d has another handler", i, n)
 		}
@@ -386,7 +387,7 @@ func TestFiltersAtOnce(t *testing.T) {
 					if err != nil {
 						t.Error(err)
 					}
-					if late := enterFilter(stale); late != nil {
+					if late := enterFilter(stale, trace.FilterWriteClient, 0); late != nil {
 						late.leave()
 					}
 				}

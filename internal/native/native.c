@@ -1,11 +1,13 @@
 //go:build unix
 
 #define _GNU_SOURCE
+#include "board.h"
 #include "guard.h"
 #include "_cgo_export.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <link.h>
 #include <pthread.h>
 #include <string.h>
@@ -59,6 +61,7 @@ __attribute__((noinline)) static void dispatch(struct isapid_call *c, int signat
 int isapid_call(struct isapid_call *c, int signature) {
 	struct guard g = {.prev = guard_top, .fault = &c->fault, .loading = signature == CALL_DLOPEN || signature == CALL_DLCLOSE};
 	c->fault.nframes = 0;
+	const struct board_place at = board_begin(c->what, 0, signature == CALL_COMPLETION ? c->a[0] : 0, c->image);
 	int kind = sigsetjmp(g.env, 0);
 	if (kind == 0) {
 		guard_top = &g;
@@ -71,6 +74,7 @@ int isapid_call(struct isapid_call *c, int signature) {
 	}
 	guard_top = g.prev;
 	if (mask_changed) restore_mask();
+	board_leave(at, kind ? CALL_FAULTED : CALL_DONE, 0, 0, c->what, 0);
 	return kind;
 }
 
@@ -100,6 +104,7 @@ uint64_t isapid_proc(uintptr_t fn, uintptr_t ecb) {
 	struct guard g = {.prev = guard_top, .fault = &f};
 	volatile uint32_t status = 0;
 	f.nframes = 0;
+	const struct board_place at = board_begin(FN_EXTENSION_PROC, 0, ecb, 0);
 	int kind = sigsetjmp(g.env, 0);
 	if (kind == 0) {
 		guard_top = &g;
@@ -109,6 +114,7 @@ uint64_t isapid_proc(uintptr_t fn, uintptr_t ecb) {
 	}
 	guard_top = g.prev;
 	if (mask_changed) restore_mask();
+	board_leave(at, kind ? CALL_FAULTED : CALL_DONE, 0, 0, FN_EXTENSION_PROC, 0);
 	return kind ? (uint64_t)ticket(&f) << 32 : status;
 }
 
@@ -117,6 +123,7 @@ struct isapid_status isapid_filter_proc(uintptr_t fn, uintptr_t context, uint32_
 	struct guard g = {.prev = guard_top, .fault = &f};
 	volatile struct isapid_status r = {0, 0, 0};
 	f.nframes = 0;
+	const struct board_place at = board_begin(FN_FILTER_PROC, notification, context, 0);
 	int kind = sigsetjmp(g.env, 0);
 	if (kind == 0) {
 		guard_top = &g;
@@ -128,6 +135,7 @@ struct isapid_status isapid_filter_proc(uintptr_t fn, uintptr_t context, uint32_
 	}
 	guard_top = g.prev;
 	if (mask_changed) restore_mask();
+	board_leave(at, kind ? CALL_FAULTED : CALL_DONE, 0, 0, FN_FILTER_PROC, notification);
 	if (kind) r.ticket = ticket(&f);
 	return r;
 }
@@ -135,10 +143,11 @@ struct isapid_status isapid_filter_proc(uintptr_t fn, uintptr_t context, uint32_
 // ---- callbacks: errno is set as the very last act, because Go's runtime makes system calls of its own on the way back ----
 
 // What a callback does in Go is no guarded code.
-struct entry { struct guard *guard; int err; };
+struct entry { struct guard *guard; struct board_place at; unsigned fn; uint32_t code; int err; };
 
-static struct entry enter(void) {
-	struct entry e = {guard_top, errno};
+static inline __attribute__((always_inline)) struct entry enter(unsigned fn, uint32_t code, uintptr_t cell) {
+	int err = errno;
+	struct entry e = {guard_top, board_enter_cell(fn, code, cell, 0), fn, code, err};
 	guard_top = NULL;
 	return e;
 }
@@ -150,31 +159,50 @@ static int in_fork(void) {
 	return 1;
 }
 
-static int finish(uint64_t r, struct entry e) {
+// Hands the stack of the code that called back to Go, which has found something in the call.
+static __attribute__((noinline)) void tell_caller(void) {
+	void *frames[FAULT_FRAMES];
+	struct isapid_fault f = {.nframes = 0};
+	struct guard g = {.prev = guard_top, .fault = &f};
+	uintptr_t found = board_found;
+	volatile int n = 0;
+	board_found = 0;
+	if (sigsetjmp(g.env, 0) == 0) { // the stack may be smashed
+		guard_top = &g;
+		n = backtrace(frames, FAULT_FRAMES);
+	}
+	guard_top = NULL;
+	isapidAtCaller(found, frames, n);
+	guard_top = g.prev;
+}
+
+static inline __attribute__((always_inline)) int finish(uint64_t r, struct entry e) {
 	int ok = (int)(r >> 32);
+	board_leave(e.at, CALL_DONE, !ok, (uint32_t)r, e.fn, e.code);
 	guard_top = e.guard;
+	if (__builtin_expect(board_found != 0, 0) && board_found_depth == e.at.depth + 1) tell_caller();
 	errno = ok ? (e.err == 122 ? 0 : e.err) : (int)(uint32_t)r;
 	return ok;
 }
 
 static int get_server_variable(uintptr_t conn, uintptr_t name, uintptr_t buf, uintptr_t size) {
 	if (in_fork()) return 0;
-	struct entry e = enter();
+	struct entry e = enter(FN_GET_VARIABLE, 0, conn);
 	return finish(isapidGetServerVariable(conn, name, buf, size), e);
 }
 static int write_client(uintptr_t conn, uintptr_t buf, uintptr_t size, uint32_t flags) {
 	if (in_fork()) return 0;
-	struct entry e = enter();
+	struct entry e = enter(FN_WRITE, 0, conn);
 	return finish(isapidWriteClient(conn, buf, size, flags), e);
 }
 static int read_client(uintptr_t conn, uintptr_t buf, uintptr_t size) {
 	if (in_fork()) return 0;
-	struct entry e = enter();
+	struct entry e = enter(FN_READ, 0, conn);
 	return finish(isapidReadClient(conn, buf, size), e);
 }
 static int server_support_function(uintptr_t conn, uint32_t code, uintptr_t buf, uintptr_t size, uintptr_t type) {
 	if (in_fork()) return 0;
-	struct entry e = enter();
+	struct entry e = enter(FN_SUPPORT, code, conn);
 	return finish(isapidServerSupportFunction(conn, code, buf, size, type), e);
 }
 
@@ -191,48 +219,48 @@ uintptr_t isapid_callback(int which) {
 
 static int filter_get_server_variable(uintptr_t context, uintptr_t name, uintptr_t buf, uintptr_t size) {
 	if (in_fork()) return 0;
-	struct entry e = enter();
+	struct entry e = enter(FN_FILTER_GET_VARIABLE, 0, context);
 	return finish(isapidFilterGetServerVariable(context, name, buf, size), e);
 }
 static int add_response_headers(uintptr_t context, uintptr_t text, uint32_t reserved) {
 	if (in_fork()) return 0;
-	struct entry e = enter();
+	struct entry e = enter(FN_FILTER_ADD_HEADERS, 0, context);
 	return finish(isapidAddResponseHeaders(context, text, reserved), e);
 }
 static int filter_write_client(uintptr_t context, uintptr_t buf, uintptr_t size, uint32_t reserved) {
 	if (in_fork()) return 0;
-	struct entry e = enter();
+	struct entry e = enter(FN_FILTER_WRITE, 0, context);
 	return finish(isapidFilterWriteClient(context, buf, size, reserved), e);
 }
 static uintptr_t alloc_mem(uintptr_t context, uint32_t size, uint32_t reserved) {
 	if (in_fork()) return 0;
-	struct entry e = enter();
+	struct entry e = enter(FN_FILTER_ALLOC, 0, context);
 	struct isapidAllocMem_return r = isapidAllocMem(context, size);
 	return finish(r.r1, e) ? r.r0 : 0;
 }
 static int filter_server_support_function(uintptr_t context, uint32_t code, uintptr_t data, uintptr_t ul1, uintptr_t ul2) {
 	if (in_fork()) return 0;
-	struct entry e = enter();
+	struct entry e = enter(FN_FILTER_SUPPORT, code, context);
 	return finish(isapidFilterServerSupportFunction(context, code, data, ul1, ul2), e);
 }
 static int get_header(uintptr_t context, uintptr_t name, uintptr_t buf, uintptr_t size) {
 	if (in_fork()) return 0;
-	struct entry e = enter();
+	struct entry e = enter(FN_FILTER_GET_HEADER, 0, context);
 	return finish(isapidGetHeader(context, name, buf, size), e);
 }
 static int set_header(uintptr_t context, uintptr_t name, uintptr_t value) {
 	if (in_fork()) return 0;
-	struct entry e = enter();
+	struct entry e = enter(FN_FILTER_SET_HEADER, 0, context);
 	return finish(isapidSetHeader(context, name, value), e);
 }
 static int add_header(uintptr_t context, uintptr_t name, uintptr_t value) {
 	if (in_fork()) return 0;
-	struct entry e = enter();
+	struct entry e = enter(FN_FILTER_ADD_HEADER, 0, context);
 	return finish(isapidAddHeader(context, name, value), e);
 }
 static int get_user_token(uintptr_t context, uintptr_t token) {
 	if (in_fork()) return 0;
-	struct entry e = enter();
+	struct entry e = enter(FN_FILTER_USER_TOKEN, 0, context);
 	return finish(isapidGetUserToken(context, token), e);
 }
 

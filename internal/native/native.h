@@ -24,6 +24,8 @@ struct isapid_fault {
 
 struct isapid_call {
 	uintptr_t fn;
+	uint64_t  image; // for the board, as is the next
+	uint32_t  what;
 	uintptr_t a[4];
 	uintptr_t ret;
 	int32_t   err; // errno after the call
@@ -65,6 +67,19 @@ uintptr_t isapid_callback(int which);
 // 1 AddResponseHeaders, 2 WriteClient, 3 AllocMem, 4 ServerSupportFunction, 5 GetHeader, 6 SetHeader, 7 AddHeader,
 // 8 GetUserToken.
 uintptr_t isapid_filter_callback(int which);
+// The board (board.h). use: from now on it is in that memory; -1 if it was written to already. cells: there are control blocks
+// or filter contexts from base on, and their marks, struct board_mark each; -1 if there is no room to know that.
+int isapid_board_use(uintptr_t mem);
+uintptr_t isapid_board(void);
+int isapid_board_cells(uintptr_t base, uintptr_t size, uintptr_t marks);
+// The image whose code made the callback that this thread is in; 0 if it is not known.
+uint64_t isapid_board_image(void);
+// When the callback that this thread is in is back in C, isapidAtCaller gets handle and the stack. Answers the handle that
+// was to be told, 0 for none.
+uintptr_t isapid_at_caller(uintptr_t handle);
+#define BOARD_LAYOUT 34
+void isapid_board_layout(uint32_t *at);
+
 // The path a handle was loaded from.
 const char *isapid_libname(uintptr_t handle);
 

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // Handler is the Go side of one request's callbacks. Methods are called from any thread, several at a time; OK means
@@ -22,6 +23,7 @@ type Handler interface {
 // that keeps a ConnID for too long is told so instead of reaching another request.
 type Slot struct {
 	ecb   *isapi.ControlBlock
+	mark  *mark
 	arena unsafe.Pointer
 	size  int
 	data  unsafe.Pointer // read-ahead; from the buffer pool
@@ -30,8 +32,8 @@ type Slot struct {
 	gate[Handler]
 }
 
-var slots = table[Slot]{made: func(s *Slot, mem unsafe.Pointer) {
-	s.ecb = (*isapi.ControlBlock)(mem)
+var slots = table[Slot]{made: func(s *Slot, mem unsafe.Pointer, m *mark) {
+	s.ecb, s.mark = (*isapi.ControlBlock)(mem), m
 }}
 
 // NewSlot takes a slot whose callbacks go to h.
@@ -41,13 +43,24 @@ func NewSlot(h Handler) *Slot {
 	return s
 }
 
-// enter finds the request behind a ConnID and keeps it alive until leave. It is nil for a ConnID that is none, or no more.
-func enter(conn uintptr) *Slot {
-	if s := slots.find(conn); s != nil && s.enter() {
+// enter finds the request behind the ConnID of a callback and keeps it alive until leave. It is nil for a ConnID that is none, or no
+// more, which is misuse.
+func enter(conn uintptr, f trace.Func, code uint32) *Slot {
+	s := slots.find(conn)
+	switch {
+	case s == nil:
+		misused(f, code, nil)
+	case s.enter():
 		return s
+	default:
+		misused(f, code, s.mark)
 	}
 	return nil
 }
+
+// Mark says for the board which request the slot is about (0: not known), and whose: the number of the image in the process. It lasts
+// until the next Mark, which whoever takes the slot next owes, so that a call that comes too late is still known.
+func (s *Slot) Mark(request, image uint64) { s.mark.set(request, image) }
 
 // Detach lets no more callbacks in and waits for those that are inside their handler. After it the request's Go side is
 // free to go away.

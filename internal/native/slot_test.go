@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 type silent struct{}
@@ -21,13 +22,13 @@ func (silent) ServerSupportFunction(code isapi.Code, buf, size, dataType uintptr
 func TestSlotIsFoundByItsAddressOnly(t *testing.T) {
 	s := NewSlot(silent{})
 	defer s.Release()
-	h := enter(s.Addr())
+	h := enter(s.Addr(), trace.WriteClient, 0)
 	if h == nil {
 		t.Fatal("a live slot was not found")
 	}
 	h.leave()
 	for _, conn := range []uintptr{0, 1, s.Addr() + 1, s.Addr() + 8, s.Addr() - 1, s.Addr() + cellSize/2, ^uintptr(0), s.Addr() + 1<<40} {
-		if enter(conn) != nil {
+		if enter(conn, trace.WriteClient, 0) != nil {
 			t.Errorf("0x%x was taken for a slot; the slot is 0x%x", conn, s.Addr())
 		}
 	}
@@ -38,7 +39,7 @@ func TestSlotQuarantine(t *testing.T) {
 	s := NewSlot(silent{})
 	addr := s.Addr()
 	s.Release()
-	if enter(addr) != nil {
+	if enter(addr, trace.WriteClient, 0) != nil {
 		t.Fatal("a released slot was entered")
 	}
 	for i := range quarantine {
@@ -52,11 +53,11 @@ func TestSlotQuarantine(t *testing.T) {
 
 func TestDetachWaitsForCallbacks(t *testing.T) {
 	s := NewSlot(silent{})
-	h := enter(s.Addr())
+	h := enter(s.Addr(), trace.WriteClient, 0)
 	detached := make(chan struct{})
 	go func() { defer close(detached); s.Detach() }()
 	for {
-		late := enter(s.Addr())
+		late := enter(s.Addr(), trace.WriteClient, 0)
 		if late == nil {
 			break // Detach has begun
 		}
@@ -82,7 +83,7 @@ func TestDetachUnderLoad(t *testing.T) {
 				var callers sync.WaitGroup
 				for range 3 {
 					callers.Go(func() {
-						for h := enter(s.Addr()); h != nil; h = enter(s.Addr()) {
+						for h := enter(s.Addr(), trace.WriteClient, 0); h != nil; h = enter(s.Addr(), trace.WriteClient, 0) {
 							h.leave()
 						}
 					})

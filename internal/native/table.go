@@ -3,6 +3,7 @@
 package native
 
 // #include <stdlib.h>
+// #include "native.h"
 import "C"
 
 import (
@@ -15,8 +16,8 @@ import (
 // what is looked up is somebody else's word. Structures are never freed, and one that was put back is taken again only after
 // quarantine others, so that code that keeps an address for too long is told so instead of reaching somebody else's.
 type table[T any] struct {
-	// made is called once for each structure there will be, with its memory, cellSize zero bytes.
-	made func(*T, unsafe.Pointer)
+	// made is called once for each structure there will be, with its memory, cellSize zero bytes, and its mark.
+	made func(*T, unsafe.Pointer, *mark)
 
 	slabs atomic.Pointer[[]slab[T]]
 	mu    sync.Mutex // guards free
@@ -62,17 +63,18 @@ func (t *table[T]) grow() {
 		n += len(sl.items)
 	}
 	n = max(n, slabCells)
-	base := C.calloc(C.size_t(n), cellSize)
-	if base == nil {
+	base, marks := C.calloc(C.size_t(n), cellSize), C.calloc(C.size_t(n), C.size_t(unsafe.Sizeof(mark{})))
+	if base == nil || marks == nil {
 		panic("out of memory")
 	}
 	sl := slab[T]{base: uintptr(base), items: make([]T, n)}
 	for i := range sl.items {
-		t.made(&sl.items[i], unsafe.Add(base, i*cellSize))
+		t.made(&sl.items[i], unsafe.Add(base, i*cellSize), (*mark)(unsafe.Add(marks, i*int(unsafe.Sizeof(mark{})))))
 		t.free = append(t.free, &sl.items[i])
 	}
 	all = append(all, sl)
 	t.slabs.Store(&all)
+	tellCells(sl.base, n*cellSize, marks)
 }
 
 // find answers what has its structure at that address, or nil.

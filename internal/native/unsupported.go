@@ -53,6 +53,7 @@ func NewSlot(Handler) *Slot { return &Slot{} }
 func (s *Slot) Fill(*Texts, uint32, []byte) {}
 func (s *Slot) Data(n int) []byte           { return make([]byte, n) }
 func (s *Slot) ECB() *isapi.ControlBlock    { return &s.ecb }
+func (s *Slot) Mark(request, image uint64)  {}
 func (s *Slot) Detach()                     {}
 func (s *Slot) Release()                    {}
 
@@ -65,6 +66,18 @@ func Complete(uintptr, *Slot, uintptr, uint32, uint32) error      { return errUn
 func HTTPExtensionProc(uintptr, *Slot) (status uint32, err error) { return 0, errUnsupported }
 func ForeignFaults() *Fault                                       { return nil }
 
+// UseBoard has no use for one.
+func UseBoard([]byte) error { return nil }
+
+// Board is an empty one.
+func Board() []byte { return nil }
+
+// OnMisuse has nothing to tell.
+func OnMisuse(func(Misuse)) {}
+
+// AtCaller has no callers.
+func AtCaller(func(stack []Frame)) {}
+
 // FilterContext is an HTTP_FILTER_CONTEXT.
 type FilterContext struct{ c isapi.FilterContext }
 
@@ -72,6 +85,7 @@ func NewFilterContext(FilterHandler) *FilterContext { return &FilterContext{} }
 
 func (c *FilterContext) Struct() *isapi.FilterContext { return &c.c }
 func (c *FilterContext) Addr() uintptr                { return 0 }
+func (c *FilterContext) Mark(request, image uint64)   {}
 func (c *FilterContext) Detach()                      {}
 func (c *FilterContext) Release()                     {}
 
