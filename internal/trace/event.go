@@ -2,7 +2,11 @@
 // is shown. It runs in the process that has the image, in the front, and in the commands; what comes from a worker is not trusted.
 package trace
 
-import "time"
+import (
+	"time"
+
+	"github.com/isapid/isapid/internal/isapi"
+)
 
 // Kind is what an event tells of a function.
 type Kind uint8
@@ -41,6 +45,8 @@ type Arg struct {
 	Text   string // if IsText
 	Num    int64  // else
 	IsText bool
+	Word   bool // Text is a name of the SDK, and not a text of the image
+	Hex    bool // Num is an address, or bits
 	Out    bool // the function gave it
 	Cut    bool // Text is not all of it
 }
@@ -82,4 +88,36 @@ type About struct {
 // Sink gets what was recorded, in pieces that [Decode] reads. It must not block, and keeps nothing of p.
 type Sink interface {
 	Batch(subscription uint32, p []byte, events, dropped int)
+}
+
+// Failed says whether the call has failed: it returned FALSE, or a status that is an error, or had a fault.
+func (e *Event) Failed() bool {
+	if e.Kind == Enter {
+		return false
+	}
+	for i := range e.Args {
+		if a := &e.Args[i]; a.Name == faultArg && a.Out {
+			return true
+		}
+	}
+	return failed(e.Func, e.Result, e.Err, false)
+}
+
+// faultArg is the name of the argument that tells of a fault.
+const faultArg = "fault"
+
+func failed(f Func, result int64, err uint32, fault bool) bool {
+	switch {
+	case fault:
+		return true
+	case f == HttpExtensionProc:
+		return result == isapi.StatusError || result > isapi.StatusError
+	case f == HttpFilterProc:
+		return result == isapi.FilterError
+	case f == Completion:
+		return err != 0
+	case f == TerminateExtension || f == TerminateFilter:
+		return false // what they return means nothing
+	}
+	return result == 0
 }

@@ -1,0 +1,310 @@
+package trace
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	batchSize  = 32 << 10 // bytes after which a batch is sent
+	batchKept  = 64 << 10 // a larger one is not used again
+	mostArgs   = 24
+	textKept   = 8 << 10
+	MostText   = 256 // bytes of a text in an event
+	mostNested = 64  // calls inside of each other, beyond which nobody counts
+)
+
+// Recorder takes down the calls of one request for those who listen. All methods may be called on nil, from any thread, and after End,
+// when they do nothing.
+type Recorder struct {
+	tap        *Tap
+	next, prev *Recorder // in tap.live, guarded by its mu
+
+	request uint64
+	to      Sink
+	base    time.Time
+	unix    int64 // of base
+	body    int   // bytes of a body that somebody wants
+	one     [1]part
+	parts   []part // buf and so on are guarded by mu
+
+	mu     sync.Mutex // guards all below
+	nested bool
+	ended  bool
+	seq    uint64
+	span   uint32
+	open   []opened
+	few    [4]opened
+}
+
+// part is what is recorded for one who listens.
+type part struct {
+	c      *compiled
+	gone   bool // who wanted it
+	buf    []byte
+	events int
+}
+
+// opened is a call that was entered and has not returned.
+type opened struct {
+	span   uint32
+	thread int32
+}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+// Nest says that calls can be inside of other calls: filters are told of what an extension does, in the middle of that.
+func (r *Recorder) Nest() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	r.nested = true
+	r.mu.Unlock()
+}
+
+// End sends what there is and ends the recording.
+func (r *Recorder) End() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	if r.ended {
+		r.mu.Unlock()
+		return
+	}
+	for i := range r.parts {
+		p := &r.parts[i]
+		r.send(p)
+		p.free()
+	}
+	r.ended = true
+	r.mu.Unlock()
+	r.tap.dismiss(r)
+}
+
+// Flush sends what there is.
+func (r *Recorder) Flush() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.parts {
+		r.send(&r.parts[i])
+	}
+}
+
+// keep forgets those who are not among subs.
+func (r *Recorder) keep(subs []*compiled) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.parts {
+		p := &r.parts[i]
+		found := false
+		for _, c := range subs {
+			found = found || c.id == p.c.id
+		}
+		if !found {
+			p.gone = true
+			p.free()
+		}
+	}
+}
+
+// send gives away what was recorded. r.mu is held.
+func (r *Recorder) send(p *part) {
+	if p.events > 0 {
+		r.to.Batch(p.c.id, p.buf, p.events, 0)
+		p.buf, p.events = p.buf[:0], 0
+	}
+}
+
+func (p *part) free() {
+	if b := p.buf; b != nil && cap(b) <= batchKept {
+		b = b[:0]
+		buffers.Put(&b)
+	}
+	p.buf, p.events = nil, 0
+}
+
+// Entry is one call of a function as it is taken down, from before its arguments are looked at until after its results have been: all methods may be called
+// on nil, which stands for a call that nobody wants to see. One thread has it at a time.
+//
+//	c := r.Call(image, trace.WriteClient, 0)
+//	c.Num("size", 12)               // what goes in
+//	c.Go(true)
+//	ok, err := …
+//	c.Back(ok, err)
+//	c.Out().Num("size", 12)         // what comes out
+//	c.End()
+type Entry struct {
+	r      *Recorder
+	image  *Image
+	f      Func
+	code   uint32
+	thread int32
+
+	at, took     int64 // since the recorder's base
+	span, parent uint32
+	entered      bool
+	out          bool
+	result       int64
+	err          uint32
+
+	args  [mostArgs]arg
+	n     int
+	ins   int // of args, what Enter has told
+	texts []byte
+	body  []byte
+	size  int64 // of the body
+	told  bool  // of the body, with Enter
+	fault bool
+	raw   bool // of the body: it is the bytes of a connection
+}
+
+// arg is an [Arg] whose text lies in texts.
+type arg struct {
+	name     string
+	num      int64
+	from, to int32
+	flags    byte
+	mask     mask
+}
+
+const (
+	argText = 1 << iota
+	argWord
+	argHex
+	argOut
+	argCut
+)
+
+var entries = sync.Pool{New: func() any { return &Entry{} }}
+
+// Call begins one. The caller must End it; it is nil if nobody can want it.
+func (r *Recorder) Call(i *Image, f Func, code uint32) *Entry {
+	if r == nil {
+		return nil
+	}
+	for k := range r.parts {
+		if r.parts[k].c.call(i, f, code) {
+			c := entries.Get().(*Entry)
+			c.r, c.image, c.f, c.code, c.thread = r, i, f, code, threadID()
+			return c
+		}
+	}
+	return nil
+}
+
+// BodyLimit is how many bytes of a body somebody wants to see.
+func (c *Entry) BodyLimit() int {
+	if c == nil {
+		return 0
+	}
+	return c.r.body
+}
+
+// Go is the moment in which the function is called. nests says that other calls may happen inside; those who listen are told that it was
+// entered then, and not only when it has returned.
+func (c *Entry) Go(nests bool) {
+	if c == nil {
+		return
+	}
+	r := c.r
+	c.at = int64(time.Since(r.base))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.span++
+	c.span, c.parent = r.span, r.parent(c)
+	if !nests && !r.nested || len(r.open) >= mostNested {
+		return
+	}
+	if r.open == nil {
+		r.open = r.few[:0]
+	}
+	r.open = append(r.open, opened{c.span, c.thread})
+	c.entered = true
+	r.seq++
+	for k := range r.parts {
+		if p := &r.parts[k]; !p.c.later() {
+			r.put(p, c, Enter, 0, c.n)
+		}
+	}
+	c.ins, c.told = c.n, c.size > 0
+}
+
+// parent is what a call is inside of: the innermost that was entered on its thread. One on a thread of the image's own belongs to what the
+// image is in; but where the server calls the image, on whatever thread, that is inside of nothing else. r.mu is held.
+func (r *Recorder) parent(c *Entry) uint32 {
+	for i := len(r.open) - 1; i >= 0; i-- {
+		if r.open[i].thread == c.thread {
+			return r.open[i].span
+		}
+	}
+	if len(r.open) == 0 || c.f == HttpExtensionProc || c.f == Completion {
+		return 0
+	}
+	return r.open[len(r.open)-1].span
+}
+
+// Back is the moment in which the function has returned. err is the last error it leaves, 0 for none.
+func (c *Entry) Back(result int64, err uint32) {
+	if c == nil {
+		return
+	}
+	c.took = int64(time.Since(c.r.base)) - c.at
+	c.result, c.err, c.out = result, err, true
+}
+
+// Out says that what follows comes out of the function, and answers c.
+func (c *Entry) Out() *Entry {
+	if c != nil {
+		c.out = true
+	}
+	return c
+}
+
+// End records the call.
+func (c *Entry) End() {
+	if c == nil {
+		return
+	}
+	r := c.r
+	r.mu.Lock()
+	if c.entered {
+		for i := len(r.open) - 1; i >= 0; i-- {
+			if r.open[i].span == c.span {
+				r.open = append(r.open[:i], r.open[i+1:]...)
+				break
+			}
+		}
+	}
+	r.seq++
+	for k := range r.parts {
+		p := &r.parts[k]
+		switch f := &p.c.f; {
+		case f.Errors && !failed(c.f, c.result, c.err, c.fault), f.Slower > 0 && time.Duration(c.took) <= f.Slower:
+		case c.entered && !p.c.later():
+			r.put(p, c, Leave, c.ins, c.n)
+		default:
+			r.put(p, c, Call, 0, c.n)
+		}
+	}
+	r.mu.Unlock()
+	c.free()
+}
+
+// free gives c back.
+func (c *Entry) free() {
+	texts, body := c.texts[:0], c.body[:0]
+	if cap(texts) > textKept {
+		texts = nil
+	}
+	if cap(body) > MostBody {
+		body = nil
+	}
+	clear(c.args[:c.n])
+	*c = Entry{args: c.args, texts: texts, body: body}
+	entries.Put(c)
+}
