@@ -34,6 +34,9 @@ type Conn struct {
 	abortive atomic.Bool // ResetOnClose was called
 	cert     atomic.Pointer[x509.Certificate]
 
+	request  any          // see SetRequest
+	received atomic.Int64 // bytes in clear text since the last response
+
 	reading reading
 	writing writing
 	head    head
@@ -109,6 +112,7 @@ func (c *Conn) readFrom(r io.Reader, p []byte) (int, error) {
 	} else {
 		n, err = c.readNow(r, p)
 	}
+	c.received.Add(int64(n))
 	c.head.capture(p[:n], len(p))
 	return n, err
 }
@@ -201,11 +205,39 @@ func (c *Conn) RequestEnded() {
 		return
 	}
 	c.reading.endBody()
+	c.received.Store(0)
 	c.head.begin()
 	if c.held.Load() {
 		c.release()
 	}
 	c.raw.endResponse(c)
+}
+
+// SetRequest keeps something for the request that runs, until something else is kept. Only the goroutine that serves the connection may call
+// it. Where several requests run at a time, over HTTP/2, nothing is kept: false.
+func (c *Conn) SetRequest(v any) bool {
+	if c == nil || c.kind.Load() == shared {
+		return false
+	}
+	c.request = v
+	return true
+}
+
+// Request is what [Conn.SetRequest] has kept, or nil; it, too, is for the goroutine that serves the connection.
+func (c *Conn) Request() any {
+	if c == nil {
+		return nil
+	}
+	return c.request
+}
+
+// Received is how many bytes the client has sent since the last response was complete, in clear text: the head of a request and what has been
+// read of its body, and of requests behind it that did not wait for the response. 0 over HTTP/2.
+func (c *Conn) Received() int64 {
+	if c == nil {
+		return 0
+	}
+	return c.received.Load()
 }
 
 // ServerCertificate is the certificate this server presented on the connection; nil without TLS.

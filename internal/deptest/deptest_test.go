@@ -52,6 +52,7 @@ var layers = map[string][]string{
 	"conn":      {},
 	"proc":      {}, // one child process; knows nothing of what it runs
 	"config":    {}, // plain data
+	"accesslog": {"config"}, // lines about requests
 	"passwd":    {}, // password files
 	"gate":      {}, // a door that counts who is inside
 	"isapi":     {}, // the ABI in pure Go

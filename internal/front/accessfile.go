@@ -46,6 +46,16 @@ func (l *accessLog) replace(file *os.File) error {
 	return old.Close()
 }
 
+// logTo writes the access log to another file; nil: to none.
+func (f *Front) logTo(file *os.File) error {
+	if file == nil {
+		f.watch.tell(nil)
+	} else {
+		f.watch.tell([]Watcher{&f.access})
+	}
+	return f.access.replace(file)
+}
+
 // Write is for the lines. One for which there is no file any more is dropped.
 func (l *accessLog) Write(line []byte) (int, error) {
 	l.mu.Lock()

@@ -22,14 +22,15 @@ import (
 
 // Front is a server with its extensions. Make it with [New].
 type Front struct {
-	log      *slog.Logger
-	observer observer
-	cache    *cache
-	pools    *pools
-	images   *swap.Images
-	server   *server.Server
-	setup    atomic.Pointer[setup] // the one in force
-	raw      sync.Map              // flags of filters in this process that have asked for raw data, in any version; by key
+	log    *slog.Logger
+	watch  watch
+	access accessLog
+	cache  *cache
+	pools  *pools
+	images *swap.Images
+	server *server.Server
+	setup  atomic.Pointer[setup] // the one in force
+	raw    sync.Map              // flags of filters in this process that have asked for raw data, in any version; by key
 
 	reloading chan struct{}   // has an element while a configuration is being changed or cleaned up after
 	former    []*setup        // that are not over; changed only while reloading
@@ -75,6 +76,8 @@ func New(cfg *config.Config, log *slog.Logger) (f *Front, err error) {
 		return nil, err
 	}
 	f.server.OnAccept(f.accepted)
+	f.watch.begin()
+	f.server.Observe(&f.watch)
 	f.setup.Store(s)
 	return f, nil
 }
@@ -93,7 +96,7 @@ func (f *Front) Start() error {
 	if file, err := openAccessLog(s.cfg); err != nil {
 		errs = append(errs, err)
 	} else if file != nil {
-		_ = f.observer.access.replace(file) // there was none to close
+		_ = f.logTo(file) // there was none to close
 	}
 	if err := f.server.Listen(); err != nil {
 		errs = append(errs, &ListenError{err})
@@ -145,5 +148,5 @@ func (f *Front) Drain(ctx context.Context) error {
 	err = errors.Join(err, f.cache.close(ctx), f.pools.close(ctx))
 	f.cleaning.Wait()
 	f.hurryUp(nil)
-	return errors.Join(err, f.observer.access.replace(nil))
+	return errors.Join(err, f.logTo(nil))
 }

@@ -185,7 +185,7 @@ func (r *reload) commit() (err error) {
 	r.old.old.Store(true)
 	f.setup.Store(r.next)
 	r.configured = f.pools.configure(r.next)
-	if err := f.observer.access.replace(r.access); err != nil {
+	if err := f.logTo(r.access); err != nil {
 		f.log.Warn("access log did not close cleanly", "error", err)
 	}
 	for _, c := range r.commits {

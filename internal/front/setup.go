@@ -55,7 +55,7 @@ func (f *Front) listed(s *setup) []server.Site {
 	var list []server.Site
 	for i, made := range s.sites {
 		c := &s.cfg.Sites[i]
-		list = append(list, server.Site{Name: c.Name, Bindings: bindings(c), Handler: f.observer.handler(made)})
+		list = append(list, server.Site{Name: c.Name, Bindings: bindings(c), Handler: made, Error: made.Error})
 	}
 	return list
 }

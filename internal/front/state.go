@@ -10,8 +10,8 @@ type Stats struct {
 
 // Stats may be asked at any time, also after Drain.
 func (f *Front) Stats() Stats {
-	o := &f.observer
-	return Stats{Requests: o.requests.Load(), Running: o.running.Load(), Broken: o.broken.Load(), Faults: f.cache.faults() + f.pools.faults()}
+	ended, running, broken := f.watch.count()
+	return Stats{Requests: ended, Running: running, Broken: broken, Faults: f.cache.faults() + f.pools.faults()}
 }
 
 // Extension is a loaded image: an extension, a filter, or both.

@@ -8,6 +8,19 @@ import (
 	"github.com/isapid/isapid/internal/conn"
 )
 
+// Observer sees every request, also those that no site gets.
+type Observer interface {
+	// Begin is called on the goroutine of the request before anything is decided about it. It answers what is served in the place of w and
+	// r, and what the other methods get for seen. A ResponseWriter in the place of w has the method Unwrap; a request in the place of r is a copy of it.
+	Begin(w http.ResponseWriter, r *http.Request) (_ http.ResponseWriter, _ *http.Request, seen any)
+
+	// NoSite tells that the request is for a host name that no site has, and of the status that it is answered.
+	NoSite(seen any, status int)
+
+	// End is called when the request has been answered, or could not be to its end: then complete is false.
+	End(seen any, complete bool)
+}
+
 // ServeHTTP is the way of every request into a site.
 func (v *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := v.server
@@ -18,6 +31,19 @@ func (v *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	at := v.enter()
 	defer at.plan.leave()
+	if s.observer == nil {
+		v.answer(at, n, w, r, nil)
+		return
+	}
+	w, r, seen := s.observer.Begin(w, r)
+	complete := false
+	defer func() { s.observer.End(seen, complete) }()
+	v.answer(at, n, w, r, seen)
+	complete = true
+}
+
+// answer answers a request, which is the n-th of those that run.
+func (v *service) answer(at *places, n int64, w http.ResponseWriter, r *http.Request, seen any) {
 	l := &at.plan.limits
 	if r.ContentLength != 0 && r.ProtoMajor == 1 {
 		// Also for requests that are refused below: net/http reads on, to keep the connection.
@@ -27,6 +53,9 @@ func (v *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := at.find(r.Host)
 	switch {
 	case p == nil:
+		if o := v.server.observer; o != nil {
+			o.NoSite(seen, http.StatusNotFound)
+		}
 		plainError(w, r, http.StatusNotFound, fmt.Sprintf("no site here has the host name %q", r.Host))
 	case p.asksClientElsewhere(at, r):
 		p.site.fail(w, r, http.StatusMisdirectedRequest, 0)

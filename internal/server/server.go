@@ -43,6 +43,7 @@ type Server struct {
 	log       *slog.Logger
 	inherited []*net.TCPListener
 	accepted  func(c *conn.Conn, secure bool)
+	observer  Observer // nil: nobody
 
 	mu        sync.Mutex // guards the fields below
 	state     state
@@ -102,6 +103,9 @@ func (s *Server) Inherit(sockets []*net.TCPListener) { s.inherited = sockets }
 // OnAccept has f called with each new connection before anything is read from it, on the goroutine that accepts. secure: there will be
 // TLS on it. It must be called before Serve.
 func (s *Server) OnAccept(f func(c *conn.Conn, secure bool)) { s.accepted = f }
+
+// Observe has o see all requests. It must be called before Serve.
+func (s *Server) Observe(o Observer) { s.observer = o }
 
 // Unused are the addresses of the inherited sockets that no binding has.
 func (s *Server) Unused() (list []net.Addr) {

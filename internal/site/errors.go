@@ -17,7 +17,11 @@ const maxErrorPage = 1 << 20
 // Error writes the site's page for a status and IIS sub-status (0: none) that somebody outside the site decided. Headers
 // already set on w are kept.
 func (s *Site) Error(w http.ResponseWriter, r *http.Request, status, substatus int) {
-	(&host{site: s, record: recordOf(r)}).Error(w, r, status, substatus)
+	record := recordOf(r)
+	if record != nil {
+		record.Site = s.conf.Name
+	}
+	(&host{site: s, record: record, trail: trailOf(record)}).Error(w, r, status, substatus)
 }
 
 // Error implements [executor.Host]. The page configured for status and substatus is sent, else the one for the status, else
@@ -25,6 +29,10 @@ func (s *Site) Error(w http.ResponseWriter, r *http.Request, status, substatus i
 func (x *host) Error(w http.ResponseWriter, r *http.Request, status, substatus int) {
 	if x.record != nil {
 		x.record.Substatus = substatus
+	}
+	if rec := x.own(); rec != nil {
+		w = rec.watch(w)
+		defer rec.sentAll()
 	}
 	if x.filtered != nil {
 		x.filtered.notePage(substatus)
@@ -113,7 +121,7 @@ func (x *host) execPage(w http.ResponseWriter, r *http.Request, to string, statu
 		target.RawQuery = target.RawQuery[:min(len(target.RawQuery), x.site.conf.Limits.Query)]
 	}
 	page := &pageWriter{w: w, status: status, header: http.Header{}}
-	child := &host{site: x.site, depth: x.depth + 1, skip: x.skip, failing: true}
+	child := &host{site: x.site, depth: x.depth + 1, skip: x.skip, failing: true, trail: childTrail(x.trail)}
 	child.serve(page, childRequest(r, target))
 	page.WriteHeader(http.StatusOK) // if nothing was written
 	return !page.failed

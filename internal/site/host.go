@@ -17,7 +17,8 @@ const maxDepth = 8
 // extension has it, so that any thread may use it.
 type host struct {
 	site    *Site
-	record  *Record    // of a request from outside, or nil
+	record  *Record // of a request from outside, or nil
+	trail   *executor.Trail
 	depth   int        // 0: from outside
 	skip    []*handler // passed over
 	current *handler   // runs this request
@@ -103,14 +104,13 @@ func (x *host) run(w http.ResponseWriter, r *http.Request, l *landing) (res exec
 	}
 	running := *x
 	running.current = l.h
-	t.Host, t.User = &running, x.user
+	t.Host, t.User, t.Trail = &running, x.user, x.Trail()
 	if l.host != nil {
 		t.Host, t.Client = l.host, l.client
 	}
 	res = e.Execute(w, r, t)
 	if x.record != nil {
-		kept := res
-		x.record.Result = &kept
+		x.record.keep(&res)
 	}
 	return res, true
 }
@@ -144,7 +144,7 @@ func (x *host) Exec(w http.ResponseWriter, r *http.Request, skipCurrent bool) {
 	if current == nil && x.filtered != nil {
 		current, user, auth = x.filtered.parent()
 	}
-	child := &host{site: x.site, depth: x.depth + 1, skip: x.skip, failing: x.failing, user: user, auth: auth}
+	child := &host{site: x.site, depth: x.depth + 1, skip: x.skip, failing: x.failing, user: user, auth: auth, trail: childTrail(x.trail)}
 	if skipCurrent && current != nil && current.wildcard() {
 		child.skip = append(slices.Clone(x.skip), current)
 	}

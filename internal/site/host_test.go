@@ -209,22 +209,33 @@ func TestRecord(t *testing.T) {
 		s.ServeHTTP(w, r)
 	}))
 	defer server.Close()
-	for target, want := range map[string]Record{
-		"/app.dll":   {"shop", "/", "default", "*.dll", filepath.Join(f.dir, "app.dll"), "", 0, &executor.Result{Status: 200}},
-		"/page.html": {"shop", "/", "default", "", "", "", 0, nil},
-		"/a.xyz":     {"shop", "/", "default", "", "", "", 3, nil},
-		"/.git":      {"shop", "", "", "", "", "", 9, nil},
+	for target, want := range map[string]struct {
+		site, application, pool, handler, image string
+		status, substatus                       int
+		bytes                                   int64
+		result                                  bool
+	}{
+		"/app.dll":   {"shop", "/", "default", "*.dll", filepath.Join(f.dir, "app.dll"), 0, 0, 0, true},
+		"/page.html": {"shop", "/", "default", "", "", 200, 0, 9, false},
+		"/a.xyz":     {"shop", "/", "default", "", "", 404, 3, 0, false},
+		"/.git":      {"shop", "", "", "", "", 404, 9, 0, false},
 	} {
 		resp, err := server.Client().Get(server.URL + target)
 		must(t, err)
-		io.Copy(io.Discard, resp.Body)
+		n, err := io.Copy(io.Discard, resp.Body)
+		must(t, err)
 		resp.Body.Close()
-		got := *last
-		if (got.Result == nil) != (want.Result == nil) || got.Result != nil && got.Result.Status != want.Result.Status {
-			t.Errorf("GET %s: result %+v, want %+v", target, got.Result, want.Result)
+		got := want
+		got.site, got.application, got.pool, got.handler, got.image = last.Site, last.Application, last.Pool, last.Handler, last.Image
+		got.status, got.substatus, got.bytes, got.result = last.Status, last.Substatus, last.Bytes, last.Result != nil
+		if want.status == 404 {
+			want.bytes = n
 		}
-		if got.Result, want.Result = nil, nil; got != want {
+		if got != want || got.result && last.Result.Status != 200 {
 			t.Errorf("GET %s: got %+v, want %+v", target, got, want)
+		}
+		if app := last.App(); (app == nil) != (want.application == "") || app != nil && (app.Path != want.application || app.SiteName != want.site) {
+			t.Errorf("GET %s: application %+v, want %q", target, app, want.application)
 		}
 	}
 }

@@ -83,7 +83,8 @@ func (x *host) target(l *landing, t *executor.Target) (file string, ok bool) {
 		PathTranslated:   l.info,
 		ScriptTranslated: l.name,
 		App:              l.app.app,
-		Timed:            x.record != nil,
+		Timed:            x.record != nil && x.record.Timed,
+		Trail:            x.Trail(),
 	}
 	if l.info == "" {
 		t.PathTranslated = s.physical(info)

@@ -108,8 +108,7 @@ func (x *host) begin(w http.ResponseWriter, r *http.Request) {
 	}
 	res := chain.Serve(w, r, &through.h)
 	if x.record != nil {
-		kept := res
-		x.record.Result = &kept
+		x.record.keep(&res)
 		_, user, _ := through.f.parent()
 		x.noteUser(user)
 	}

@@ -96,7 +96,8 @@ func (s *Site) Name() string { return s.conf.Name }
 
 // ServeHTTP answers r. It panics with [http.ErrAbortHandler] when an executor could not complete a response.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := &host{site: s, record: recordOf(r)}
+	record := recordOf(r)
+	h := &host{site: s, record: record, trail: trailOf(record)}
 	if h.record != nil {
 		h.record.Site = s.conf.Name
 	}

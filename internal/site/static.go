@@ -84,6 +84,11 @@ func (x *host) sendFile(w http.ResponseWriter, r *http.Request, name string) {
 	header := w.Header()
 	header.Set("Content-Type", mime)
 	header.Set("ETag", etag(info))
+	x.Trail().At(executor.StageSending)
+	if rec := x.own(); rec != nil {
+		w = rec.watch(w)
+		defer rec.sentAll()
+	}
 	http.ServeContent(w, r, path.Base(name), info.ModTime(), f)
 }
 
