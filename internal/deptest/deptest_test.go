@@ -50,13 +50,13 @@ var layers = map[string][]string{
 	"trace":     {"isapi"},                                // what can be seen of the calls of images
 	"executor":  {"trace"},                                // the words that site and the executors share
 	"conn":      {},
-	"proc":      {}, // one child process; knows nothing of what it runs
-	"config":    {}, // plain data
+	"proc":      {},         // one child process; knows nothing of what it runs
+	"config":    {},         // plain data
 	"accesslog": {"config"}, // lines about requests
-	"passwd":    {}, // password files
-	"gate":      {}, // a door that counts who is inside
-	"isapi":     {}, // the ABI in pure Go
-	"systemd":   {}, // what the service manager hands over and wants to know
+	"passwd":    {},         // password files
+	"gate":      {},         // a door that counts who is inside
+	"isapi":     {},         // the ABI in pure Go
+	"systemd":   {},         // what the service manager hands over and wants to know
 	"deptest":   {},
 
 	"proc/sandbox": {}, // what a worker takes from itself
