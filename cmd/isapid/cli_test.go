@@ -67,7 +67,7 @@ func TestExitCodes(t *testing.T) {
 		{imageError{oops}, 4},
 		{compileError{oops}, 5},
 		{listenError{oops}, 6},
-		{&admin.NoServerError{Socket: "/s", Err: oops}, 7},
+		{&admin.NoServerError{Place: "/s", Err: oops}, 7},
 		{rejectedError{oops}, 8},
 		{takenBackError{oops}, 9},
 		{errInterrupted, 130},

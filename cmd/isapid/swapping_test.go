@@ -262,7 +262,7 @@ func TestServerEndsInSwap(t *testing.T) {
 	if code != exitFailure || errOut != "isapid: the disk is on fire\n" {
 		t.Errorf("code %d, err %q", code, errOut)
 	}
-	err := unfinished(t.Context(), &admin.NoServerError{Socket: "/s", Err: io.ErrUnexpectedEOF}, true, "proposal")
+	err := unfinished(t.Context(), &admin.NoServerError{Place: "/s", Err: io.ErrUnexpectedEOF}, true, "proposal")
 	if want := "no isapid answers at /s: unexpected EOF\nhow the swap ends is not known: see \"isapid status\" and \"isapid history proposal\""; err.Error() != want || exitCode(err) != exitNoServer {
 		t.Errorf("got %v", err)
 	}

@@ -1,5 +1,5 @@
 // Package admin is how the commands of isapid reach a running server: HTTP/1.1 with JSON over a Unix socket that only its owner
-// and root may use. docs/control-api.md documents every path, field and error; a test compares. The order in which to read it:
+// and root may use, or where the configuration says so over TLS with a token. docs/control-api.md documents every path, field and error; a test compares. The order in which to read it:
 //
 //	admin.go    what can be asked of a server
 //	status.go, message.go
@@ -8,9 +8,12 @@
 //	handler.go  one request
 //	swaps.go, stream.go, receive.go
 //	            those that replace an image: what they do, how they tell it, where a new version arrives
-//	socket.go, peer.go
-//	            the socket: where it may lie, who is let in
-//	client.go, clientswaps.go
+//	insight.go  those that look into the server: requests, calls, metrics, crashes
+//	places.go, socket.go
+//	            where a server can be asked: the socket, and where it may lie; another one to look only; TCP
+//	access.go, peer.go, tokens.go
+//	            who is let in, and what the log says of him
+//	client.go, target.go, clientswaps.go, clientinsight.go
 //	            the other end
 package admin
 
@@ -66,8 +69,10 @@ type Insight interface {
 	// Snoop sends the events that f wants to see, as package hub writes them, until ctx ends or the server: then it returns nil. Write is
 	// called for the first time when everything that serves has heard of it, with whole records always, never twice at a time,
 	// and not after the end; an error of it ends the snoop, without another error. Who is for the status. An error before the first write
-	// says why nothing can be seen; it may be [ErrFilter] or [ErrManySnoops].
+	// says why nothing can be seen; it may be [hub.ErrFilter] or [hub.ErrMany].
 	Snoop(ctx context.Context, who string, f trace.Filter, write func(p []byte) error) error
+	// Record is Snoop for a tape of requests: with mask without the secrets in them.
+	Record(ctx context.Context, who string, f trace.Filter, mask bool, write func(p []byte) error) error
 	// InFlight are the requests that have not ended, oldest first, with what they are inside of; with calls also what they called before.
 	InFlight(calls bool) []InFlight
 	// Metrics answers what Prometheus asks. It lives as long as the server.
@@ -87,8 +92,5 @@ var (
 	ErrInProcess = errors.New("the pool runs inside the server and has no workers")
 	ErrEnding    = errors.New("the server is ending")
 	ErrNoImage   = errors.New("there is no such image")
-
-	ErrFilter     = errors.New("the filter cannot be read")
-	ErrManySnoops = errors.New("as many snoops as there can be are attached")
-	ErrNoCrash    = errors.New("there is no such crash")
+	ErrNoCrash   = errors.New("there is no such crash")
 )

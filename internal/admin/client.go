@@ -3,6 +3,7 @@ package admin
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +11,9 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -19,29 +22,48 @@ const (
 	maxAnswer = 16 << 20         // bytes
 )
 
-// Client asks the server behind a control socket. The methods mean what those of [Server] mean; an error is an [*Error] when the
+// Client asks the server behind a [Target]. The methods mean what those of [Server] mean; an error is an [*Error] when the
 // server has refused, a [*NoServerError] when there is no answer.
 type Client struct {
-	socket string
+	target Target
 	http   *http.Client
 
 	stuckLimit time.Duration
 }
 
 // NewClient makes a client of the server at socket. The caller must call Close.
-func NewClient(socket string) *Client {
-	c := &Client{socket: socket, stuckLimit: stuckLimit}
-	c.http = &http.Client{Transport: &http.Transport{DialContext: c.dial, ExpectContinueTimeout: askLimit}}
+func NewClient(socket string) *Client { return newClient(Target{Socket: socket}, nil) }
+
+func newClient(t Target, conf *tls.Config) *Client {
+	c := &Client{target: t, stuckLimit: stuckLimit}
+	transport := &http.Transport{ExpectContinueTimeout: askLimit, TLSClientConfig: conf, TLSHandshakeTimeout: askLimit}
+	if t.URL == "" {
+		transport.DialContext = c.dial
+	}
+	c.http = &http.Client{Transport: transport}
 	return c
 }
 
 // Close gives back the connection.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// NoServerError says that no server answers at a socket.
+// request makes a request for a path, with its query.
+func (c *Client) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	base := "http://isapid" // the name does not matter
+	if c.target.URL != "" {
+		base = c.target.URL
+	}
+	r, err := http.NewRequestWithContext(ctx, method, base+path, body)
+	if err == nil && c.target.Token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.target.Token)
+	}
+	return r, err
+}
+
+// NoServerError says that no server answers at a place.
 type NoServerError struct {
-	Socket string
-	Err    error
+	Place string // path of a socket, or URL
+	Err   error
 }
 
 func (e *NoServerError) Unwrap() error { return e.Err }
@@ -49,26 +71,29 @@ func (e *NoServerError) Unwrap() error { return e.Err }
 func (e *NoServerError) Error() string {
 	switch {
 	case errors.Is(e.Err, context.DeadlineExceeded):
-		return fmt.Sprintf("the isapid at %s does not answer: it hangs, or the machine is very busy", e.Socket)
+		return fmt.Sprintf("the isapid at %s does not answer: it hangs, or the machine is very busy", e.Place)
+	case strings.Contains(e.Place, "://"):
+		return fmt.Sprintf("no isapid answers at %s: %v%s", e.Place, e.Err, tlsHint(e.Err))
 	case nobody(e.Err):
-		return fmt.Sprintf("no isapid answers at %s: is it running? If it uses another socket, name that with --socket, or its configuration with -c", e.Socket)
+		return fmt.Sprintf("no isapid answers at %s: is it running? If it uses another socket, name that with --socket, or its configuration with -c", e.Place)
 	}
-	return fmt.Sprintf("no isapid answers at %s: %v", e.Socket, e.Err)
+	return fmt.Sprintf("no isapid answers at %s: %v", e.Place, e.Err)
 }
 
 // dial connects to the server and looks whether it is one to trust: in a folder for all, anybody could have put a socket. Root
 // trusts the server of any user.
 func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	conn, err := dial(ctx, c.socket)
+	socket := c.target.Socket
+	conn, err := dial(ctx, socket)
 	if errors.Is(err, fs.ErrPermission) {
 		err = errors.New("it belongs to another user: ask as that one, or as root")
 	}
 	if err != nil {
-		return nil, &NoServerError{c.socket, err}
+		return nil, &NoServerError{socket, err}
 	}
-	if who := peerOfConn(conn); !who.allowed() && os.Geteuid() != 0 {
+	if who := peerOfConn(conn); !who.allowed() && os.Geteuid() != 0 && !(c.target.Named && lentBy(socket, who.uid)) {
 		conn.Close()
-		return nil, &NoServerError{c.socket, fmt.Errorf("what listens there belongs to user %d and is not trusted", who.uid)}
+		return nil, &NoServerError{socket, fmt.Errorf("what listens there belongs to user %d and is not trusted", who.uid)}
 	}
 	return conn, nil
 }
@@ -113,7 +138,7 @@ func ask[T any](ctx context.Context, c *Client, method, path string, in any, lim
 			return out, err
 		}
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://isapid"+path, bytes.NewReader(body))
+	r, err := c.request(ctx, method, path, bytes.NewReader(body))
 	if err != nil {
 		return out, err
 	}
@@ -146,7 +171,7 @@ func refusal(resp *http.Response, data []byte) error {
 }
 
 func (c *Client) unreadable(err error) error {
-	return fmt.Errorf("the answer of the isapid at %s cannot be read: %w; are both of the same version?", c.socket, err)
+	return fmt.Errorf("the answer of the isapid at %s cannot be read: %w; are both of the same version?", c.target.place(), err)
 }
 
 // lost makes every failure to get an answer one kind of error, unless it is the caller who did not want to wait.
@@ -160,5 +185,8 @@ func (c *Client) lost(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return &NoServerError{c.socket, err}
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // which says neither path nor method: nobody has asked for these
+	}
+	return &NoServerError{c.target.place(), err}
 }

@@ -46,7 +46,7 @@ func (c *Client) follow(ctx context.Context, path string, body io.Reader, size i
 	stuck := time.AfterFunc(c.stuckLimit, func() { cancel(context.DeadlineExceeded) })
 	defer stuck.Stop()
 	alive := func() { stuck.Reset(c.stuckLimit) }
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://isapid"+path, &watched{body, size, alive})
+	r, err := c.request(ctx, http.MethodPost, path, &watched{body, size, alive})
 	if err != nil {
 		return swap.Receipt{}, err
 	}

@@ -24,7 +24,7 @@ func TestDocumentation(t *testing.T) {
 	text := string(data)
 
 	types := map[string][]string{}
-	for _, in := range []any{Error{}, PoolRequest{}, PoolResult{}, ReloadResult{}, DrainResult{}, RollbackRequest{}, SwapLine{}, HistoryRequest{}, HistoryResult{}, Status{}} {
+	for _, in := range []any{Error{}, PoolRequest{}, PoolResult{}, ReloadResult{}, DrainResult{}, RollbackRequest{}, SwapLine{}, HistoryRequest{}, HistoryResult{}, CrashesResult{}, RecordRequest{}, Status{}} {
 		describe(types, reflect.TypeOf(in))
 	}
 	compare(t, "types", documentedTypes(text), types)
@@ -110,7 +110,7 @@ func typeName(all map[string][]string, t reflect.Type) string {
 		return "text"
 	case reflect.Bool:
 		return "true or false"
-	case reflect.Int, reflect.Int64:
+	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Uint32, reflect.Uint64, reflect.Float64:
 		return "number"
 	case reflect.Struct:
 		if t == reflect.TypeFor[time.Time]() {
@@ -144,8 +144,8 @@ func TestDocumentedErrors(t *testing.T) {
 		}
 	}
 	numbers := map[string]string{
-		"BadRequest": "400", "Forbidden": "403", "NotFound": "404", "MethodNotAllowed": "405", "Conflict": "409", "RequestEntityTooLarge": "413",
-		"UnprocessableEntity": "422", "InternalServerError": "500", "InsufficientStorage": "507",
+		"BadRequest": "400", "Unauthorized": "401", "Forbidden": "403", "NotFound": "404", "MethodNotAllowed": "405", "Conflict": "409", "RequestEntityTooLarge": "413",
+		"UnprocessableEntity": "422", "InternalServerError": "500", "NotImplemented": "501", "InsufficientStorage": "507",
 	}
 	used, written := map[string]bool{}, map[string]bool{}
 	for _, m := range regexp.MustCompile(`http\.Status([A-Z]\w+)`).FindAllSubmatch(code, -1) {

@@ -27,48 +27,73 @@ type handler struct {
 	server Server
 	log    *slog.Logger
 	life   context.Context // of the socket: what a request began may outlive the request
+	looks  context.Context // likewise, for requests that only look: ends when the socket begins to close
+
+	// identify says who makes a request. With an error it is known as far as it goes.
+	identify func(*http.Request) (caller, *Error)
 }
 
 // route is what a path does. An error becomes an [Error].
 type route struct {
 	method string
+	needs  Role  // RoleControl: it changes something
 	limit  int64 // bytes of the body
 
-	// One of them: what has one answer, which becomes JSON, and what replaces an image and tells its steps.
+	// One of them: what has one answer, which becomes JSON; what replaces an image and tells its steps; what answers itself, unless there
+	// is an error.
 	answer func(*handler, *http.Request) (any, error)
 	swap   func(h *handler, r *http.Request, out *lines) (swap.Receipt, error)
+	serve  func(h *handler, w http.ResponseWriter, r *http.Request) error
 }
 
 var routes = map[string]route{
-	pathStatus:   plain(http.MethodGet, (*handler).status),
-	pathRecycle:  plain(http.MethodPost, onPool(Server.Recycle)),
-	pathStop:     plain(http.MethodPost, onPool(func(s Server, pool, _ string) error { return s.StopPool(pool) })),
-	pathStart:    plain(http.MethodPost, onPool(func(s Server, pool, _ string) error { return s.StartPool(pool) })),
-	pathReload:   plain(http.MethodPost, (*handler).reload),
-	pathDrain:    plain(http.MethodPost, (*handler).drain),
-	pathHistory:  plain(http.MethodPost, (*handler).history),
-	pathDeploy:   {method: http.MethodPost, limit: maxFile, swap: (*handler).deploy},
-	pathRollback: {method: http.MethodPost, limit: maxRequest, swap: (*handler).rollback},
+	pathStatus:  look(http.MethodGet, (*handler).status),
+	pathHistory: look(http.MethodPost, (*handler).history),
+	pathCrashes: look(http.MethodGet, (*handler).crashes),
+	pathMetrics: {method: http.MethodGet, needs: RoleRead, limit: maxRequest, serve: (*handler).metrics},
+	pathSnoop:   {method: http.MethodPost, needs: RoleRead, limit: maxRequest, serve: (*handler).snoop},
+
+	pathRecycle:  change(onPool(Server.Recycle)),
+	pathStop:     change(onPool(func(s Server, pool, _ string) error { return s.StopPool(pool) })),
+	pathStart:    change(onPool(func(s Server, pool, _ string) error { return s.StartPool(pool) })),
+	pathRecord:   {method: http.MethodPost, needs: RoleControl, limit: maxRequest, serve: (*handler).record},
+	pathReload:   change((*handler).reload),
+	pathReopen:   change((*handler).reopen),
+	pathDrain:    change((*handler).drain),
+	pathDeploy:   {method: http.MethodPost, needs: RoleControl, limit: maxFile, swap: (*handler).deploy},
+	pathRollback: {method: http.MethodPost, needs: RoleControl, limit: maxRequest, swap: (*handler).rollback},
 }
 
-func plain(method string, answer func(*handler, *http.Request) (any, error)) route {
-	return route{method: method, limit: maxRequest, answer: answer}
+func look(method string, answer func(*handler, *http.Request) (any, error)) route {
+	return route{method: method, needs: RoleRead, limit: maxRequest, answer: answer}
+}
+
+func change(answer func(*handler, *http.Request) (any, error)) route {
+	return route{method: http.MethodPost, needs: RoleControl, limit: maxRequest, answer: answer}
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	to, err := h.find(r)
+	c := &call{}
+	to, err := h.find(r, c)
 	if err != nil {
 		reply(w, nil, err)
 		return
 	}
-	limited := *r // net/http looks at the body of its own request when the handler has ended
+	limited := withCall(r, c) // a copy: net/http looks at the body of its own request when the handler has ended
 	limited.Body = http.MaxBytesReader(w, r.Body, to.limit)
-	if to.swap != nil {
-		h.stream(w, &limited, to)
-		return
+	switch {
+	case to.swap != nil:
+		err = h.stream(w, limited, to)
+	case to.serve != nil:
+		if err = to.serve(h, w, limited); err != nil {
+			reply(w, nil, err)
+		}
+	default:
+		var v any
+		v, err = to.answer(h, limited)
+		reply(w, v, err)
 	}
-	v, err := to.answer(h, &limited)
-	reply(w, v, err)
+	h.tellAtLeast(limited, to, err)
 }
 
 // reply sends the one answer of a request.
@@ -86,12 +111,13 @@ func reply(w http.ResponseWriter, v any, err error) {
 	enc.Encode(v) // an error means that the client is gone
 }
 
-// find is the route of a request, if who asks may take it.
-func (h *handler) find(r *http.Request) (to route, err error) {
-	who := peerOf(r)
-	if !who.allowed() {
-		h.log.Warn("control request refused", "path", r.URL.Path, "uid", who.uid, "pid", who.pid)
-		return to, &Error{http.StatusForbidden, fmt.Sprintf("user %d may not control this server", who.uid), "ask as its user, or as root"}
+// find is the route of a request, if who asks may take it. It says in c who that is.
+func (h *handler) find(r *http.Request, c *call) (to route, err error) {
+	who, no := h.identify(r)
+	c.caller = who
+	if no != nil {
+		h.refused(r, who)
+		return to, no
 	}
 	to, ok := routes[r.URL.Path]
 	if !ok {
@@ -100,7 +126,20 @@ func (h *handler) find(r *http.Request) (to route, err error) {
 	if r.Method != to.method {
 		return to, &Error{http.StatusMethodNotAllowed, fmt.Sprintf("%s is not for %s", r.URL.Path, r.Method), "use " + to.method}
 	}
+	if !who.role.may(to.needs) {
+		h.refused(r, who)
+		return to, onlyReads(r.URL.Path)
+	}
 	return to, nil
+}
+
+func (h *handler) refused(r *http.Request, who caller) {
+	h.log.Warn("control request refused", append([]any{"path", r.URL.Path}, who.attrs()...)...)
+}
+
+// onlyReads is the error of somebody who may look and asks for more.
+func onlyReads(what string) *Error {
+	return &Error{http.StatusForbidden, "the role read is not enough for " + what, "ask on the control socket, or with a token of the role control"}
 }
 
 func asError(err error) *Error {
@@ -113,10 +152,13 @@ func asError(err error) *Error {
 	return &Error{Code: http.StatusInternalServerError, Message: err.Error()}
 }
 
-func (h *handler) status(*http.Request) (any, error) {
+func (h *handler) status(r *http.Request) (any, error) {
 	s := h.server.Status()
+	if err := h.inFlight(r, &s); err != nil {
+		return nil, err
+	}
 	s.URLs, s.Pools, s.InProcess = listed(s.URLs), listed(s.Pools), listed(s.InProcess)
-	s.Images = listed(s.Images)
+	s.Images, s.Misuse, s.Snoops = listed(s.Images), listed(s.Misuse), listed(s.Snoops)
 	return s, nil
 }
 
@@ -201,12 +243,6 @@ func (h *handler) drain(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return DrainResult{h.server.Status().Requests.Running}, nil
-}
-
-// tell has the log say who asked for something.
-func (h *handler) tell(r *http.Request, args ...any) {
-	who := peerOf(r)
-	h.log.Info("control request", append([]any{"path", r.URL.Path, "uid", who.uid, "pid", who.pid}, args...)...)
 }
 
 // read takes the one JSON object of a body. No body is an empty object.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/isapid/isapid/internal/pool"
 	"github.com/isapid/isapid/internal/swap"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // serve listens for f until the test ends and returns where, and what was logged by then.
@@ -51,24 +52,37 @@ func everything() Status {
 	return Status{
 		Version: "v1.2.3", Pid: 12, State: StateServing, Started: at, Uptime: Seconds(90 * time.Minute), Config: "/etc/isapid.yaml",
 		Reload: &LastReload{At: at, Error: "isapid.yaml:1:1: no"}, URLs: []string{"http://localhost:8080/"},
+		Process:  Process{CPU: Seconds(2 * time.Second), Threads: 9, Resident: 1 << 20},
 		Requests: Requests{Served: 1, Running: 2, Broken: 3, Faults: 4},
 		Pools: []Pool{{Of: "legacy", Status: pool.Status{
 			Name: "legacy", State: pool.StateRunning, Reason: "why", Generation: 3, Because: "age",
 			Rollout: &pool.Rollout{Generation: 4, Reason: "asked", Image: "/a.so", Version: "1f2e", Stage: "ready", Canary: 10, Failures: 1, NextTry: &at},
 			Workers: []pool.WorkerStatus{{
 				Worker: 7, Name: "legacy/7", Generation: 3, Pid: 99, State: "ready", Reason: "r", Age: pool.Seconds(1500 * time.Millisecond), Served: 5, InFlight: 1,
-				Resident: 1 << 20, Private: 1 << 19, LastPing: &at, Oldest: "GET /", OldestAge: pool.Seconds(2 * time.Second),
+				Resident: 1 << 20, Private: 1 << 19, CPU: pool.Seconds(time.Second), Threads: 3, LastPing: &at, Oldest: "GET /", OldestAge: pool.Seconds(2 * time.Second),
 			}},
 			Images:  []pool.ImageStatus{{Path: "/a.so", Description: "a", SHA256: "0123", Size: 8, BuildID: "4567", Error: "e"}},
 			Waiting: 1, Crashes: 2, NextRetry: &at, NextStart: &at, Totals: pool.Totals{Starts: 1, Crashes: 2, Faults: 3, Recycles: 4},
 			Deaths: []pool.Death{{
-				Worker: 6, Generation: 2, Pid: 98, At: at, Age: pool.Seconds(time.Hour), How: "signal 11", Reason: "r", Served: 4, Lost: 1, Output: "o", Expected: true,
+				Worker: 6, Generation: 2, Pid: 98, At: at, Age: pool.Seconds(time.Hour), How: "signal 11", Reason: "r", Served: 4, Lost: 1, Output: "o", Expected: true, Obituary: "x",
 			}},
 		}}},
-		InProcess: []Extension{{Image: "/b.so", Pool: "fast", Description: "b"}},
+		InProcess: []Extension{{
+			Image: "/b.so", Pool: "fast", Description: "b", Filter: true, Generation: 1, SHA256: "ab", Size: 1, BuildID: "c", Requests: 2, Faults: 3,
+		}},
 		Images: []swap.State{{
 			Image: "/a.so", Pools: []string{"legacy"}, Serving: swap.Build{SHA256: "ab", Size: 1, BuildID: "c", Description: "a"}, Since: at, Watched: true,
 			Doing: "waits", Last: receipt(), Trouble: "t",
+		}},
+		Misuse: []Finding{{Kind: "two_async", Image: "/a.so", Call: "WriteClient", Text: "t", Request: "r", First: at, Last: at, Count: 2, Stack: []string{"f"}}},
+		Snoops: []Snoop{{ID: 1, Who: "user 0", Since: at, Events: 2, Dropped: 3, Filter: trace.Filter{
+			Site: "s", App: "/", Pool: "legacy", Image: "a", Client: "127.0.0.1", URL: "/*", Request: 1, Sample: 0.5,
+			Calls: []string{"WriteClient"}, Errors: true, Slower: time.Second, Body: 1, Secrets: true,
+		}}},
+		InFlight: []InFlight{{
+			ID: "r", Age: Seconds(time.Second), Stage: "running", Site: "s", Application: "/", Pool: "legacy", Worker: "legacy/7", Pid: 99, Generation: 3, Image: "/a.so",
+			Tries: 1, Client: "127.0.0.1", Method: "GET", URL: "/", Inside: []Inside{{Call: "WriteClient", Age: Seconds(time.Second), Error: 1, Thread: 12}},
+			LastCalls: []Inside{{Call: "ReadClient", Age: Seconds(2 * time.Second), Error: 2, Thread: 12}},
 		}},
 	}
 }

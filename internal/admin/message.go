@@ -4,10 +4,11 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/swap"
+	"github.com/isapid/isapid/internal/trace"
 )
 
-// The paths. All but status are asked with POST and a JSON object, which may be left out where no field is needed; deploy has its
-// fields in the query and a file for a body.
+// The paths. Those that only look at what is there anyway are asked with GET and have their fields in the query; the others with POST and a
+// JSON object, which may be left out where no field is needed; deploy has its fields in the query and a file for a body.
 const (
 	pathStatus   = "/v1/status"
 	pathRecycle  = "/v1/recycle"
@@ -18,6 +19,11 @@ const (
 	pathDeploy   = "/v1/deploy"
 	pathRollback = "/v1/rollback"
 	pathHistory  = "/v1/history"
+	pathSnoop    = "/v1/snoop"
+	pathRecord   = "/v1/record"
+	pathCrashes  = "/v1/crashes"
+	pathReopen   = "/v1/reopen"
+	pathMetrics  = "/metrics"
 )
 
 // PoolRequest names a pool: what recycle, stop and start are asked with.
@@ -77,6 +83,12 @@ type HistoryResult struct {
 	Receipts []swap.Receipt `json:"receipts"` // the newest first
 }
 
+// RecordRequest asks for a tape.
+type RecordRequest struct {
+	Filter trace.Filter `json:"filter"`
+	Mask   bool         `json:"mask,omitempty"` // secrets
+}
+
 // Crash is a death of a worker, or a fault in the server's process, that is kept on file.
 type Crash struct {
 	ID    string    `json:"id"` // its file, without folder and extension
@@ -84,6 +96,11 @@ type Crash struct {
 	Pool  string    `json:"pool,omitempty"`
 	Image string    `json:"image,omitempty"` // that was to blame, as far as one can tell
 	Text  string    `json:"text"`            // what happened, in a line
+}
+
+// CrashesResult answers crashes without an id.
+type CrashesResult struct {
+	Crashes []Crash `json:"crashes"` // the newest first
 }
 
 // Error is what the server answers instead of a result.

@@ -44,14 +44,6 @@ func (p peer) mayControl(uid int) bool {
 	return p.uid >= 0 && (p.uid == uid || p.uid == 0) || p == unknown && !tellsPeers
 }
 
-// did says who did something: "deploy by user 0".
-func (p peer) did(what string) string {
-	if p == unknown {
-		return what
-	}
-	return fmt.Sprintf("%s by user %d", what, p.uid)
-}
-
 // String is what can be put into a sentence behind the place where the peer listens: " (pid 12)", or nothing.
 func (p peer) String() string {
 	if p.pid <= 0 {

@@ -21,15 +21,17 @@ const (
 	maxHeader = 8 << 10 // bytes; net/http adds 4096
 )
 
-// Socket is a control socket with a server behind it. Make it with [Listen].
+// Socket is one place at which a server listens for who asks: the control socket, made with [Listen], or another of [Doors].
 type Socket struct {
-	path   string
-	file   fs.FileInfo // of the socket, to know it again
+	path   string      // or address
+	file   fs.FileInfo // of the socket, to know it again; nil: it is none of files
+	addr   net.Addr    // of TCP
 	http   *http.Server
 	log    *slog.Logger
 	served chan struct{}      // closed when no connection is accepted any more
 	conns  sync.WaitGroup     // connections, with their requests
 	leave  context.CancelFunc // has requests return that wait for what goes on without them
+	look   context.CancelFunc // has those return that only look
 }
 
 // Listen makes the socket at path, an absolute one, and answers requests for s on it until [Socket.Close], which the caller must
@@ -39,14 +41,22 @@ func Listen(path string, s Server, log *slog.Logger) (*Socket, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	l, file, err := bind(path)
+	b := binding{path: path, key: "control.socket", folder: 0o700, mode: 0o600, group: -1}
+	l, file, err := b.bind()
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	life, leave := context.WithCancel(context.Background())
-	c := &Socket{path: path, file: file, log: log, served: make(chan struct{}), leave: leave}
+	return newSocket(l, s, log, &Socket{path: path, file: file}, ownerOnly), nil
+}
+
+// newSocket completes c and answers who comes to l, if identify lets him in.
+func newSocket(l net.Listener, s Server, log *slog.Logger, c *Socket, identify func(*http.Request) (caller, *Error)) *Socket {
+	var life, looks context.Context
+	life, c.leave = context.WithCancel(context.Background())
+	looks, c.look = context.WithCancel(life)
+	c.log, c.served = log, make(chan struct{})
 	c.http = &http.Server{
-		Handler:        &handler{server: s, log: log, life: life},
+		Handler:        &handler{server: s, log: log, identify: identify, life: life, looks: looks},
 		ReadTimeout:    readLimit,
 		IdleTimeout:    idleLimit,
 		MaxHeaderBytes: maxHeader,
@@ -55,7 +65,7 @@ func Listen(path string, s Server, log *slog.Logger) (*Socket, error) {
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	go c.serve(l)
-	return c, nil
+	return c
 }
 
 func (c *Socket) serve(l net.Listener) {
@@ -77,9 +87,11 @@ func (c *Socket) count(_ net.Conn, s http.ConnState) {
 }
 
 // Close removes the socket, waits for running requests until ctx ends, then closes their connections and waits for what still
-// runs: at most a Reload. Nobody waits for a swap any longer then. An error says what was left behind.
+// runs: at most a Reload. Nobody waits for a swap any longer then. Who only looks, as snoop does, is not waited for. An error says what was
+// left behind.
 func (c *Socket) Close(ctx context.Context) error {
 	err := c.remove() // first: as long as it is listened on, nobody else takes the place
+	c.look()
 	if c.http.Shutdown(ctx) != nil {
 		c.leave()
 		c.http.Close()
@@ -92,6 +104,9 @@ func (c *Socket) Close(ctx context.Context) error {
 
 // remove leaves alone what somebody else has put in the place.
 func (c *Socket) remove() error {
+	if c.file == nil {
+		return nil
+	}
 	now, err := os.Lstat(c.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -102,13 +117,22 @@ func (c *Socket) remove() error {
 	return err
 }
 
-// bind makes the socket, for its owner alone.
-func bind(path string) (l *net.UnixListener, file fs.FileInfo, err error) {
-	folder := filepath.Dir(path)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("its folder cannot be made: %w; name another place with control.socket", err)
+// binding is a socket that is to be made.
+type binding struct {
+	path   string
+	key    string      // of the configuration, that names it
+	folder os.FileMode // of its folder, if there is none
+	mode   os.FileMode
+	group  int // whose it is; -1: as it comes
+}
+
+// bind makes the socket.
+func (b *binding) bind() (l *net.UnixListener, file fs.FileInfo, err error) {
+	path, folder := b.path, filepath.Dir(b.path)
+	if err := os.MkdirAll(folder, b.folder); err != nil {
+		return nil, nil, fmt.Errorf("its folder cannot be made: %w; name another place with %s", err, b.key)
 	}
-	if err := checkFolder(folder); err != nil {
+	if err := b.checkFolder(folder); err != nil {
 		return nil, nil, err
 	}
 	unlock, err := lockFolder(folder) // two servers that start at a time must not both replace the same dead socket
@@ -116,14 +140,20 @@ func bind(path string) (l *net.UnixListener, file fs.FileInfo, err error) {
 		return nil, nil, err
 	}
 	defer unlock()
-	if err := vacate(path); err != nil {
+	if err := b.vacate(); err != nil {
 		return nil, nil, err
 	}
 	if l, err = net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"}); err != nil {
 		return nil, nil, err
 	}
 	l.SetUnlinkOnClose(false) // Close looks first whose it is
-	if err = os.Chmod(path, 0o600); err == nil {
+	if b.group >= 0 {
+		err = os.Chown(path, -1, b.group)
+	}
+	if err == nil {
+		err = os.Chmod(path, b.mode)
+	}
+	if err == nil {
 		file, err = os.Lstat(path)
 	}
 	if err != nil {
@@ -135,7 +165,8 @@ func bind(path string) (l *net.UnixListener, file fs.FileInfo, err error) {
 }
 
 // vacate removes the socket of a server that is gone.
-func vacate(path string) error {
+func (b *binding) vacate() error {
+	path := b.path
 	file, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -143,7 +174,7 @@ func vacate(path string) error {
 	case err != nil:
 		return err
 	case file.Mode()&fs.ModeSocket == 0:
-		return fmt.Errorf("%s is there and is no socket: remove it or name another place with control.socket", path)
+		return fmt.Errorf("%s is there and is no socket: remove it or name another place with %s", path, b.key)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
 	defer cancel()
@@ -152,9 +183,9 @@ func vacate(path string) error {
 	case err == nil:
 		who := peerOfConn(c)
 		c.Close()
-		return fmt.Errorf("another isapid serves at %s%s: stop it or set control.socket", path, who)
+		return fmt.Errorf("another isapid serves at %s%s: stop it or set %s", path, who, b.key)
 	case !nobody(err):
-		return fmt.Errorf("it cannot be told whether another isapid serves here: %w; stop it or set control.socket", err)
+		return fmt.Errorf("it cannot be told whether another isapid serves here: %w; stop it or set %s", err, b.key)
 	}
 	return os.Remove(path)
 }

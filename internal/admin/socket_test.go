@@ -427,7 +427,7 @@ func TestNoServer(t *testing.T) {
 			defer cancel()
 			_, err := client(t, c.socket).Status(ctx)
 			none, ok := errors.AsType[*NoServerError](err)
-			if want := strings.ReplaceAll(c.want, "SOCKET", c.socket); !ok || none.Socket != c.socket || !strings.HasPrefix(err.Error(), want) {
+			if want := strings.ReplaceAll(c.want, "SOCKET", c.socket); !ok || none.Place != c.socket || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("got  %v\nwant %v", err, want)
 			}
 		})

@@ -60,8 +60,9 @@ func (l *lines) alive(every time.Duration) (stop func()) {
 	return func() { close(ended); sender.Wait() }
 }
 
-// stream answers with the steps of a swap and its receipt. An error before the first line is answered as on other paths.
-func (h *handler) stream(w http.ResponseWriter, r *http.Request, to route) {
+// stream answers with the steps of a swap and its receipt. An error before the first line is answered as on other paths. It returns
+// the error it has answered with.
+func (h *handler) stream(w http.ResponseWriter, r *http.Request, to route) error {
 	out := &lines{w: w}
 	receipt, err := to.swap(h, r, out)
 	switch {
@@ -73,4 +74,5 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request, to route) {
 	default:
 		reply(w, nil, err)
 	}
+	return err
 }

@@ -32,7 +32,7 @@ func (h *handler) deploy(r *http.Request, out *lines) (swap.Receipt, error) {
 	defer os.Remove(file) // the server may have moved it
 	h.tell(r, "image", image.Path)
 	defer h.busy(image, out)()
-	receipt, err := h.server.Deploy(h.life, image.Path, peerOf(r).did("deploy"), wait, file, out.step)
+	receipt, err := h.server.Deploy(h.life, image.Path, callOf(r).did("deploy"), wait, file, out.step)
 	return receipt, h.swapError(err, image)
 }
 
@@ -73,7 +73,7 @@ func (h *handler) rollback(r *http.Request, out *lines) (swap.Receipt, error) {
 	}
 	h.tell(r, "image", image.Path, "to", in.To)
 	defer h.busy(image, out)()
-	receipt, err := h.server.Rollback(h.life, image.Path, in.To, peerOf(r).did("rollback"), in.Wait, out.step)
+	receipt, err := h.server.Rollback(h.life, image.Path, in.To, callOf(r).did("rollback"), in.Wait, out.step)
 	return receipt, h.swapError(err, image)
 }
 

@@ -419,7 +419,7 @@ func TestSlowFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http.Server{Handler: &handler{server: f, log: slog.New(slog.DiscardHandler), life: t.Context()}, ConnContext: withPeer, ReadTimeout: limit}
+	s := &http.Server{Handler: &handler{server: f, log: slog.New(slog.DiscardHandler), life: t.Context(), identify: ownerOnly}, ConnContext: withPeer, ReadTimeout: limit}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	defer func() { s.Close(); <-done }()
