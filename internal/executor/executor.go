@@ -153,6 +153,7 @@ type Options struct {
 	Faulted   func(error)   // told of each contained fault; must not block. nil: nobody
 	Unhealthy func(string)  // told of HSE_REQ_REPORT_UNHEALTHY, likewise
 
+	Pool       string        // in the configuration; in events. "": it has none
 	Tap        *trace.Tap    // where the calls of the image can be listened to; nil: nowhere
 	ImageID    uint64        // number of the image in this process: in events, findings, and on the board. 0: it has none
 	Generation int           // of the pool, or number of the version; in events and findings

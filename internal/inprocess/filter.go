@@ -28,7 +28,7 @@ func (e *RefusedError) Error() string { return e.Why }
 // of the same version: its extension, or the filter for a child request. Filter waits as [Image.Execute] does; an error is a
 // *[RefusedError] or [ErrNoFilter].
 func (i *Image) Filter(r *http.Request) (f *filter.Filter, release func(*executor.Result), err error) {
-	v, inside, why := i.admit(r)
+	v, inside, why := i.admit(r, nil)
 	switch {
 	case why != nil:
 		return nil, nil, &RefusedError{why.status, why.why}

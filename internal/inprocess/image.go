@@ -83,9 +83,15 @@ func Open(path string, o executor.Options, l Limits) (*Image, error) {
 
 // start loads a version.
 func (i *Image) start(what executor.Version) (*version, error) {
-	v := &version{Gate: gate.New(), counter: &tally.Counter{}, ended: make(chan struct{})}
+	i.mu.Lock()
+	i.loads++
+	number := i.loads
+	i.mu.Unlock()
+	v := &version{Gate: gate.New(), number: number, what: what, counter: &tally.Counter{}, ended: make(chan struct{})}
+	v.place = &executor.Place{Pool: i.opt.Pool, Image: i.path, Generation: number}
+	numbers.give(v.place)
 	o := i.opt
-	o.Version = what
+	o.Version, o.Generation, o.ImageID = what, number, v.place.ImageID
 	o.Faulted = func(err error) {
 		v.counter.Crashed()
 		rt := i.route.Load()
@@ -95,14 +101,14 @@ func (i *Image) start(what executor.Version) (*version, error) {
 	}
 	ext, err := extension.Open(i.path, o)
 	if err != nil {
+		numbers.end(v.place)
 		return nil, err
 	}
-	v.ext, v.what = ext, what
+	v.ext = ext
 	v.what.SHA256 = ext.Version().SHA256 // lest another one is loaded when it is loaded again
+	v.place.SHA256 = v.what.SHA256
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.loads++
-	v.number = i.loads
 	i.living[v] = struct{}{}
 	i.several.Store(len(i.living) > 1)
 	return v, nil
@@ -124,6 +130,7 @@ func (i *Image) endLocked(v *version) {
 			v.endErr = v.ext.Close(context.Background())
 			i.mu.Lock()
 			defer i.mu.Unlock()
+			numbers.end(v.place)
 			delete(i.living, v)
 			i.several.Store(len(i.living) > 1)
 			i.past += v.ext.Faults()

@@ -35,7 +35,7 @@ func (rt *route) pick() *version {
 
 // Execute runs one request; see [executor.Executor].
 func (i *Image) Execute(w http.ResponseWriter, r *http.Request, t *executor.Target) executor.Result {
-	v, inside, why := i.admit(r)
+	v, inside, why := i.admit(r, t.Trail)
 	if why != nil {
 		return refuse(w, r, t, why)
 	}
@@ -47,7 +47,7 @@ func (i *Image) Execute(w http.ResponseWriter, r *http.Request, t *executor.Targ
 
 // admit has a request enter a version, or says why it cannot. One that goes through the filter half of a version is inside that already;
 // if it is not, it must leave.
-func (i *Image) admit(r *http.Request) (v *version, inside bool, why *refusal) {
+func (i *Image) admit(r *http.Request, trail *executor.Trail) (v *version, inside bool, why *refusal) {
 	for {
 		rt := i.route.Load()
 		v := rt.pick()
@@ -65,6 +65,7 @@ func (i *Image) admit(r *http.Request) (v *version, inside bool, why *refusal) {
 			}
 			continue // the route moved before the version was closed
 		}
+		trail.At(executor.StageHeld)
 		if rt = i.queue(r, rt); rt.refusal != nil {
 			return nil, false, rt.refusal
 		}

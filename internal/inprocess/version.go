@@ -22,6 +22,7 @@ type version struct {
 	gate.Gate
 	number    int              // of the loading, from 1
 	what      executor.Version // to load it again
+	place     *executor.Place
 	ext       *extension.Extension
 	counter   *tally.Counter
 	running   running
@@ -50,7 +51,10 @@ func (v *version) run(w http.ResponseWriter, r *http.Request, t *executor.Target
 			defer place.Store(nil)
 		}
 	}
+	t.Trail.At(executor.StageQueued) // until a thread has it
+	t.Trail.In(v.place)
 	res, reached := v.ext.Run(w, r, t)
+	t.Trail.At(executor.StageSending)
 	if reached {
 		v.counter.Done(&res, time.Since(begun))
 		if res.Fault != nil && !res.Broken { // else Done has counted it
