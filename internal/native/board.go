@@ -34,6 +34,13 @@ func Board() []byte {
 	return slices.Clone(b[:trace.BoardPart(b)])
 }
 
+// boardLayout is the layout that C has, in the order of [trace.BoardLayout].
+func boardLayout() []uint32 {
+	at := make([]uint32, C.BOARD_LAYOUT)
+	C.isapid_board_layout((*C.uint32_t)(&at[0]))
+	return at
+}
+
 // mark is what calls are about that name a control block or a filter context; C reads it.
 type mark struct{ request, image uint64 }
 

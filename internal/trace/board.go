@@ -70,6 +70,14 @@ const (
 	stateFaulted = 3
 )
 
+// BoardLayout is the layout in numbers, for package native, which compares them with those of its C.
+func BoardLayout() []uint32 {
+	return []uint32{
+		BoardSize, boardLines, boardPage, boardPage, 4, 0, 4, 8, 12, atOpen, lineOpen, atLast, lineLast, atCalls, lineCounts, atErrors, lineErrors,
+		callSize, 0, 2, 4, 8, 16, 24, 32, errorSize, 0, 4, 8, 16, boardMagic, stateInside, stateDone, stateFaulted,
+	}
+}
+
 // BoardPart is how many bytes of a board, of which the first 4096 are given at least, have anything in them. It may be given less: then it is
 // the size of all.
 func BoardPart(b []byte) int {
