@@ -42,13 +42,14 @@ var layers = map[string][]string{
 	"native":    {"isapi", "trace"},                                                                                                                                                                                                             // the only crossing into C
 	"toolchain": {"sdk"},
 	"image":     {},
-	"tally":     {"executor"},                             // what requests show of a version
-	"swap":      {"executor", "image", "tally", "update"}, // one version of an image replaces another
-	"update":    {"image"},                                // the files beside an image, by which it is replaced
-	"obituary":  {"executor", "trace"},                    // files about deaths
-	"hub":       {"remote", "trace"},                      // who listens to which calls
-	"trace":     {"isapi"},                                // what can be seen of the calls of images
-	"executor":  {"trace"},                                // the words that site and the executors share
+	"tally":     {"executor"},                                            // what requests show of a version
+	"swap":      {"executor", "image", "tally", "update"},                // one version of an image replaces another
+	"update":    {"image"},                                               // the files beside an image, by which it is replaced
+	"obituary":  {"executor", "trace"},                                   // files about deaths
+	"metrics":   {"admin", "executor", "isapi", "pool", "swap", "trace"}, // what is counted, for Prometheus
+	"hub":       {"remote", "trace"},                                     // who listens to which calls
+	"trace":     {"isapi"},                                               // what can be seen of the calls of images
+	"executor":  {"trace"},                                               // the words that site and the executors share
 	"conn":      {},
 	"proc":      {},         // one child process; knows nothing of what it runs
 	"config":    {},         // plain data
