@@ -40,6 +40,7 @@ Results go to the standard output, everything else to the standard error.`,
   isapid check -c isapid.yaml          say what a configuration would serve
   isapid serve -c isapid.yaml          serve it
   isapid status                        say what a running server does
+  isapid snoop shop/orders             watch the calls that an extension makes and gets
   isapid deploy shop shop-2.so         replace an image of it, without losing a request`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
@@ -52,6 +53,7 @@ Results go to the standard output, everything else to the standard error.`,
 		newRunCommand(),
 		newServeCommand(),
 		newStatusCommand(),
+		newRequestsCommand(),
 		newRecycleCommand(),
 		newStopCommand(),
 		newStartCommand(),

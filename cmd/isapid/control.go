@@ -17,8 +17,12 @@ import (
 
 // control is what the commands to a running server have in common: how to find it, and how long to wait for what they began.
 type control struct {
-	config  string
-	socket  string
+	config string
+	socket string
+	url    string // of a server that is reached over TCP
+	token  string // file
+	ca     string // file
+
 	noWait  bool
 	timeout time.Duration
 
@@ -29,6 +33,9 @@ func newControl(cmd *cobra.Command) *control {
 	c := &control{poll: 100 * time.Millisecond}
 	cmd.Flags().StringVarP(&c.config, "config", "c", "", "configuration `file` of the server (default: isapid.yaml, if there is one)")
 	cmd.Flags().StringVar(&c.socket, "socket", "", "control socket of the server, a `path` (default: what the configuration says)")
+	cmd.Flags().StringVar(&c.url, "control", "", "`URL` of a server that is asked over TCP, as https://shop.example:9443")
+	cmd.Flags().StringVar(&c.token, "token-file", "", "`file` with the token for --control")
+	cmd.Flags().StringVar(&c.ca, "ca", "", "PEM `file` with what has signed the certificate of the server (default: what the system trusts)")
 	return c
 }
 
@@ -41,8 +48,15 @@ func (c *control) waits(cmd *cobra.Command) *control {
 
 // client makes a client of the server that the flags mean. The caller must close it.
 func (c *control) client() (*admin.Client, error) {
-	if c.socket != "" {
-		return admin.NewClient(c.socket), nil
+	switch {
+	case c.url != "" && (c.socket != "" || c.config != ""):
+		return nil, usageError{errors.New("--control names a server already: leave --socket and -c away")}
+	case c.url != "":
+		return c.remote()
+	case c.token != "" || c.ca != "":
+		return nil, usageError{errors.New("--token-file and --ca are for --control URL")}
+	case c.socket != "":
+		return admin.Connect(admin.Target{Socket: c.socket, Named: true})
 	}
 	file := c.config
 	if file == "" {
@@ -58,6 +72,20 @@ func (c *control) client() (*admin.Client, error) {
 		return nil, configError{fmt.Errorf("%s: the server has no control socket (control.socket is empty)", file)}
 	}
 	return admin.NewClient(socket), nil
+}
+
+// remote makes a client for TCP.
+func (c *control) remote() (client *admin.Client, err error) {
+	t := admin.Target{URL: c.url, CA: c.ca}
+	if c.token != "" {
+		if t.Token, err = admin.ReadToken(c.token); err != nil {
+			return nil, usageError{err}
+		}
+	}
+	if client, err = admin.Connect(t); err != nil {
+		return nil, usageError{err}
+	}
+	return client, nil
 }
 
 // controlError gives what the server refused the exit code of the same error of a start.

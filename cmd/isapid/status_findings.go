@@ -57,7 +57,23 @@ func findings(s *admin.Status, now time.Time) (all []finding) {
 	for i := range s.Images {
 		all = append(all, imageFindings(&s.Images[i], now)...)
 	}
+	for i := range s.Misuse {
+		all = append(all, misuseFinding(&s.Misuse[i], now))
+	}
 	return all
+}
+
+// misuseFinding is about something that an image did and must not.
+func misuseFinding(m *admin.Finding, now time.Time) finding {
+	call := ""
+	if m.Call != "" {
+		call = " in " + m.Call
+	}
+	lines := []string{fmt.Sprintf("image %s: %s%s, %s, the last one %s ago: %s", m.Image, m.Kind, call, plural(m.Count, "time"), span(now.Sub(m.Last)), m.Text)}
+	if m.Request != "" {
+		lines = append(lines, "the first one in request "+m.Request)
+	}
+	return finding{strings.Join(append(lines, m.Stack...), "\n"), "that is for the author of the image: docs/operations.md, misuse, says what each kind means"}
 }
 
 func imageFindings(i *swap.State, now time.Time) (all []finding) {

@@ -23,8 +23,14 @@ func printStatus(out io.Writer, s *admin.Status, now time.Time) {
 	}
 	r := s.Requests
 	fmt.Fprintf(out, "  requests       %d answered, %d running, %d cut off, %s\n", r.Served, r.Running, r.Broken, plural(r.Faults, "fault"))
-	for _, e := range s.InProcess {
-		fmt.Fprintf(out, "  in-process     %s (pool %s)%s\n", harmless(e.Image), harmless(e.Pool), described(e.Description))
+	if p := s.Process; p.Threads > 0 {
+		fmt.Fprintf(out, "  process        %s CPU, %s, %s\n", lapse(time.Duration(p.CPU)), plural(int64(p.Threads), "thread"), mebibytes(p.Resident))
+	}
+	for i := range s.InProcess {
+		printInside(out, &s.InProcess[i])
+	}
+	for i := range s.Snoops {
+		printSnoop(out, &s.Snoops[i], now)
 	}
 	for i := range s.Pools {
 		fmt.Fprintln(out)
@@ -37,6 +43,29 @@ func printStatus(out io.Writer, s *admin.Status, now time.Time) {
 		printImage(out, &s.Images[i], now)
 	}
 }
+
+// printInside prints an image that is loaded into the server itself.
+func printInside(out io.Writer, e *admin.Extension) {
+	what := ""
+	if e.Filter {
+		what = "filter, "
+	}
+	fmt.Fprintf(out, "  in-process     %s (%spool %s)%s\n", harmless(e.Image), what, harmless(e.Pool), described(e.Description))
+	if e.SHA256 != "" {
+		fmt.Fprintf(out, "    generation %d, %s: %s, %s\n", e.Generation, version12(swap.Build{SHA256: e.SHA256}), plural(e.Requests, "request"), plural(e.Faults, "fault"))
+	}
+}
+
+// printSnoop prints who looks at calls.
+func printSnoop(out io.Writer, s *admin.Snoop, now time.Time) {
+	who := s.Who
+	if who == "" {
+		who = "somebody"
+	}
+	fmt.Fprintf(out, "  snoop %-8d %s, for %s: %s, %d dropped\n", s.ID, harmless(who), span(now.Sub(s.Since)), plural(int64(s.Events), "event"), s.Dropped)
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
 
 // printImage prints which version of an image serves, and what was done about it last.
 func printImage(out io.Writer, i *swap.State, now time.Time) {
@@ -65,7 +94,11 @@ func printPool(out io.Writer, p *admin.Pool, now time.Time) {
 		printWorkers(out, p.Workers, now)
 	}
 	for _, m := range p.Images {
-		fmt.Fprintf(out, "  image  %s%s\n", harmless(m.Path), described(m.Description))
+		version := ""
+		if m.SHA256 != "" {
+			version = " " + version12(swap.Build{SHA256: m.SHA256})
+		}
+		fmt.Fprintf(out, "  image  %s%s%s\n", harmless(m.Path), version, described(m.Description))
 	}
 	t := p.Totals
 	fmt.Fprintf(out, "  so far  %s, %s, %s, %d recycled\n", plural(int64(t.Starts), "start"), plurals(t.Crashes, "crash", "crashes"), plural(int64(t.Faults), "fault"), t.Recycles)
@@ -85,20 +118,23 @@ func plurals(n int, one, many string) string {
 
 func printWorkers(out io.Writer, workers []pool.WorkerStatus, now time.Time) {
 	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "  WORKER\tPID\tSTATE\tGENERATION\tAGE\tREQUESTS\tINSIDE\tMEMORY\tLAST PING")
+	fmt.Fprintln(t, "  WORKER\tPID\tSTATE\tGENERATION\tAGE\tREQUESTS\tINSIDE\tMEMORY\tCPU\tTHREADS\tLAST PING")
 	for i := range workers {
 		w := &workers[i]
-		pid, age, memory, ping := "-", "-", "-", "-"
+		pid, age, memory, cpu, threads, ping := "-", "-", "-", "-", "-", "-"
 		if w.Pid != 0 {
 			pid, age = fmt.Sprint(w.Pid), span(time.Duration(w.Age))
 		}
 		if w.Resident > 0 {
-			memory = fmt.Sprintf("%d MiB", w.Resident>>20)
+			memory = mebibytes(w.Resident)
+		}
+		if w.Threads > 0 {
+			cpu, threads = lapse(time.Duration(w.CPU)), fmt.Sprint(w.Threads)
 		}
 		if w.LastPing != nil {
 			ping = span(now.Sub(*w.LastPing)) + " ago"
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%d\t%s\t%d\t%d\t%s\t%s\n", harmless(w.Name), pid, harmless(w.State), w.Generation, age, w.Served, w.InFlight, memory, ping)
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%d\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", harmless(w.Name), pid, harmless(w.State), w.Generation, age, w.Served, w.InFlight, memory, cpu, threads, ping)
 	}
 	t.Flush()
 }
@@ -133,6 +169,9 @@ func deathLines(name string, d *pool.Death, now time.Time) []string {
 	}
 	lines := []string{fmt.Sprintf("ended  %s/%d (pid %d) %s%s old: %s%s; %s, %d lost", harmless(name), d.Worker, d.Pid, when, span(time.Duration(d.Age)),
 		harmless(d.How), why, plural(d.Served, "request"), d.Lost)}
+	if d.Obituary != "" {
+		lines = append(lines, "  more: isapid crashes "+harmless(d.Obituary))
+	}
 	for line := range strings.Lines(d.Output) {
 		if line = strings.TrimRight(line, "\r\n"); line != "" && !d.Expected {
 			lines = append(lines, "  | "+harmless(line))

@@ -19,21 +19,30 @@ func ago(d time.Duration) *time.Time { t := at.Add(-d); return &t }
 func TestPrintStatus(t *testing.T) {
 	s := admin.Status{
 		Version: "v1.0.0", Pid: 812, State: admin.StateServing, Uptime: admin.Seconds(76 * time.Hour), Config: "/etc/isapid/isapid.yaml",
-		URLs:      []string{"http://localhost:8080/"},
-		Requests:  admin.Requests{Served: 81233, Running: 3, Faults: 1},
-		InProcess: []admin.Extension{{Image: "/srv/fast.so", Pool: "fast", Description: "Fast\x1b[2J 1.0"}},
+		URLs:     []string{"http://localhost:8080/"},
+		Requests: admin.Requests{Served: 81233, Running: 3, Faults: 1},
+		Process:  admin.Process{CPU: admin.Seconds(93 * time.Second), Threads: 11, Resident: 47 << 20},
+		InProcess: []admin.Extension{
+			{Image: "/srv/fast.so", Pool: "fast", Description: "Fast\x1b[2J 1.0", Generation: 2, SHA256: "ab12", Requests: 9, Faults: 1},
+			{Image: "/srv/log.so", Pool: "fast", Filter: true},
+		},
+		Snoops: []admin.Snoop{{ID: 3, Who: "user 0", Since: *ago(3 * time.Minute), Events: 1200, Dropped: 2}, {ID: 4, Since: at, Events: 1}},
+		Misuse: []admin.Finding{{
+			Kind: "two_async", Image: "/srv/fast.so", Call: "HSE_REQ_ASYNC_READ_CLIENT", Text: "another operation was outstanding", Request: "r1", First: *ago(time.Hour), Last: *ago(time.Minute), Count: 7,
+			Stack: []string{"read_more+0x1f in fast.so", "\x1b[2J"},
+		}},
 		Pools: []admin.Pool{{Of: "legacy", Status: pool.Status{
 			Name: "legacy", State: pool.StateRunning, Generation: 4, Because: "age", Rollout: &pool.Rollout{Generation: 5, Reason: "asked"},
 			Workers: []pool.WorkerStatus{
-				{Worker: 6, Name: "legacy/6", Generation: 3, Pid: 1204, State: "retiring", Age: pool.Seconds(29 * time.Hour), Served: 70112, InFlight: 1, Resident: 61 << 20, LastPing: ago(40 * time.Second), Oldest: "/report", OldestAge: pool.Seconds(61 * time.Second)},
+				{Worker: 6, Name: "legacy/6", Generation: 3, Pid: 1204, State: "retiring", Age: pool.Seconds(29 * time.Hour), Served: 70112, InFlight: 1, Resident: 61 << 20, CPU: pool.Seconds(90 * time.Millisecond), Threads: 9, LastPing: ago(40 * time.Second), Oldest: "/report", OldestAge: pool.Seconds(61 * time.Second)},
 				{Worker: 7, Name: "legacy/7", Generation: 4, Pid: 9120, State: "ready", Age: pool.Seconds(62 * time.Second), Served: 310, InFlight: 2, Resident: 34 << 20, LastPing: ago(12 * time.Second), Oldest: "/", OldestAge: pool.Seconds(time.Second)},
 				{Worker: 8, Name: "legacy/8", Generation: 5, State: "starting"},
 			},
-			Images: []pool.ImageStatus{{Path: "/srv/shop/proposal.so", Description: "Proposal 2.1"}},
+			Images: []pool.ImageStatus{{Path: "/srv/shop/proposal.so", Description: "Proposal 2.1", SHA256: "9b1c0d2e4f5a9b1c"}},
 			Totals: pool.Totals{Starts: 8, Crashes: 1, Recycles: 3},
 			Deaths: []pool.Death{
 				{Worker: 4, Pid: 1000, At: *ago(49 * time.Hour), Age: pool.Seconds(time.Minute), How: "exit code 0", Reason: "age", Served: 1, Output: "bye\n", Expected: true},
-				{Worker: 5, Pid: 1101, At: *ago(5 * time.Minute), Age: pool.Seconds(49 * time.Hour), How: "signal 11 (SIGSEGV)", Served: 2011, Lost: 1, Output: "one\n\ntwo\a\n"},
+				{Worker: 5, Pid: 1101, At: *ago(5 * time.Minute), Age: pool.Seconds(49 * time.Hour), How: "signal 11 (SIGSEGV)", Served: 2011, Lost: 1, Obituary: "2026-11-21T02-55-00-legacy-5", Output: "one\n\ntwo\a\n"},
 			},
 		}}, {Of: "b", Status: pool.Status{Name: "b", State: pool.StateEmpty, Generation: 1, Because: "start"}}},
 		Images: []swap.State{
@@ -48,18 +57,24 @@ func TestPrintStatus(t *testing.T) {
   configuration  /etc/isapid/isapid.yaml
   url            http://localhost:8080/
   requests       81233 answered, 3 running, 0 cut off, 1 fault
+  process        1 min 33 s CPU, 11 threads, 47 MiB
   in-process     /srv/fast.so (pool fast): "Fast\x1b[2J 1.0"
+    generation 2, version ab12: 9 requests, 1 fault
+  in-process     /srv/log.so (filter, pool fast)
+  snoop 3        user 0, for 3 min: 1200 events, 2 dropped
+  snoop 4        somebody, for 0 s: 1 event, 0 dropped
 
 pool legacy is running: generation 4 (age)
   generation 5 is being started (asked)
-  WORKER    PID   STATE     GENERATION  AGE        REQUESTS  INSIDE  MEMORY  LAST PING
-  legacy/6  1204  retiring  3           1 d 5 h    70112     1       61 MiB  40 s ago
-  legacy/7  9120  ready     4           1 min 2 s  310       2       34 MiB  12 s ago
-  legacy/8  -     starting  5           -          0         0       -       -
-  image  /srv/shop/proposal.so: Proposal 2.1
+  WORKER    PID   STATE     GENERATION  AGE        REQUESTS  INSIDE  MEMORY  CPU    THREADS  LAST PING
+  legacy/6  1204  retiring  3           1 d 5 h    70112     1       61 MiB  90 ms  9        40 s ago
+  legacy/7  9120  ready     4           1 min 2 s  310       2       34 MiB  -      -        12 s ago
+  legacy/8  -     starting  5           -          0         0       -       -      -        -
+  image  /srv/shop/proposal.so version 9b1c0d2e4f5a: Proposal 2.1
   so far  8 starts, 1 crash, 0 faults, 3 recycled
   ended  legacy/4 (pid 1000) 2 d 1 h ago, 1 min old: exit code 0 (age); 1 request, 0 lost
   ended  legacy/5 (pid 1101) 5 min ago, 2 d 1 h old: signal 11 (SIGSEGV); 2011 requests, 1 lost
+    more: isapid crashes 2026-11-21T02-55-00-legacy-5
     | one
     | "two\a"
 
@@ -76,6 +91,11 @@ what is wrong, and what to do
     -> wait; or kill -9 1204, then what is inside is lost
   pool legacy: 1 worker died within the last hour, the last one 5 min ago: signal 11 (SIGSEGV)
     -> its last lines are above; coredumpctl gdb 1101; journalctl -k, for want of memory
+  image /srv/fast.so: two_async in HSE_REQ_ASYNC_READ_CLIENT, 7 times, the last one 1 min ago: another operation was outstanding
+    the first one in request r1
+    read_more+0x1f in fast.so
+    "\x1b[2J"
+    -> that is for the author of the image: docs/operations.md, misuse, says what each kind means
 `
 	var out strings.Builder
 	printStatus(&out, &s, at)
