@@ -17,6 +17,7 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/gate"
 	"github.com/isapid/isapid/internal/remote"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // member is an image of the pool, an [executor.Executor].
@@ -60,7 +61,7 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 	}
 	defer c.leave()
 	for runs, suspect := 1, false; ; runs++ {
-		rt, refused := m.route(r.Context(), c, runs > 1)
+		rt, refused := m.route(r.Context(), c, t.Trail, runs > 1)
 		if refused != nil {
 			return refuse(w, r, t, refused)
 		}
@@ -82,7 +83,7 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 			r = lost.Request // with the body that was read
 		}
 		suspect = !lost.Unsent && !outside(lost)
-		m.pool.log.Info("request is run again: its worker was lost", "worker", rt.slot.name, "image", filepath.Base(m.path), "method", r.Method, "url", r.URL.RequestURI())
+		m.pool.log.Info("request is run again: its worker was lost", "request", requestID(t.Trail), "worker", rt.slot.name, "image", filepath.Base(m.path), "method", r.Method, "url", r.URL.RequestURI())
 	}
 }
 
@@ -92,7 +93,10 @@ func (m *member) run(rt route, c *company, begun time.Time, w http.ResponseWrite
 	defer sl.Leave()
 	set := p.policy.Load()
 	n := sl.count.Add(1)
+	t.Trail.At(executor.StageRunning)
+	t.Trail.In(rt.place)
 	res, err := rt.image.Execute(w, r, t)
+	t.Trail.At(executor.StageSending)
 	ended := time.Now()
 	if err == nil {
 		rt.counter.Done(&res, ended.Sub(begun))
@@ -132,7 +136,7 @@ func asLost(err error) *remote.Lost {
 
 // lost answers a request whose worker is gone, if it can be answered.
 func (m *member) lost(w http.ResponseWriter, r *http.Request, t *executor.Target, res executor.Result, lost *remote.Lost) executor.Result {
-	id := requestID()
+	id := requestID(t.Trail)
 	res.Fault = fmt.Errorf("request %s: %w", id, lost)
 	res.LogData = "request " + id + " was lost with its worker"
 	if lost.Began {
@@ -148,7 +152,10 @@ func (m *member) lost(w http.ResponseWriter, r *http.Request, t *executor.Target
 }
 
 // requestID is what the client and the log know a lost request by.
-func requestID() string {
+func requestID(t *executor.Trail) string {
+	if id := t.Number(); id != 0 {
+		return trace.FormatID(id)
+	}
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/tally"
 )
 
@@ -28,6 +29,7 @@ type route struct {
 	slot    *slot
 	image   image
 	counter *tally.Counter // of the image in this generation
+	place   *executor.Place
 }
 
 // refusal is an answer without a worker.
@@ -106,7 +108,7 @@ func (p *Pool) routes(gen int, path string) (list []route) {
 			continue
 		}
 		if i := sl.images[path]; i != nil {
-			list = append(list, route{sl, i, p.counter(gen, path)})
+			list = append(list, route{sl, i, p.counter(gen, path), placeOf(i)})
 		}
 	}
 	return list
@@ -169,13 +171,17 @@ func pick(routes []route) (route, bool) {
 
 // route finds a worker for a request, or waits in the queue of the pool until there is one. The caller must leave its slot.
 // A request that had a worker already, and lost it, is not turned away because the queue is full.
-func (m *member) route(ctx context.Context, c *company, again bool) (route, *refusal) {
+func (m *member) route(ctx context.Context, c *company, trail *executor.Trail, again bool) (route, *refusal) {
 	t, r, ok := m.pick(c)
 	if ok {
 		return r, nil
 	}
 	if refused := t.refuses(c); refused != nil {
 		return route{}, refused
+	}
+	trail.At(executor.StageQueued)
+	if t.held != nil {
+		trail.At(executor.StageHeld)
 	}
 	return m.queue(ctx, c, t, again)
 }

@@ -30,7 +30,7 @@ func (p *Pool) bringUp(sl *slot, set *Settings, builds []build) {
 	p.mu.Unlock()
 	p.wg.Go(func() { p.await(sl, w) })
 
-	loaded, failures, err := p.loadAll(ctx, w, set, builds)
+	loaded, failures, err := p.loadAll(ctx, sl, w, set, builds)
 	if err != nil {
 		p.giveUp(sl, w, err)
 		return
@@ -59,13 +59,13 @@ func cause(ctx context.Context, err error) error {
 
 // loadAll loads the images one after the other and pings them. An error means that the worker is lost, or that its time is
 // over.
-func (p *Pool) loadAll(ctx context.Context, w process, set *Settings, builds []build) (loaded map[string]image, failures map[string]error, err error) {
+func (p *Pool) loadAll(ctx context.Context, sl *slot, w process, set *Settings, builds []build) (loaded map[string]image, failures map[string]error, err error) {
 	loaded, failures = map[string]image{}, map[string]error{}
 	for _, b := range builds {
-		i, err := w.Load(ctx, b.path, optionsFor(set, b))
+		i, err := w.Load(ctx, b.path, optionsFor(set, b, sl.gen))
 		switch {
 		case err == nil:
-			loaded[b.path] = i
+			loaded[b.path] = p.place(sl, w, b, i)
 		case ctx.Err() != nil || dead(w, err):
 			return nil, nil, fmt.Errorf("load %q: %w", b.path, cause(ctx, err))
 		default:
@@ -98,9 +98,9 @@ func (p *Pool) builds(w *worker) (list []build) {
 }
 
 // optionsFor are those of an image in a worker.
-func optionsFor(set *Settings, b build) executor.Options {
+func optionsFor(set *Settings, b build, gen int) executor.Options {
 	o := set.Executor
-	o.Version = b.version
+	o.Version, o.Generation = b.version, gen
 	if o.Name == "" {
 		o.Name = filepath.Base(b.path)
 	}
@@ -179,7 +179,7 @@ func (p *Pool) load(sl *slot, set *Settings, b build) {
 	path := b.path
 	ctx, cancel := context.WithTimeout(p.ctx, set.Startup)
 	defer cancel()
-	i, err := sl.process.Load(ctx, path, optionsFor(set, b))
+	i, err := sl.process.Load(ctx, path, optionsFor(set, b, sl.gen))
 	if err == nil {
 		err = i.Ping(ctx)
 	}
@@ -201,7 +201,7 @@ func (p *Pool) load(sl *slot, set *Settings, b build) {
 			}
 			return
 		case err == nil:
-			sl.images[path] = i
+			sl.images[path] = p.place(sl, sl.process, b, i)
 		}
 		s.imageLoaded(sl.id, path, err, now)
 	})
