@@ -2,7 +2,6 @@ package obituary
 
 import (
 	"cmp"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -69,7 +68,7 @@ func calls(from []trace.LastCall, now int64) (list []Call) {
 }
 
 // RequestID is the text of a request's number, as it is everywhere.
-func RequestID(n uint64) string { return fmt.Sprintf("%013s", strconv.FormatUint(n, 32)) }
+func RequestID(n uint64) string { return trace.FormatID(n) }
 
 // hex is a number as debuggers write it; "" for 0.
 func hex(n uint64) string {

@@ -44,8 +44,10 @@ func (p printer) lines(title string, list []string) {
 
 func (r *Report) head(p printer) {
 	switch {
-	case r.Kind == Fault:
+	case r.Kind == Fault && r.Worker == "":
 		fmt.Fprintf(p, "fault in the server's process: %s\n", harmless(r.How))
+	case r.Kind == Fault:
+		fmt.Fprintf(p, "fault in worker %s: %s\n", harmless(r.Worker), harmless(r.How))
 	default:
 		fmt.Fprintf(p, "worker %s died: %s\n", harmless(r.Worker), harmless(r.How))
 	}

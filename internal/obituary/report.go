@@ -1,4 +1,4 @@
-// Package obituary keeps what is known of each death of a worker and of each fault that was contained in the server's process: one
+// Package obituary keeps what is known of each death of a worker and of each fault that was contained: one
 // file each, for whoever has to find the cause. A [Book] writes them, [List] and [Read] read them back, [Report.Print] shows them to people.
 //
 //	report.go   what is in an obituary
@@ -6,7 +6,6 @@
 //	book.go     writing: one goroutine, a limit for crash loops, only so many files are kept
 //	read.go     reading files that anybody may have written
 //	print.go    the text for people
-//	lines.go    the last lines of a log
 package obituary
 
 import (
@@ -22,7 +21,7 @@ type Kind string
 // The kinds.
 const (
 	Death Kind = "death" // a worker process ended
-	Fault Kind = "fault" // a fault was contained in the server's own process, which lives on
+	Fault Kind = "fault" // a fault was contained: the process lives on, at least for a while
 )
 
 // Report is an obituary. Only Kind and At are always there.
@@ -70,6 +69,7 @@ type Crash struct {
 	Offset  string  `json:"offset,omitempty"`  // "0x1139" in it, as addr2line takes it
 	Symbol  string  `json:"symbol,omitempty"`
 	Stack   []Frame `json:"stack,omitempty"` // innermost first
+	Request uint64  `json:"-"`               // number of the request that the thread had in hand; 0: none
 }
 
 // Frame is one function call of a native stack.
@@ -143,7 +143,7 @@ func CrashOf(f *executor.FaultInfo) *Crash {
 	if f == nil {
 		return nil
 	}
-	c := &Crash{Signal: f.Signal, Meaning: f.Meaning, Call: f.Call, Text: f.Text, Addr: hex(f.Addr)}
+	c := &Crash{Signal: f.Signal, Meaning: f.Meaning, Call: f.Call, Text: f.Text, Addr: hex(f.Addr), Request: f.Request}
 	for _, fr := range f.Stack {
 		c.Stack = append(c.Stack, Frame{PC: hex(fr.PC), Image: fr.Image, Offset: hex(fr.Offset), Symbol: fr.Symbol, Line: fr.Line})
 	}
