@@ -35,8 +35,9 @@ var layers = map[string][]string{
 	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "wire"},                                                                                                                                         // the worker process
 	"wire":      {"executor", "trace"},                                                                                                                                                                                                          // the protocol between them
 	"inprocess": {"executor", "extension", "filter", "gate", "tally", "trace"},                                                                                                                                                                  // an image in this process that can be replaced
-	"extension": {"conn", "executor", "filter", "image", "isapi", "native", "reply", "trace", "variables"},                                                                                                                                      // one request through one loaded image
-	"filter":    {"conn", "executor", "isapi", "native", "reply", "trace", "variables"},                                                                                                                                                         // a request through the filters
+	"extension": {"conn", "executor", "filter", "image", "isapi", "native", "reply", "taps", "trace", "variables"},                                                                                                                              // one request through one loaded image
+	"filter":    {"conn", "executor", "isapi", "native", "reply", "taps", "trace", "variables"},                                                                                                                                                 // a request through the filters
+	"taps":      {"isapi", "native", "trace"},                                                                                                                                                                                                   // what both have to look at when they are listened to
 	"reply":     {"conn", "executor", "isapi"},                                                                                                                                                                                                  // what an image sends, made one response
 	"variables": {"executor", "isapi", "native"},                                                                                                                                                                                                // what it may ask of a request
 	"native":    {"isapi", "trace"},                                                                                                                                                                                                             // the only crossing into C
@@ -45,6 +46,7 @@ var layers = map[string][]string{
 	"tally":     {"executor"},                                            // what requests show of a version
 	"swap":      {"executor", "image", "tally", "update"},                // one version of an image replaces another
 	"update":    {"image"},                                               // the files beside an image, by which it is replaced
+	"tape":      {"trace"},                                               // recorded requests
 	"obituary":  {"executor", "trace"},                                   // files about deaths
 	"metrics":   {"admin", "executor", "isapi", "pool", "swap", "trace"}, // what is counted, for Prometheus
 	"hub":       {"remote", "trace"},                                     // who listens to which calls
