@@ -60,7 +60,7 @@ func (q *request) complete(callback, context uintptr, n uint32, code isapi.Error
 		n = 0
 	}
 	q.e.threads.complete(func() {
-		if err := native.Complete(callback, q.slot, context, n, uint32(code)); err != nil {
+		if err := q.completed(callback, context, n, code); err != nil {
 			q.giveUp(fmt.Errorf("completion callback: %w", err))
 		}
 	})

@@ -38,7 +38,11 @@ func (e *Extension) Run(w http.ResponseWriter, r *http.Request, t *executor.Targ
 	if strings.IndexByte(t.PathInfo, 0) >= 0 || strings.IndexByte(t.ScriptName, 0) >= 0 {
 		return refuse(w, r, t, http.StatusBadRequest, "path has a NUL, at which it would end for the extension"), false
 	}
-	q := newRequest(e, w, r, t)
+	rec, ours := e.listen(r, t)
+	if ours {
+		defer rec.End()
+	}
+	q := newRequest(e, w, r, t, rec)
 	if err := q.readAhead(); err != nil {
 		return q.badBody(err), false
 	}
@@ -67,7 +71,11 @@ func (q *request) runProc() {
 	if q.t.Timed {
 		begin = time.Now()
 	}
-	q.status, q.procErr = native.HTTPExtensionProc(q.e.exports.proc, q.slot)
+	if q.rec == nil {
+		q.status, q.procErr = native.HTTPExtensionProc(q.e.exports.proc, q.slot)
+	} else {
+		q.status, q.procErr = q.tracedProc()
+	}
 	if q.procErr != nil {
 		q.procErr = fmt.Errorf("HttpExtensionProc: %w", q.procErr)
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/reply"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // Extension is a loaded extension, an [executor.Executor].
@@ -33,6 +34,7 @@ type Extension struct {
 	name    string
 	opt     executor.Options
 	log     *slog.Logger
+	image   *trace.Image // as events name it
 	staged  *image.Staged
 	lib     *native.Library
 	exports exports
@@ -65,6 +67,7 @@ func Open(path string, o executor.Options) (*Extension, error) {
 	}
 	o = o.WithDefaults()
 	e := &Extension{name: o.Name, opt: o, log: o.Logger.With("image", o.Name), ended: make(chan struct{})}
+	e.image = &trace.Image{Number: o.ImageID, Path: path}
 	if err := e.load(path); err != nil {
 		if e.lib != nil {
 			leftBehind(e)
@@ -162,7 +165,11 @@ func (e *Extension) terminate() error {
 	if e.exports.terminate == 0 || e.FilterOnly() {
 		return nil
 	}
-	_, err := native.TerminateExtension(e.exports.terminate, isapi.TermMustUnload)
+	c := e.entered(trace.TerminateExtension)
+	c.Word("flags", "HSE_TERM_MUST_UNLOAD")
+	c.Go(trace.Calls)
+	ok, err := native.TerminateExtension(e.exports.terminate, isapi.TermMustUnload)
+	left(c, ok, 0, err)
 	if err != nil {
 		return e.fault(fmt.Errorf("TerminateExtension: %w", err), nil)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // exports are the addresses of an image's functions; 0 if it has none of that name.
@@ -97,7 +98,7 @@ func (e *Extension) resolve() error {
 // ended, and DllMain is told DLL_PROCESS_DETACH, as Windows does.
 func (e *Extension) start() error {
 	if e.exports.dllMain != 0 {
-		ok, err := native.DllMain(e.exports.dllMain, isapi.DLLProcessAttach)
+		ok, err := e.dllMain(isapi.DLLProcessAttach)
 		if err != nil {
 			return fmt.Errorf("DllMain(DLL_PROCESS_ATTACH): %w", err)
 		}
@@ -130,7 +131,11 @@ func (e *Extension) halves() error {
 }
 
 func (e *Extension) version() error {
+	c := e.entered(trace.GetExtensionVersion)
+	c.Go(trace.Calls)
 	info, ok, errno, err := native.GetExtensionVersion(e.exports.version)
+	c.Out().Text("description", isapi.Cut(info.Desc[:]))
+	left(c, ok, errno, err)
 	if err != nil {
 		return fmt.Errorf("GetExtensionVersion: %w", err)
 	}
@@ -148,7 +153,7 @@ func (e *Extension) detach() error {
 	if e.exports.dllMain == 0 {
 		return nil
 	}
-	if _, err := native.DllMain(e.exports.dllMain, isapi.DLLProcessDetach); err != nil {
+	if _, err := e.dllMain(isapi.DLLProcessDetach); err != nil {
 		return e.fault(fmt.Errorf("DllMain(DLL_PROCESS_DETACH): %w", err), nil)
 	}
 	return nil

@@ -95,7 +95,7 @@ func (o *own) tell(reason uint32) {
 	if o.e.exports.dllMain == 0 {
 		return
 	}
-	if _, err := native.DllMain(o.e.exports.dllMain, reason); err != nil {
+	if _, err := o.e.dllMain(reason); err != nil {
 		o.e.fault(fmt.Errorf("DllMain, thread notice %d: %w", reason, err), nil)
 	}
 }

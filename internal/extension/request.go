@@ -11,6 +11,7 @@ import (
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/reply"
+	"github.com/isapid/isapid/internal/trace"
 	"github.com/isapid/isapid/internal/variables"
 )
 
@@ -26,6 +27,9 @@ type request struct {
 	body body
 	resp reply.Response
 	vars variables.Request
+
+	rec    *trace.Recorder // nil: nobody wants to see its calls
+	traced traced          // with rec
 
 	status        uint32 // of HttpExtensionProc
 	procErr       error  // its fault
@@ -46,13 +50,18 @@ type request struct {
 	traceID  [16]byte
 }
 
-func newRequest(e *Extension, w http.ResponseWriter, r *http.Request, t *executor.Target) *request {
+func newRequest(e *Extension, w http.ResponseWriter, r *http.Request, t *executor.Target, rec *trace.Recorder) *request {
 	q := requests.Get().(*request)
-	q.e, q.w, q.r, q.t = e, w, r, t
+	q.e, q.w, q.r, q.t, q.rec = e, w, r, t, rec
 	if q.conn = t.Client; q.conn == nil {
 		q.conn = conn.From(r.Context())
 	}
-	q.slot = native.NewSlot(q)
+	if rec == nil {
+		q.slot = native.NewSlot(q)
+	} else {
+		q.traced.q = q
+		q.slot = native.NewSlot(&q.traced)
+	}
 	q.body.r = r
 	q.resp.Init(w, r, reply.Around{Log: e.log, Flusher: e.flusher, Host: t.Host, Client: q.conn, Gone: q})
 	q.vars = variables.Request{R: r, T: t, Client: q.conn, Length: r.ContentLength}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // memoryLimit is how much AllocMem gives a filter for one connection, in bytes.
@@ -88,7 +89,11 @@ func (c *Connection) session(f *Filter) *session {
 	s := &session{f: f, c: c}
 	s.mem.Limit = memoryLimit
 	s.idle.L = &s.mu
-	s.pfc = native.NewFilterContext(s)
+	if s.traced.s = s; f.conf.Tap == nil {
+		s.pfc = native.NewFilterContext(s)
+	} else {
+		s.pfc = native.NewFilterContext(&s.traced)
+	}
 	if c.secure {
 		s.pfc.Struct().IsSecurePort = 1
 	}
@@ -134,6 +139,9 @@ type session struct {
 	touched bool       // it had an event
 	rawNow  *rawCall   // the notification of raw data it is in, or was in last
 
+	rec    atomic.Pointer[trace.Recorder] // of run, or of what comes between requests; nil: nobody looks
+	traced traced
+
 	ending sync.Once
 }
 
@@ -142,6 +150,7 @@ func (s *session) join(q *run) (before *run, inside int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before, s.run = s.run, q
+	s.rec.Store(q.recorder)
 	s.off.Store(0)
 	return before, s.inside
 }
@@ -151,6 +160,9 @@ func (s *session) part(before *run, inside int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.run = before
+	if s.rec.Store(nil); before != nil {
+		s.rec.Store(before.recorder)
+	}
 	s.off.Store(0)
 	for s.inside > inside {
 		s.idle.Wait()
@@ -184,7 +196,7 @@ func (s *session) end() {
 func (s *session) proc(event uint32, pv uintptr) (status uint32, errno isapi.Error, err error) {
 	raw := event&RawEvents != 0
 	s.mu.Lock()
-	before, inside := s.now, s.inside
+	before, inside, inRequest := s.now, s.inside, s.run != nil
 	if s.touched = true; raw {
 		s.raws++
 	} else {
@@ -195,9 +207,9 @@ func (s *session) proc(event uint32, pv uintptr) (status uint32, errno isapi.Err
 	clean.FilterContext = s.pfc.Struct().FilterContext
 	*s.pfc.Struct() = clean
 	if s.f.conf.On == nil {
-		status, errno, err = native.HTTPFilterProc(s.f.conf.Proc, s.pfc, event, pv)
+		status, errno, err = s.call(event, pv, inRequest)
 	} else {
-		status, errno, err = s.procOn(event, pv)
+		status, errno, err = s.procOn(event, pv, inRequest)
 	}
 	s.mu.Lock()
 	if raw {
@@ -216,7 +228,7 @@ func (s *session) proc(event uint32, pv uintptr) (status uint32, errno isapi.Err
 	return status, errno, err
 }
 
-func (s *session) procOn(event uint32, pv uintptr) (status uint32, errno isapi.Error, err error) {
-	s.f.conf.On(func() { status, errno, err = native.HTTPFilterProc(s.f.conf.Proc, s.pfc, event, pv) })
+func (s *session) procOn(event uint32, pv uintptr, inRequest bool) (status uint32, errno isapi.Error, err error) {
+	s.f.conf.On(func() { status, errno, err = s.call(event, pv, inRequest) })
 	return status, errno, err
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // Config is the filter half of a loaded image.
@@ -42,6 +43,9 @@ type Config struct {
 	// LongEnd is how long END_OF_NET_SESSION may take before it is logged: no request waits for it, so nobody else would see it
 	// hang. Default 30 s.
 	LongEnd time.Duration
+
+	Tap   *trace.Tap   // where its calls can be listened to; nil: nowhere
+	Image *trace.Image // what it is called there. Default: one with Name as its path
 }
 
 // Filter is a loaded filter. It is safe for concurrent use.
@@ -67,12 +71,22 @@ func New(c Config) (*Filter, error) {
 	if c.LongEnd == 0 {
 		c.LongEnd = 30 * time.Second
 	}
+	if c.Image == nil {
+		c.Image = &trace.Image{Path: c.Name}
+	}
 	f := &Filter{conf: c, sessions: map[*session]struct{}{}}
 	var info isapi.FilterVersion
 	var ok bool
 	var errno isapi.Error
 	var err error
-	f.on(func() { info, ok, errno, err = native.GetFilterVersion(c.Version) })
+	f.on(func() {
+		seen := f.entered(trace.GetFilterVersion)
+		seen.Go(trace.Calls)
+		info, ok, errno, err = native.GetFilterVersion(c.Version)
+		seen.Out().Text("description", isapi.Cut(info.Desc[:]))
+		seen.Word("flags", isapi.Notification(info.Flags).String())
+		left(seen, ok, errno, err)
+	})
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("GetFilterVersion: %w", err)
@@ -149,7 +163,13 @@ func (f *Filter) Close() error {
 		return nil
 	}
 	var err error
-	f.on(func() { _, err = native.TerminateFilter(f.conf.Terminate, 0) })
+	f.on(func() {
+		seen := f.entered(trace.TerminateFilter)
+		seen.Go(trace.Calls)
+		var ok bool
+		ok, err = native.TerminateFilter(f.conf.Terminate, 0)
+		left(seen, ok, 0, err)
+	})
 	if err != nil {
 		return f.fault("TerminateFilter", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/isapid/isapid/internal/conn"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/trace"
 	"github.com/isapid/isapid/internal/variables"
 )
 
@@ -42,6 +43,7 @@ func Serve(w http.ResponseWriter, r *http.Request, c *Connection, chain []Member
 	}
 	q := runs.Get().(*run)
 	q.w, q.orig, q.r, q.c, q.h, q.client, q.log = w, r, r, c, h, seer{client, q}, log
+	q.listen(chain)
 	q.join(chain)
 	defer q.recycle()
 	if q.events&isapi.NotifySendRawData != 0 {
@@ -62,14 +64,19 @@ func Serve(w http.ResponseWriter, r *http.Request, c *Connection, chain []Member
 // to whoever notifies.
 type run struct {
 	*scratch
-	w       http.ResponseWriter // the server's
-	orig    *http.Request
-	r       *http.Request // what filters have made of orig; another as soon as they change something
-	c       *Connection
-	h       executor.FilterHost
-	client  seer
-	log     *slog.Logger
-	began   time.Time // if there is a LOG
+	w      http.ResponseWriter // the server's
+	orig   *http.Request
+	r      *http.Request // what filters have made of orig; another as soon as they change something
+	c      *Connection
+	h      executor.FilterHost
+	client seer
+	log    *slog.Logger
+	began  time.Time // if there is a LOG
+
+	recorder *trace.Recorder // nil: nobody wants to see the calls
+	listens  bool            // the recorder is its own to end
+	trail    *executor.Trail // with a recorder
+
 	members []member
 	few     [6]member // members, as long as they are few
 	events  uint32    // that any of them wants
@@ -144,6 +151,7 @@ func (q *run) recycle() {
 	for i := len(q.members) - 1; i >= 0; i-- {
 		q.members[i].s.part(q.members[i].before, q.members[i].inside)
 	}
+	q.unlisten()
 	q.drop()
 	base, added, denial := none(q.head.base), none(q.added), none(q.denial)
 	*q = run{scratch: q.scratch, added: added, denial: denial}
@@ -197,6 +205,9 @@ func (q *run) answer() {
 		t.Host = (*mapper)(q)
 		if q.client.Client != noConn {
 			t.Client = &q.client
+		}
+		if t.Trail == nil {
+			t.Trail = q.trail
 		}
 	}
 	q.res = q.h.Answer(&q.face, q.r, q.route)

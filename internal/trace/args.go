@@ -29,7 +29,7 @@ func (c *Entry) Header(name string, text []byte) {
 }
 
 // Value is the value of a variable or of a field of a header, which is masked if the name says that it is secret.
-func (c *Entry) Value(name, of string, value []byte) {
+func (c *Entry) Value(name string, of, value []byte) {
 	if a := c.addText(name, "", 0, maskOf(of)); a != nil {
 		c.copyText(a, value)
 	}

@@ -1,9 +1,6 @@
 package trace
 
-import (
-	"bytes"
-	"strings"
-)
+import "bytes"
 
 // masked is what stands in the place of a secret.
 const masked = "***"
@@ -21,10 +18,10 @@ const (
 var secretNames = [...]string{"AUTHORIZATION", "COOKIE", "COOKIE2", "SET_COOKIE", "SET_COOKIE2", "PROXY_AUTHORIZATION"}
 
 // maskOf is what is secret in the value of a variable, or of a field of a header.
-func maskOf(name string) mask {
-	name = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(name), ":"))
-	if len(name) > len("UNICODE_") && strings.EqualFold(name[:len("UNICODE_")], "UNICODE_") {
-		name = name[len("UNICODE_"):]
+func maskOf(name []byte) mask {
+	name = bytes.Trim(name, " \t:")
+	if n := len("UNICODE_"); len(name) > n && sameName(name[:n], "UNICODE_") {
+		name = name[n:]
 	}
 	switch {
 	case sameName(name, "AUTH_PASSWORD"):
@@ -38,7 +35,7 @@ func maskOf(name string) mask {
 }
 
 // isSecret tells of the name of a field, perhaps with the prefix it has as a variable, whether its values are secret.
-func isSecret[T string | []byte](name T) bool {
+func isSecret(name []byte) bool {
 	for _, prefix := range [...]string{"HTTP_", "HEADER_"} {
 		if len(name) > len(prefix) && sameName(name[:len(prefix)], prefix) {
 			name = name[len(prefix):]
@@ -54,7 +51,7 @@ func isSecret[T string | []byte](name T) bool {
 }
 
 // sameName compares a name with one in capitals. Case does not count, and - is _.
-func sameName[T string | []byte](name T, capitals string) bool {
+func sameName(name []byte, capitals string) bool {
 	if len(name) != len(capitals) {
 		return false
 	}

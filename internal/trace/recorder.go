@@ -133,7 +133,7 @@ func (p *part) free() {
 //
 //	c := r.Call(image, trace.WriteClient, 0)
 //	c.Num("size", 12)               // what goes in
-//	c.Go(true)
+//	c.Go(trace.Filters)
 //	ok, err := …
 //	c.Back(ok, err)
 //	c.Out().Num("size", 12)         // what comes out
@@ -205,9 +205,19 @@ func (c *Entry) BodyLimit() int {
 	return c.r.body
 }
 
-// Go is the moment in which the function is called. nests says that other calls may happen inside; those who listen are told that it was
-// entered then, and not only when it has returned.
-func (c *Entry) Go(nests bool) {
+// Inside says what happens inside of a call.
+type Inside uint8
+
+// What may happen inside.
+const (
+	Nothing Inside = iota // no other calls
+	Filters               // those of filters, if there are some
+	Calls                 // other calls
+)
+
+// Go is the moment in which the function is called. If other calls may happen inside, those who listen are told now that it was entered,
+// and not only when it has returned.
+func (c *Entry) Go(inside Inside) {
 	if c == nil {
 		return
 	}
@@ -217,7 +227,7 @@ func (c *Entry) Go(nests bool) {
 	defer r.mu.Unlock()
 	r.span++
 	c.span, c.parent = r.span, r.parent(c)
-	if !nests && !r.nested || len(r.open) >= mostNested {
+	if inside == Nothing || inside == Filters && !r.nested || len(r.open) >= mostNested {
 		return
 	}
 	if r.open == nil {
@@ -257,6 +267,14 @@ func (c *Entry) Back(result int64, err uint32) {
 	c.result, c.err, c.out = result, err, true
 }
 
+// Said is the text of the argument that was told as the i-th, from 0, as far as it was taken.
+func (c *Entry) Said(i int) []byte {
+	if c == nil || i >= c.n {
+		return nil
+	}
+	return c.texts[c.args[i].from:c.args[i].to]
+}
+
 // Out says that what follows comes out of the function, and answers c.
 func (c *Entry) Out() *Entry {
 	if c != nil {
@@ -293,6 +311,15 @@ func (c *Entry) End() {
 	}
 	r.mu.Unlock()
 	c.free()
+}
+
+// EndAll is End for the only call of its recorder, which ends too.
+func (c *Entry) EndAll() {
+	if c != nil {
+		r := c.r
+		c.End()
+		r.End()
+	}
 }
 
 // free gives c back.

@@ -32,13 +32,13 @@ type set struct {
 	subs    []*compiled
 	to      Sink
 	base    time.Time // times are counted from here
-	whereto bool      // somebody asks for a site or an application
+	whereto bool      // somebody asks for a site, an application or a pool
 }
 
 // On says whether anybody listens. It costs one load.
 func (t *Tap) On() bool { return t != nil && t.set.Load() != nil }
 
-// NeedsPlace says whether anybody asks for the site or the application of a request: then [About] must have them.
+// NeedsPlace says whether anybody asks for the site, the application or the pool of a request: then [About] must have them.
 func (t *Tap) NeedsPlace() bool {
 	if t == nil {
 		return false
@@ -60,7 +60,7 @@ func (t *Tap) Set(list []Subscription, to Sink) error {
 			return err
 		}
 		next.subs = append(next.subs, c)
-		next.whereto = next.whereto || c.f.Site != "" || c.f.App != ""
+		next.whereto = next.whereto || c.f.Site != "" || c.f.App != "" || c.f.Pool != ""
 	}
 	if len(list) > 0 && to == nil {
 		return errors.New("there is nobody to give events to")
