@@ -67,6 +67,7 @@ func (e *Extension) Run(w http.ResponseWriter, r *http.Request, t *executor.Targ
 // runProc calls HttpExtensionProc, on the thread it is called on.
 func (q *request) runProc() {
 	q.foreignFaults = q.e.live.faults.Load()
+	q.t.Trail.At(executor.StageRunning)
 	var begin time.Time
 	if q.t.Timed {
 		begin = time.Now()

@@ -67,7 +67,7 @@ func Open(path string, o executor.Options) (*Extension, error) {
 	}
 	o = o.WithDefaults()
 	e := &Extension{name: o.Name, opt: o, log: o.Logger.With("image", o.Name), ended: make(chan struct{})}
-	e.image = &trace.Image{Number: o.ImageID, Path: path}
+	e.image = &trace.Image{Number: o.ImageID, Path: path, Pool: o.Pool}
 	if err := e.load(path); err != nil {
 		if e.lib != nil {
 			leftBehind(e)

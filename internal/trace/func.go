@@ -77,6 +77,7 @@ func Name(f Func, code uint32) string {
 		return isapi.SFReq(code).String()
 	case HttpFilterProc:
 		return f.String() + "(" + isapi.Notification(code).String() + ")"
+	default:
+		return f.String()
 	}
-	return f.String()
 }
