@@ -114,6 +114,12 @@ uint64_t isapid_board_image(void) {
 	return l->open[d - 2].image;
 }
 
+uint64_t board_image_now(void) {
+	struct board_line *l = board_mine;
+	uint32_t d = l ? l->depth : 0;
+	return l == board_shared || d < 1 || d > BOARD_OPEN ? 0 : l->open[d - 1].image;
+}
+
 uintptr_t isapid_at_caller(uintptr_t handle) {
 	uintptr_t before = board_found;
 	board_found = handle;

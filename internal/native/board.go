@@ -59,7 +59,8 @@ func tellCells(base uintptr, size int, marks unsafe.Pointer) {
 }
 
 // AtCaller is for a callback that found something: f gets the native stack of the code that called, innermost first, once the callback
-// is back in C and before it returns there. It must be called on the goroutine of the callback. Finding the stack costs milliseconds.
+// is back in C and before it returns there. It must be called on the goroutine of the callback. f must not keep the slice. The first
+// stack from a place costs milliseconds, others from there microseconds.
 func AtCaller(f func(stack []Frame)) {
 	t := &told{f: f}
 	t.before = C.isapid_at_caller(C.uintptr_t(cgo.NewHandle(t)))
@@ -73,7 +74,7 @@ type told struct {
 
 //export isapidAtCaller
 func isapidAtCaller(found C.uintptr_t, frames unsafe.Pointer, n C.int) {
-	stack := symbolize(slices.Clone(unsafe.Slice((*uintptr)(frames), int(n))))
+	stack := callers.symbolize(unsafe.Slice((*uintptr)(frames), int(n)))
 	for found != 0 {
 		h := cgo.Handle(found)
 		t := h.Value().(*told)

@@ -82,6 +82,9 @@ extern __thread uint32_t board_found_depth;
 struct board_line *board_take(void);
 void board_count_error(struct board_line *l, unsigned fn, uint32_t code, uint32_t err);
 
+// The image whose code this thread runs, 0 if that is not known.
+uint64_t board_image_now(void);
+
 #define BOARD_LIKELY(x) __builtin_expect(!!(x), 1)
 
 static inline unsigned board_count(unsigned fn, uint32_t code) {

@@ -260,9 +260,9 @@ func TestMisuse(t *testing.T) {
 		name, script string
 		want         Misuse
 	}{
-		{"of a handle that never was one", "f", Misuse{Func: trace.WriteClient, Image: 3}},
-		{"of a request that has ended", "s", Misuse{Func: trace.WriteClient, Image: 3, Request: 7, Ended: true}},
-		{"on a thread of its own", "ts", Misuse{Func: trace.WriteClient, Image: 3, Request: 7, Ended: true}},
+		{"of a handle that never was one", "f", Misuse{Kind: NoHandle, Func: trace.WriteClient, Image: 3}},
+		{"of a request that has ended", "s", Misuse{Kind: EndedBlock, Func: trace.WriteClient, Image: 3, Request: 7}},
+		{"on a thread of its own", "ts", Misuse{Kind: EndedBlock, Func: trace.WriteClient, Image: 3, Request: 7}},
 		{"of neither", "w", Misuse{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -286,6 +286,24 @@ func TestMisuse(t *testing.T) {
 				t.Errorf("the stacks of the caller are\n%v\n%v\nwant one that begins with write_one, twice", stack, second)
 			}
 		})
+	}
+}
+
+// TestLibraryThreads: threads of libraries are known as long as they live.
+func TestLibraryThreads(t *testing.T) {
+	b := newBoarded(t)
+	var during []LibraryThread
+	if err := b.run("tw", func() isapi.Error { during = LibraryThreads(); return isapi.OK }); err != nil {
+		t.Fatal(err)
+	}
+	ours := func(th LibraryThread) bool {
+		return th.Image == 3 && strings.HasPrefix(th.Start.Symbol, "thread+") && filepath.Base(th.Start.Image) == "board.so" && th.ID > 0
+	}
+	if n := len(slices.DeleteFunc(during, func(th LibraryThread) bool { return !ours(th) })); n != 1 {
+		t.Errorf("%d threads of the image inside, want 1", n)
+	}
+	if after := LibraryThreads(); slices.ContainsFunc(after, ours) {
+		t.Errorf("a thread that has ended is among %+v", after)
 	}
 }
 

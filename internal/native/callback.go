@@ -27,7 +27,7 @@ func isapidGetServerVariable(conn, name, buf, size C.uintptr_t) C.uint64_t {
 		return result(isapi.InvalidParameter)
 	}
 	defer h.leave()
-	return result(getServerVariable(h.handler, uintptr(name), uintptr(buf), uintptr(size)))
+	return answer(getServerVariable(h.handler, uintptr(name), uintptr(buf), uintptr(size)), trace.GetServerVariable, 0, h.mark)
 }
 
 func getServerVariable(h Handler, name, buf, size uintptr) (err isapi.Error) {
@@ -43,7 +43,7 @@ func isapidWriteClient(conn, buf, size C.uintptr_t, flags C.uint32_t) C.uint64_t
 		return result(isapi.InvalidParameter)
 	}
 	defer h.leave()
-	return result(writeClient(h.handler, uintptr(buf), uintptr(size), uint32(flags)))
+	return answer(writeClient(h.handler, uintptr(buf), uintptr(size), uint32(flags)), trace.WriteClient, 0, h.mark)
 }
 
 func writeClient(h Handler, buf, size uintptr, flags uint32) (err isapi.Error) {
@@ -59,7 +59,7 @@ func isapidReadClient(conn, buf, size C.uintptr_t) C.uint64_t {
 		return result(isapi.InvalidParameter)
 	}
 	defer h.leave()
-	return result(readClient(h.handler, uintptr(buf), uintptr(size)))
+	return answer(readClient(h.handler, uintptr(buf), uintptr(size)), trace.ReadClient, 0, h.mark)
 }
 
 func readClient(h Handler, buf, size uintptr) (err isapi.Error) {
@@ -75,7 +75,7 @@ func isapidServerSupportFunction(conn C.uintptr_t, code C.uint32_t, buf, size, d
 		return result(isapi.InvalidParameter)
 	}
 	defer h.leave()
-	return result(serverSupport(h.handler, isapi.Code(code), uintptr(buf), uintptr(size), uintptr(dataType)))
+	return answer(serverSupport(h.handler, isapi.Code(code), uintptr(buf), uintptr(size), uintptr(dataType)), trace.ServerSupportFunction, uint32(code), h.mark)
 }
 
 func serverSupport(h Handler, code isapi.Code, buf, size, dataType uintptr) (err isapi.Error) {

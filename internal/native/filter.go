@@ -77,11 +77,11 @@ func enterFilter(context uintptr, f trace.Func, code uint32) *FilterContext {
 	c := contexts.find(context)
 	switch {
 	case c == nil:
-		misused(f, code, nil)
+		misused(NoHandle, f, code, nil)
 	case c.enter():
 		return c
 	default:
-		misused(f, code, c.mark)
+		misused(EndedBlock, f, code, c.mark)
 	}
 	return nil
 }

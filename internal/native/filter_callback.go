@@ -17,7 +17,7 @@ func filterCall(context C.uintptr_t, what trace.Func, code C.uint32_t, f func(Fi
 		return result(isapi.InvalidParameter)
 	}
 	defer c.leave()
-	return result(Protect(func() isapi.Error { return f(c.handler) }))
+	return answer(guarded(func() isapi.Error { return f(c.handler) }), what, uint32(code), c.mark)
 }
 
 //export isapidFilterGetServerVariable

@@ -4,6 +4,7 @@
 // the order of symbol look-up. What libc calls inside itself is out of reach: err(3) and error(3) end the process.
 
 #define _GNU_SOURCE
+#include "board.h"
 #include "guard.h"
 
 #include <dlfcn.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define CALLER_IS_OURS own_code((uintptr_t)__builtin_return_address(0))
@@ -101,10 +103,44 @@ EXPORT __attribute__((noreturn)) void __stack_chk_fail(void) {
 // Threads that libraries make get a stack for signal handlers, without which the kernel ends the process when such a thread
 // uses up its own. It has to outlive what Go's runtime does at the end of a thread that called back.
 #define SIGSTACK (64 << 10)
-struct start { void *(*fn)(void *); void *arg; };
+struct start { void *(*fn)(void *); void *arg; uint64_t image; };
 struct signals_stack { int rounds; };
 
 static pthread_key_t sigstack_key;
+
+// The threads of libraries that live, as long as there is room for them.
+#define LIBRARY_THREADS 1024
+static struct isapid_library_thread library_threads[LIBRARY_THREADS];
+static pthread_key_t library_thread_key;
+
+static void library_thread_done(void *p) {
+	__atomic_store_n(&((struct isapid_library_thread *)p)->tid, 0, __ATOMIC_RELEASE);
+}
+
+static void note_library_thread(const struct start *start) {
+	for (int i = 0; i < LIBRARY_THREADS; i++) {
+		struct isapid_library_thread *t = &library_threads[i];
+		int32_t nobody = 0;
+		if (__atomic_load_n(&t->tid, __ATOMIC_RELAXED) != 0 ||
+		    !__atomic_compare_exchange_n(&t->tid, &nobody, -1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) continue;
+		t->start = (uintptr_t)start->fn;
+		t->image = start->image;
+		__atomic_store_n(&t->tid, (int32_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
+		if (pthread_setspecific(library_thread_key, t) != 0) library_thread_done(t);
+		return;
+	}
+}
+
+int isapid_library_threads(struct isapid_library_thread *list, int n) {
+	int found = 0;
+	for (int i = 0; i < LIBRARY_THREADS; i++) {
+		struct isapid_library_thread t = library_threads[i];
+		if (__atomic_load_n(&library_threads[i].tid, __ATOMIC_ACQUIRE) <= 0) continue;
+		if (found < n) list[found] = t;
+		found++;
+	}
+	return found;
+}
 
 static void sigstack_done(void *p) {
 	struct signals_stack *s = p;
@@ -117,11 +153,13 @@ static void sigstack_done(void *p) {
 __attribute__((constructor)) static void prepare(void) {
 	find_libc();
 	pthread_key_create(&sigstack_key, sigstack_done);
+	pthread_key_create(&library_thread_key, library_thread_done);
 }
 
 static void *thread_of_library(void *p) {
 	struct start start = *(struct start *)p;
 	free(p);
+	note_library_thread(&start);
 	char *mem = mmap(NULL, SIGSTACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (mem != MAP_FAILED) {
 		stack_t st = {.ss_sp = mem + 64, .ss_size = SIGSTACK - 64};
@@ -137,7 +175,7 @@ EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(
 	find_libc();
 	struct start *start = CALLER_IS_OURS ? NULL : malloc(sizeof *start);
 	if (!start) return libc.pthread_create(t, attr, fn, arg);
-	*start = (struct start){fn, arg};
+	*start = (struct start){fn, arg, board_image_now()};
 	int err = libc.pthread_create(t, attr, thread_of_library, start);
 	if (err) free(start);
 	return err;

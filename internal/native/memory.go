@@ -113,7 +113,15 @@ func WideString(p uintptr, limit int) []uint16 {
 
 // Protect runs f, in which foreign memory is touched; a bad pointer makes it return ERROR_INVALID_PARAMETER instead. It is
 // for code that runs outside a callback; callbacks have it around them.
-func Protect(f func() isapi.Error) (err isapi.Error) {
+func Protect(f func() isapi.Error) isapi.Error {
+	if err := guarded(f); err != errFault {
+		return err
+	}
+	return isapi.InvalidParameter
+}
+
+// guarded is Protect that answers errFault for a bad pointer.
+func guarded(f func() isapi.Error) (err isapi.Error) {
 	defer catch(&err)
 	defer faultsPanic()()
 	return f()

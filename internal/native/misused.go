@@ -8,6 +8,7 @@ import "C"
 import (
 	"sync/atomic"
 
+	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/trace"
 )
 
@@ -23,18 +24,26 @@ func OnMisuse(f func(Misuse)) {
 	onMisuse.Store(&f)
 }
 
-// misused tells of a callback whose cell was not let in. m is the mark of the cell, nil if it never was one.
-func misused(f trace.Func, code uint32, m *mark) {
+// misused tells of a callback that fails. m is the mark of the cell that it named, nil if it is none.
+func misused(kind int, f trace.Func, code uint32, m *mark) {
 	tell := onMisuse.Load()
 	if tell == nil {
 		return
 	}
-	u := Misuse{Func: f, Code: code}
+	u := Misuse{Kind: kind, Func: f, Code: code}
 	if m != nil {
 		u.Request, u.Image = atomic.LoadUint64(&m.request), atomic.LoadUint64(&m.image)
-		u.Ended = true
 	} else {
 		u.Image = uint64(C.isapid_board_image())
 	}
 	(*tell)(u)
+}
+
+// answer is what a callback returns, in which a pointer may have been bad.
+func answer(err isapi.Error, f trace.Func, code uint32, m *mark) C.uint64_t {
+	if err == errFault {
+		misused(BadPointer, f, code, m)
+		err = isapi.InvalidParameter
+	}
+	return result(err)
 }

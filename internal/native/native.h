@@ -56,6 +56,10 @@ void isapid_end_at_libc_abort(void);
 // Faults in threads that extensions made, since the last call: 1 and the fault, or 0. Such a thread is parked for good.
 int isapid_foreign_fault(struct isapid_fault *f);
 
+// Threads that libraries made and that have not ended: at most n of them; answers how many there are.
+struct isapid_library_thread { int32_t tid; uintptr_t start; uint64_t image; };
+int isapid_library_threads(struct isapid_library_thread *list, int n);
+
 // Runs isapid_go_thread(arg) on a new thread with that stack (0: default). 0 or an errno.
 int isapid_thread(uintptr_t arg, uintptr_t stack, uintptr_t *thread);
 void isapid_thread_join(uintptr_t thread);

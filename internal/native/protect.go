@@ -16,16 +16,20 @@ func faultsPanic() func() {
 	return func() { debug.SetPanicOnFault(false) }
 }
 
-// catch turns the panic of a bad foreign pointer into an error. Any other panic is a defect of ours: it is logged with
+// errFault is what catch makes of a bad foreign pointer: ERROR_INVALID_PARAMETER, to be told from others.
+const errFault = isapi.InvalidParameter | 1<<31
+
+// catch turns the panic of a bad foreign pointer into errFault. Any other panic is a defect of ours: it is logged with
 // its stack and fails the call too, because a Go panic must not unwind into C.
 func catch(err *isapi.Error) {
 	switch p := recover().(type) {
 	case nil:
 	case interface{ Addr() uintptr }: // runtime's error for a fault with an address
-		*err = isapi.InvalidParameter
+		*err = errFault
 	default:
-		*err = isapi.InvalidParameter
+		*err = errFault
 		if e, _ := p.(error); !errors.Is(e, errPointer) {
+			*err = isapi.InvalidParameter
 			slog.Error("defect of isapid in a callback; the call fails", "panic", p, "stack", string(debug.Stack()))
 		}
 	}

@@ -49,11 +49,11 @@ func enter(conn uintptr, f trace.Func, code uint32) *Slot {
 	s := slots.find(conn)
 	switch {
 	case s == nil:
-		misused(f, code, nil)
+		misused(NoHandle, f, code, nil)
 	case s.enter():
 		return s
 	default:
-		misused(f, code, s.mark)
+		misused(EndedBlock, f, code, s.mark)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -23,7 +24,46 @@ type symbolTable struct {
 	dwarf *dwarf.Data
 }
 
-func forgetSymbols(path string) { symbolCache.Delete(path) }
+func forgetSymbols(path string) {
+	symbolCache.Delete(path)
+	callers.forget()
+}
+
+// callers are the last stacks that were asked for: code that does something once does it again.
+var callers stackCache
+
+type stackCache struct {
+	mu  sync.Mutex // guards all
+	all map[[faultFrames]uintptr][]Frame
+}
+
+// faultFrames is how many frames of a stack are looked at.
+const faultFrames = 64
+
+const maxStacks = 256
+
+func (c *stackCache) symbolize(pcs []uintptr) []Frame {
+	var key [faultFrames]uintptr
+	copy(key[:], pcs)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if stack, ok := c.all[key]; ok {
+		return stack
+	}
+	if c.all == nil || len(c.all) >= maxStacks {
+		c.all = map[[faultFrames]uintptr][]Frame{}
+	}
+	stack := symbolize(slices.Clone(pcs))
+	c.all[key] = stack
+	return stack
+}
+
+// forget is for when other code may be at the same addresses.
+func (c *stackCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = nil
+}
 
 // symbolize names the frames of one fault. Frames of this program itself are left out: they are the call, not the fault.
 func symbolize(pcs []uintptr) []Frame {

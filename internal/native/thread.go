@@ -33,3 +33,25 @@ func (t *Thread) Join() {
 	C.isapid_thread_join(t.id)
 	t.handle.Delete()
 }
+
+// LibraryThread is a thread that a library made.
+type LibraryThread struct {
+	ID    int    // as the system tells it
+	Image uint64 // the number of the image that was being called when it was made; 0: not known
+	Start Frame  // the function it began with
+}
+
+// LibraryThreads are the threads that libraries have made and that have not ended, a thousand at most.
+func LibraryThreads() []LibraryThread {
+	list := make([]C.struct_isapid_library_thread, 1024)
+	n := min(int(C.isapid_library_threads(&list[0], C.int(len(list)))), len(list))
+	var threads []LibraryThread
+	for _, t := range list[:n] {
+		th := LibraryThread{ID: int(t.tid), Image: uint64(t.image)}
+		if frames := callers.symbolize([]uintptr{uintptr(t.start)}); len(frames) > 0 {
+			th.Start = frames[0]
+		}
+		threads = append(threads, th)
+	}
+	return threads
+}

@@ -114,3 +114,13 @@ func StartThread(int, func()) (*Thread, error) { return nil, errUnsupported }
 
 // Join has nothing to wait for.
 func (*Thread) Join() {}
+
+// LibraryThread is a thread that a library made.
+type LibraryThread struct {
+	ID    int
+	Image uint64
+	Start Frame
+}
+
+// LibraryThreads are none.
+func LibraryThreads() []LibraryThread { return nil }
