@@ -34,12 +34,13 @@ var layers = map[string][]string{
 	"remote":    {"conn", "executor", "proc", "trace", "wire"},                                                                                                                                                                                  // one worker process, as the front sees it
 	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "wire"},                                                                                                                                         // the worker process
 	"wire":      {"executor", "trace"},                                                                                                                                                                                                          // the protocol between them
-	"inprocess": {"executor", "extension", "filter", "gate", "tally", "trace"},                                                                                                                                                                  // an image in this process that can be replaced
-	"extension": {"conn", "executor", "filter", "image", "isapi", "native", "reply", "taps", "trace", "variables"},                                                                                                                              // one request through one loaded image
-	"filter":    {"conn", "executor", "isapi", "native", "reply", "taps", "trace", "variables"},                                                                                                                                                 // a request through the filters
+	"inprocess": {"executor", "extension", "filter", "gate", "native", "tally", "trace"},                                                                                                                                                                  // an image in this process that can be replaced
+	"extension": {"conn", "executor", "filter", "image", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                              // one request through one loaded image
+	"filter":    {"conn", "executor", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                                 // a request through the filters
 	"taps":      {"isapi", "native", "trace"},                                                                                                                                                                                                   // what both have to look at when they are listened to
-	"reply":     {"conn", "executor", "isapi"},                                                                                                                                                                                                  // what an image sends, made one response
+	"reply":     {"conn", "executor", "isapi", "misuse"},                                                                                                                                                                                                  // what an image sends, made one response
 	"variables": {"executor", "isapi", "native"},                                                                                                                                                                                                // what it may ask of a request
+	"misuse":    {"executor", "isapi", "native", "trace"}, // what images do and must not
 	"native":    {"isapi", "trace"},                                                                                                                                                                                                             // the only crossing into C
 	"toolchain": {"sdk"},
 	"image":     {},
@@ -48,6 +49,7 @@ var layers = map[string][]string{
 	"update":    {"image"},                                               // the files beside an image, by which it is replaced
 	"tape":      {"trace"},                                               // recorded requests
 	"obituary":  {"executor", "trace"},                                   // files about deaths
+	"spans":     {"executor"},                                            // spans of requests, for a collector
 	"metrics":   {"admin", "executor", "isapi", "pool", "swap", "trace"}, // what is counted, for Prometheus
 	"hub":       {"remote", "trace"},                                     // who listens to which calls
 	"trace":     {"isapi"},                                               // what can be seen of the calls of images
