@@ -1,10 +1,12 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -67,6 +69,17 @@ func (w *Worker) watch() {
 	}
 	_ = w.staging.remove() // what is left goes with the next process
 	w.bury(why)
+	if w.board != nil {
+		w.board.Close()
+	}
+	w.mu.Lock()
+	announced := w.announcing // never changes again: it has ended
+	w.mu.Unlock()
+	if announced {
+		if <-w.announced; w.s.Ended != nil {
+			w.s.Ended(w)
+		}
+	}
 }
 
 // goodbye is how long a worker whose stream has ended may take to end by itself.
@@ -99,6 +112,7 @@ func (w *Worker) wasStopped() bool {
 
 func (w *Worker) bury(why error) {
 	_ = w.process.Kill() // what it left behind in its process group
+	board, hasBoard := w.readBoard()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o := &Obituary{
@@ -111,8 +125,26 @@ func (w *Worker) bury(why error) {
 	if o.Reason == "" && o.Exit.Code == exitGo {
 		o.Reason = w.output.gaveUp()
 	}
+	o.Logged, o.Fault, o.Memory = w.logged.String(), w.fault, w.memory
+	if hasBoard {
+		o.Board = &board
+	}
+	o.Requests = w.lostRuns
+	for r := range w.running {
+		if len(o.Requests) < maxInside {
+			o.Requests = append(o.Requests, r.inside())
+		}
+	}
+	for _, i := range w.images {
+		o.Images = append(o.Images, i.info())
+		o.Generation = max(o.Generation, i.opt.Generation)
+	}
+	slices.SortFunc(o.Images, func(a, b ImageInfo) int { return cmp.Compare(a.Number, b.Number) })
 	w.obit = o
 }
+
+// maxInside is how many requests an obituary tells of.
+const maxInside = 100
 
 // exitGo is the exit code of a Go program that panics, or whose runtime gives up.
 const exitGo = 2

@@ -62,6 +62,9 @@ func (i *Image) Execute(rw http.ResponseWriter, r *http.Request, t *executor.Tar
 			q.HTTP.TLS.Server = cert.Raw
 		}
 	}
+	if t.Trail != nil {
+		q.ID, q.Trace = t.Trail.ID, t.Trail.Trace
+	}
 	rest := i.readAhead(rw, r, &q.HTTP)
 	q.Filtered = chain.described(c)
 	a := &asker{r: r, w: rw, t: t, conn: c, log: i.opt.Logger, chain: chain}
@@ -83,6 +86,9 @@ func (i *Image) Execute(rw http.ResponseWriter, r *http.Request, t *executor.Tar
 	switch {
 	case err == nil:
 		i.w.end(run, &i.w.served)
+		if res.Fault != nil && run.id != 0 {
+			i.w.faultOf(run, res.Fault)
+		}
 		return res.Result, nil
 	case errors.Is(err, wire.ErrLeft):
 		defer i.w.abandon(run)
@@ -93,7 +99,7 @@ func (i *Image) Execute(rw http.ResponseWriter, r *http.Request, t *executor.Tar
 		sendError(rw, r, t, http.StatusRequestHeaderFieldsTooLarge)
 		return executor.Result{Status: http.StatusRequestHeaderFieldsTooLarge, LogData: err.Error()}, nil
 	}
-	i.w.end(run, &i.w.lost)
+	i.w.lose(run)
 	lost := &Lost{Began: began, Held: q.HTTP.Whole, Unsent: errors.Is(err, wire.ErrUnsent), Obit: i.w.over()}
 	if lost.Held {
 		again := *r // net/http looks at the body of its own request afterwards
@@ -168,6 +174,25 @@ func (w *Worker) begin(i *Image, r *http.Request, t *executor.Target) *running {
 func (w *Worker) end(run *running, count interface{ Add(int64) int64 }) {
 	w.abandon(run)
 	count.Add(1)
+}
+
+// lose: the worker is gone, and has not answered.
+func (w *Worker) lose(run *running) {
+	w.mu.Lock()
+	if len(w.lostRuns) < maxInside {
+		w.lostRuns = append(w.lostRuns, run.inside())
+	}
+	w.mu.Unlock()
+	w.end(run, &w.lost)
+}
+
+// faultOf notes whose the last fault was, if it is that of a request.
+func (w *Worker) faultOf(run *running, fault error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fault != nil && w.fault.Request == 0 && w.fault.Text == fault.Error() {
+		w.fault.Request = run.id
+	}
 }
 
 // abandon: the request is answered, but its thread may still be inside.

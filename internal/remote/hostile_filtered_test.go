@@ -40,7 +40,7 @@ func user(name, word string) []byte {
 
 // answerOf asks for the answer of a request with other paths, each a number and a text, for a user who is not denied.
 func answerOf(id, parent uint64, paths [][]byte, who []byte) []byte {
-	p := append(binary.AppendUvarint([]byte{3, 0}, parent), 0, 0, 0, 0, 0)
+	p := append(binary.AppendUvarint([]byte{3, 0}, parent), 0, 0, 0, 0, 0, 0, 0)
 	p = append(append(p, make([]byte, targetBytes)...), byte(len(paths)))
 	for _, path := range paths {
 		p = append(p, path...)

@@ -117,7 +117,7 @@ func playVillain(part string, seed uint64) {
 		Rand: rand.New(rand.NewPCG(seed, 0)), c: c.(*net.UnixConn), cancelled: make(chan struct{}, 1000), ended: make(chan struct{}, 1000),
 		replied: make(chan struct{}, 1000),
 	}
-	mine, _ := json.Marshal(map[string]any{"version": 1, "software": executor.Software, "pid": os.Getpid()})
+	mine, _ := json.Marshal(map[string]any{"version": 2, "software": executor.Software, "pid": os.Getpid()})
 	v.send(framed(hello, 0, 0, mine...), framed(note, 0, 0, text("ready")...))
 	for {
 		kind, id, payload := v.reading()
@@ -162,7 +162,7 @@ func uint32s(n uint32) []byte { return binary.LittleEndian.AppendUint32(nil, n) 
 
 // childOf is a request for an error page. Its zeros are empty texts and headers, and lengths of 0.
 func childOf(id, parent uint64) []byte {
-	p := append(binary.AppendUvarint([]byte{2, 0}, parent), 0, 144, 3, 0, 0, 0) // sub-status, timed, host
+	p := append(binary.AppendUvarint([]byte{2, 0}, parent), 0, 144, 3, 0, 0, 0, 0, 0) // sub-status, timed, host, ID, trace context
 	return framed(request, 0, id, append(append(p, make([]byte, targetBytes)...), make([]byte, messageBytes)...)...)
 }
 

@@ -21,6 +21,8 @@ type Image struct {
 	opt  executor.Options
 	desc string
 
+	level int // of its log, as the worker knows; guarded by the worker's mu
+
 	loading chan struct{} // closed when the worker has loaded it, or not
 	loaded  bool          // set before that
 
@@ -61,10 +63,12 @@ func (w *Worker) Load(ctx context.Context, path string, o executor.Options) (*Im
 		defer remove()
 		options.Version.File = copied
 	}
+	level := logLevel(o.Logger)
 	w.mu.Lock()
+	i.level = level
 	w.images[i.id] = i
 	w.mu.Unlock()
-	answer, err := w.ask(ctx, wire.AskLoad, wire.Image{ID: i.id, Path: abs, Level: logLevel(o.Logger), Options: options})
+	answer, err := w.ask(ctx, wire.AskLoad, wire.Image{ID: i.id, Path: abs, Level: level, Options: options})
 	if err != nil {
 		w.mu.Lock()
 		delete(w.images, i.id)

@@ -2,10 +2,13 @@ package remote
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/isapid/isapid/internal/trace"
+	"github.com/isapid/isapid/internal/wire"
 )
 
 // Inside is a request in a worker.
@@ -27,12 +30,78 @@ type ImageInfo struct {
 // Trace says who listens to the calls of the worker's images from now on, all of them; none: nobody does. It returns when the worker
 // has answered. The events go to Settings.Traced.
 func (w *Worker) Trace(ctx context.Context, list []trace.Subscription) error {
-	return errors.ErrUnsupported
+	if list == nil {
+		list = []trace.Subscription{}
+	}
+	payload, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	_, err = w.link.Ask(ctx.Done(), wire.AskTrace, payload)
+	if errors.Is(err, wire.ErrCancelled) {
+		err = ctx.Err()
+	}
+	return err
 }
 
 // Board is what the threads of the worker were last doing, also when it has ended; false if that cannot be known. A request in it is
 // one that is in the worker or was there lately, an image one that it has: the rest is the worker's word.
-func (w *Worker) Board() (trace.Board, bool) { return trace.Board{}, false }
+func (w *Worker) Board() (trace.Board, bool) {
+	select {
+	case <-w.gone:
+		if w.obit.Board == nil {
+			return trace.Board{}, false
+		}
+		return *w.obit.Board, true
+	default:
+		return w.readBoard()
+	}
+}
+
+// readBoard reads the file: what the worker does to that memory meanwhile can do no more than change what is read.
+func (w *Worker) readBoard() (b trace.Board, ok bool) {
+	if w.board == nil {
+		return b, false
+	}
+	p := make([]byte, boardHead)
+	if _, err := w.board.ReadAt(p, 0); err != nil {
+		return b, false
+	}
+	p = append(p, make([]byte, min(max(trace.BoardPart(p), len(p)), trace.BoardSize)-len(p))...)
+	if _, err := w.board.ReadAt(p[boardHead:], boardHead); err != nil && len(p) > boardHead {
+		return b, false
+	}
+	b, err := trace.ReadBoard(p)
+	if err != nil { // no image was called yet
+		b = trace.Board{}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, t := range b.Threads {
+		w.purge(t.Open)
+		w.purge(t.Last)
+	}
+	return b, true
+}
+
+// boardHead is how much of a board says how long it is, in bytes.
+const boardHead = 4096
+
+// purge takes from calls what the worker cannot know. w.mu is held.
+func (w *Worker) purge(calls []trace.LastCall) {
+	for i := range calls {
+		c := &calls[i]
+		if w.images[c.Image] == nil {
+			c.Image = 0
+		}
+		if !w.knows(c.Request) {
+			c.Request = 0
+		}
+	}
+}
+
+// knows says whether a request is in the worker, or was lately. w.mu is held.
+func (w *Worker) knows(id uint64) bool { return id != 0 && (w.byID[id] != nil || w.recent.has(id)) }
 
 // Requests are those that are inside, in no order.
 func (w *Worker) Requests() (list []Inside) {
@@ -67,7 +136,22 @@ func (w *Worker) Request(id uint64) (Inside, bool) {
 }
 
 // Relevel tells the worker from which level on the loggers of its images take lines, if that has changed.
-func (w *Worker) Relevel() {}
+func (w *Worker) Relevel() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.relevel(0, &w.level, w.s.Log)
+	for id, i := range w.images {
+		w.relevel(id, &i.level, i.opt.Logger)
+	}
+}
+
+// relevel tells the worker of one level, if it is another than it knows. w.mu is held, so that these come in order.
+func (w *Worker) relevel(image uint64, known *int, log *slog.Logger) {
+	if level := logLevel(log); level != *known {
+		*known = level
+		w.link.Tell(wire.NoteLevel, wire.EncodeLevel(image, slog.Level(level)))
+	}
+}
 
 func (r *running) inside() Inside {
 	in := Inside{Request: r.id, Image: r.image.path, Method: r.method, URL: r.url, Client: r.client, Since: r.since}

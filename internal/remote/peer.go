@@ -2,9 +2,13 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"time"
 
+	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/wire"
 )
 
@@ -38,29 +42,71 @@ func (p peer) Note(topic string, payload []byte) error {
 			return err
 		}
 		w.logRecord(&r)
-	case wire.NoteFaulted, wire.NoteUnhealthy:
+	case wire.NoteFaulted:
+		id, fault, err := wire.DecodeFault(payload)
+		if err == nil {
+			w.faulted(id, fault)
+		}
+		return err
+	case wire.NoteUnhealthy:
 		id, text, err := wire.DecodeNotice(payload)
 		if err != nil {
 			return err
 		}
-		w.mu.Lock()
-		i := w.images[id]
-		w.mu.Unlock()
-		if i == nil {
-			return nil // it was just unloaded
+		if i := w.image(id); i != nil {
+			w.s.Notify(Event{Kind: Unhealthy, Image: i.path, Reason: text})
 		}
-		kind := Faulted
-		if topic == wire.NoteUnhealthy {
-			kind = Unhealthy
+	case wire.NoteFound:
+		id, f, times, err := wire.DecodeFound(payload)
+		if err == nil {
+			w.found(id, f, times)
 		}
-		w.s.Notify(Event{Kind: kind, Image: i.path, Reason: text})
-		if kind == Faulted && i.opt.Faulted != nil {
-			i.opt.Faulted(fmt.Errorf("%s", text))
+		return err
+	case wire.NoteCounter:
+		id, list, err := wire.DecodeCounters(payload)
+		if err == nil {
+			w.counted(id, list)
 		}
+		return err
 	default:
 		return &wire.ProtocolError{What: fmt.Sprintf("unknown note %q", topic)}
 	}
 	return nil
+}
+
+// Trace implements [wire.Peer].
+func (p peer) Trace(subscription uint32, events []byte, n, dropped int) error {
+	if traced := p.w.s.Traced; traced != nil {
+		traced(p.w, subscription, events, n, dropped)
+	}
+	return nil
+}
+
+// Board implements [wire.Peer]; no link gives a front one.
+func (p peer) Board(*os.File) error { return &wire.ProtocolError{What: "a worker gave a board"} }
+
+// image is the image with a number; nil if it was just unloaded, or never there.
+func (w *Worker) image(number uint64) *Image {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.images[number]
+}
+
+// faulted: an image contained a fault.
+func (w *Worker) faulted(number uint64, f *executor.FaultInfo) {
+	i := w.image(number)
+	if i == nil {
+		return
+	}
+	f.Request = 0 // it is known when its answer is here
+	w.mu.Lock()
+	w.fault = f
+	w.mu.Unlock()
+	own := *f
+	w.s.Notify(Event{Kind: Faulted, Image: i.path, Reason: f.Text, Fault: &own})
+	if i.opt.Faulted != nil {
+		i.opt.Faulted(errors.New(f.Text))
+	}
 }
 
 // logRecord writes a line of the worker's log where the image's go.
@@ -71,6 +117,7 @@ func (w *Worker) logRecord(r *wire.Record) {
 		log = i.opt.Logger
 	}
 	w.mu.Unlock()
+	w.logged.add(r.Level.String()+" "+r.Text, time.Now())
 	if !log.Enabled(context.Background(), r.Level) {
 		return
 	}

@@ -106,32 +106,37 @@ type Event struct {
 
 // Worker is a process that runs. Make it with [Start].
 type Worker struct {
-	s       Settings
-	process *proc.Process
-	link    *wire.Link
-	staging *staging // folder of its images
-	started time.Time
-	ready   chan struct{} // closed when it has greeted and restricted itself
-	gone    chan struct{} // closed when it has ended
-	givenUp chan struct{} // closed when it is disowned
-	obit    *Obituary     // once gone is closed
-	served  atomic.Int64
-	lost    atomic.Int64
-	output  tail
-	logged  tail
-	board   *os.File // the board of its threads; nil: it has none
+	s         Settings
+	process   *proc.Process
+	link      *wire.Link
+	staging   *staging // folder of its images
+	started   time.Time
+	ready     chan struct{} // closed when it has greeted and restricted itself
+	gone      chan struct{} // closed when it has ended
+	announced chan struct{} // closed when Settings.Started has returned
+	givenUp   chan struct{} // closed when it is disowned
+	obit      *Obituary     // once gone is closed
+	served    atomic.Int64
+	lost      atomic.Int64
+	output    tail
+	logged    tail
+	board     *os.File // the board of its threads; nil: it has none
 
-	mu       sync.Mutex // guards all below
-	images   map[uint64]*Image
-	nextID   uint64
-	running  map[*running]struct{}
-	byID     map[uint64]*running // of those that have an ID
-	recent   recent
-	fault    *executor.FaultInfo // the last one that was contained
-	memory   proc.Memory         // when it was last asked for
-	killed   string              // why we killed it
-	stopped  bool                // it was asked to end
-	disowned bool
+	mu         sync.Mutex // guards all below
+	images     map[uint64]*Image
+	nextID     uint64
+	running    map[*running]struct{}
+	byID       map[uint64]*running // of those that have an ID
+	recent     recent
+	lostRuns   []Inside // the first of those that were inside at the end
+	news       news
+	level      int                 // of its own log
+	announcing bool                // Settings.Started is called, or was
+	fault      *executor.FaultInfo // the last one that was contained
+	memory     proc.Memory         // when it was last asked for
+	killed     string              // why we killed it
+	stopped    bool                // it was asked to end
+	disowned   bool
 }
 
 // running is a request inside a worker.

@@ -19,7 +19,7 @@ import (
 func Start(ctx context.Context, s Settings) (*Worker, error) {
 	w := &Worker{
 		s: s.withDefaults(), images: map[uint64]*Image{}, running: map[*running]struct{}{}, byID: map[uint64]*running{}, started: time.Now(),
-		ready: make(chan struct{}), gone: make(chan struct{}), givenUp: make(chan struct{}),
+		ready: make(chan struct{}), gone: make(chan struct{}), givenUp: make(chan struct{}), announced: make(chan struct{}),
 	}
 	if err := w.launch(); err != nil {
 		return nil, fmt.Errorf("start worker %s: %w", w.s.Name, err)
@@ -28,6 +28,7 @@ func Start(ctx context.Context, s Settings) (*Worker, error) {
 	defer limit.Stop()
 	select {
 	case <-w.ready:
+		w.announce()
 		return w, nil
 	case <-w.gone:
 		return nil, w.obit
@@ -38,6 +39,17 @@ func Start(ctx context.Context, s Settings) (*Worker, error) {
 	}
 	<-w.gone
 	return nil, w.obit
+}
+
+// announce tells Settings.Started, unless the worker has ended meanwhile.
+func (w *Worker) announce() {
+	w.mu.Lock()
+	w.announcing = w.obit == nil
+	w.mu.Unlock()
+	if w.announcing && w.s.Started != nil {
+		w.s.Started(w)
+	}
+	close(w.announced)
 }
 
 // inWorker is set in the environment of every worker. A program that does not know what its argument "worker" means would start
@@ -69,6 +81,9 @@ func (w *Worker) launch() (err error) {
 	if err = proc.Own(w.staging.path, &spec); err == nil {
 		w.link, err = wire.NewLink(ours, peer{w}, true, hello, w.greeted)
 	}
+	if err == nil {
+		w.giveBoard()
+	}
 	if err != nil {
 		ours.Close()
 		_ = w.process.Kill()
@@ -77,6 +92,21 @@ func (w *Worker) launch() (err error) {
 	}
 	go w.watch()
 	return nil
+}
+
+// giveBoard gives the worker a board. Where there can be none, it is not known what a worker did last.
+func (w *Worker) giveBoard() {
+	board, err := wire.NewBoard()
+	if err == nil {
+		if err = w.link.GiveBoard(board); err == nil {
+			w.board = board
+			return
+		}
+		board.Close()
+	}
+	if !errors.Is(err, errors.ErrUnsupported) {
+		w.s.Log.Warn("no board for a worker: what it did last is not known after its end", "name", w.s.Name, "error", err)
+	}
 }
 
 func (w *Worker) hello() wire.FrontHello {

@@ -60,6 +60,17 @@ func (d *decoder) signed() int64 {
 
 func (d *decoder) bool() bool { return d.int(1) == 1 }
 
+// raw is so many bytes, which share the frame's memory.
+func (d *decoder) raw(n int) []byte {
+	if n > len(d.b) {
+		d.fail()
+		return nil
+	}
+	p := d.b[:n:n]
+	d.b = d.b[n:]
+	return p
+}
+
 // bytes is a text that shares the frame's memory.
 func (d *decoder) bytes() []byte {
 	n := d.uint()

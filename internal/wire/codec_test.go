@@ -77,7 +77,7 @@ func (m maker) tls() *TLS {
 func (m maker) request() *Request {
 	q := &Request{
 		For: m.IntN(purposes), Image: m.Uint64(), Parent: m.Uint64(), Skip: m.bool(), Status: m.IntN(maxStatus), Sub: m.IntN(100),
-		Timed: m.bool(), HasHost: m.bool(), Target: m.target(),
+		Timed: m.bool(), HasHost: m.bool(), ID: m.Uint64(), Trace: m.context(), Target: m.target(),
 		HTTP: Message{
 			Method: m.text(), URI: m.text(), Proto: m.text(), Major: m.IntN(10), Minor: m.IntN(10), Scheme: m.text(), URLHost: m.text(),
 			Path: m.text(), RawPath: m.text(), RawQuery: m.text(), ForceQuery: m.bool(), Host: m.text(), Remote: m.text(),
@@ -93,6 +93,21 @@ func (m maker) request() *Request {
 		q.Changes = m.changes()
 	}
 	return q
+}
+
+func (m maker) context() (c executor.TraceContext) {
+	if m.bool() {
+		return c
+	}
+	for i := range c.TraceID {
+		c.TraceID[i] = byte(m.Uint32())
+	}
+	c.TraceID[0] |= 1
+	for i := range c.SpanID {
+		c.SpanID[i] = byte(m.Uint32())
+	}
+	c.Sampled, c.State = m.bool(), m.text()
+	return c
 }
 
 func (m maker) result() Result {

@@ -37,6 +37,7 @@ const (
 	AskLoad   = "load"   // answer: the description; "no": why. The file of Options.Version is removed when this is answered
 	AskUnload = "unload" // answered when the image is unloaded, however long its requests take
 	AskPing   = "ping"   // answered by a thread of the image
+	AskTrace  = "trace"  // the payload is a list of [trace.Subscription] in JSON: all who listen. Answered when that is so; no: why
 	AskStop   = "stop"
 )
 
@@ -44,12 +45,17 @@ const (
 const (
 	NoteReady     = "ready"     // it has done what the greeting said
 	NoteLog       = "log"       // a Record
-	NoteFaulted   = "faulted"   // a notice: a contained fault
+	NoteFaulted   = "faulted"   // a contained fault; see EncodeFault
 	NoteUnhealthy = "unhealthy" // a notice: HSE_REQ_REPORT_UNHEALTHY
+	NoteFound     = "found"     // an image did what it must not; see EncodeFound
+	NoteCounter   = "counter"   // counters of an image went up: HSE_REQ_COUNTER; see EncodeCounters. At most one a second
 )
 
-// NoteEnded is a note of a front: the connection with this number, of [Filtered], has ended.
-const NoteEnded = "ended"
+// Notes of a front.
+const (
+	NoteEnded = "ended" // the connection with this number, of [Filtered], has ended
+	NoteLevel = "level" // from which level on lines are logged; see EncodeLevel
+)
 
 // EncodeEnded is the payload of [NoteEnded].
 func EncodeEnded(connection uint64) []byte { return appendUint(nil, connection) }
@@ -83,11 +89,14 @@ type Options struct {
 	Staging   string
 	Version   executor.Version
 	Filter    bool
+
+	Generation int
+	Checks     executor.Checks
 }
 
 // OptionsOf takes what can travel.
 func OptionsOf(o executor.Options) Options {
-	return Options{o.Name, o.Threads, o.Stack, o.Queue, o.QueueWait, o.ReadAhead, o.Pending, o.Flush, o.OnFault, o.Staging, o.Version, o.Filter}
+	return Options{o.Name, o.Threads, o.Stack, o.Queue, o.QueueWait, o.ReadAhead, o.Pending, o.Flush, o.OnFault, o.Staging, o.Version, o.Filter, o.Generation, o.Checks}
 }
 
 // Executor is the other end of [OptionsOf].
@@ -95,7 +104,7 @@ func (o Options) Executor() executor.Options {
 	return executor.Options{
 		Name: o.Name, Threads: o.Threads, Stack: o.Stack, Queue: o.Queue, QueueWait: o.QueueWait, ReadAhead: o.ReadAhead,
 		Pending: o.Pending, Flush: o.Flush, OnFault: o.OnFault, Staging: o.Staging, Version: o.Version,
-		Filter: o.Filter,
+		Filter: o.Filter, Generation: o.Generation, Checks: o.Checks,
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // Version is that of the protocol. Front and worker are the same binary, so there is no need to speak an older one.
-const Version = 1
+const Version = 2
 
 // A frame is a header of 16 bytes, little-endian, and a payload:
 //
@@ -31,6 +31,8 @@ const (
 	maxFiles    = 64        // descriptors received and not yet claimed by a frame
 	maxRegions  = 16        // of a link
 	maxBacklog  = 256 << 20 // bytes waiting for a peer that does not read
+	maxTrace    = 128 << 10 // of a TRACE
+	maxTraced   = 256 << 10 // bytes of TRACE that wait until something else is sent, or the other end reads; more are not taken
 )
 
 type kind uint8
@@ -55,11 +57,13 @@ const (
 	kNote                    // link: something that wants no answer
 	kRegion                  // link: memory for bodies, whose descriptor comes with the frame; the worker answers with the same
 	kLend                    // asker: the exchange may use a region
+	kTrace                   // link, from a worker: events of calls for somebody who listens
+	kBoard                   // link, from a front: memory in which the worker notes its calls, whose descriptor comes with the frame
 	kinds
 )
 
 func (k kind) String() string {
-	names := [...]string{"", "HELLO", "REQUEST", "BODY", "CANCEL", "WINDOW", "GONE", "REPLY", "HEAD", "DATA", "FILE", "CREDIT", "CALL", "END", "CONTROL", "ANSWER", "NOTE", "REGION", "LEND"}
+	names := [...]string{"", "HELLO", "REQUEST", "BODY", "CANCEL", "WINDOW", "GONE", "REPLY", "HEAD", "DATA", "FILE", "CREDIT", "CALL", "END", "CONTROL", "ANSWER", "NOTE", "REGION", "LEND", "TRACE", "BOARD"}
 	if int(k) < len(names) && k > 0 {
 		return names[k]
 	}
@@ -98,6 +102,8 @@ var rules = [kinds]struct {
 	kNote:    {maxMessage, 0},
 	kRegion:  {binary.MaxVarintLen64, flagFailed},
 	kLend:    {binary.MaxVarintLen64 + 1, 0},
+	kTrace:   {maxTrace, 0},
+	kBoard:   {binary.MaxVarintLen64, 0},
 }
 
 type frame struct {
@@ -118,7 +124,13 @@ func begin(b []byte, k kind, flags uint8, id uint64) []byte { return appendHeade
 
 // end completes the frame that begins at start.
 func end(b []byte, start int) []byte {
-	binary.LittleEndian.PutUint32(b[start:], uint32(len(b)-start-headerSize))
+	setSize(b[start:], len(b)-start-headerSize)
+	return b
+}
+
+// setSize says in the header at the beginning of b how long the payload is.
+func setSize(b []byte, n int) []byte {
+	binary.LittleEndian.PutUint32(b, uint32(n))
 	return b
 }
 

@@ -21,6 +21,10 @@ type Peer interface {
 	Control(topic string, payload []byte, answer func(ok bool, payload []byte)) error
 	// Note is told something.
 	Note(topic string, payload []byte) error
+	// Trace is given events of calls, in a front: see [trace.Sink]. Nothing is kept of p.
+	Trace(subscription uint32, p []byte, events, dropped int) error
+	// Board is given the file of a board, in a worker, before anything else but the greeting: see [MapBoard]. The caller closes it.
+	Board(f *os.File) error
 }
 
 // Link is one end of the stream. Make it with [NewLink], then call Run.
@@ -31,6 +35,7 @@ type Link struct {
 	send  sender
 	recv  receiver
 	hello bool // the other end's came
+	heard bool // something came after it
 	mem   regions
 	greet func(payload []byte) error
 
@@ -171,6 +176,8 @@ func (l *Link) handle(f *frame) error {
 		l.hello = true
 		return l.greet(f.payload)
 	}
+	first := !l.heard
+	l.heard = true
 	switch f.kind {
 	case kRequest:
 		return l.opened(f)
@@ -191,6 +198,10 @@ func (l *Link) handle(f *frame) error {
 		return l.peer.Note(topic, d.b)
 	case kRegion:
 		return l.region(f)
+	case kTrace:
+		return l.traced(f)
+	case kBoard:
+		return l.boarded(f, first)
 	default:
 		return protocolError("unexpected %v", f.kind)
 	}

@@ -73,14 +73,14 @@ func DecodeRecord(p []byte) (r Record, err error) {
 // LogHandler is a [slog.Handler] that gives each record to Emit.
 type LogHandler struct {
 	Image uint64
-	Level slog.Level
+	Level slog.Leveler
 	Emit  func(*Record)
 	attrs []slog.Attr
 	group string
 }
 
 // Enabled implements [slog.Handler].
-func (h *LogHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.Level }
+func (h *LogHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.Level.Level() }
 
 // Handle implements [slog.Handler].
 func (h *LogHandler) Handle(_ context.Context, r slog.Record) error {

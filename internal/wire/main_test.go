@@ -113,6 +113,8 @@ type owner struct {
 	serve   func(*Exchange)
 	control func(topic string, payload []byte, answer func(bool, []byte)) error
 	note    func(topic string, payload []byte) error
+	trace   func(sub uint32, p []byte, events, dropped int) error
+	board   func(f *os.File) error
 	serving sync.WaitGroup
 }
 
@@ -136,6 +138,20 @@ func (o *owner) Note(topic string, payload []byte) error {
 		return protocolError("unexpected note")
 	}
 	return o.note(topic, payload)
+}
+
+func (o *owner) Trace(sub uint32, p []byte, events, dropped int) error {
+	if o.trace == nil {
+		return protocolError("unexpected trace")
+	}
+	return o.trace(sub, p, events, dropped)
+}
+
+func (o *owner) Board(f *os.File) error {
+	if o.board == nil {
+		return protocolError("unexpected board")
+	}
+	return o.board(f)
 }
 
 // running is a link that is run by a goroutine until the test ends.

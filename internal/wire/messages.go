@@ -28,8 +28,10 @@ type Request struct {
 	Sub     int    // ForError
 	Timed   bool
 	HTTP    Message
-	Target  executor.Target // without Host, Client and Filtered
+	Target  executor.Target // without Host, Client, Trail and Filtered
 	HasHost bool
+	ID      uint64                // of its trail; 0: it has none
+	Trace   executor.TraceContext // likewise
 
 	Filtered *Filtered // ForImage: it goes through filters there first; nil: it does not
 	Changes  Changes   // ForAnswer
@@ -73,6 +75,8 @@ func (q *Request) append(b []byte) []byte {
 	b = appendUint(b, uint64(q.Sub))
 	b = appendBool(b, q.Timed)
 	b = appendBool(b, q.HasHost)
+	b = appendUint(b, q.ID)
+	b = appendContext(b, &q.Trace)
 	b = appendTarget(b, &q.Target)
 	switch q.For {
 	case ForImage:
@@ -81,6 +85,28 @@ func (q *Request) append(b []byte) []byte {
 		b = q.Changes.append(b)
 	}
 	return q.HTTP.append(b)
+}
+
+func appendContext(b []byte, c *executor.TraceContext) []byte {
+	b = appendBool(b, c.Valid())
+	if !c.Valid() {
+		return b
+	}
+	b = append(append(b, c.TraceID[:]...), c.SpanID[:]...)
+	return appendText(appendBool(b, c.Sampled), c.State)
+}
+
+func (d *decoder) context() (c executor.TraceContext) {
+	if !d.bool() {
+		return c
+	}
+	if copy(c.TraceID[:], d.raw(len(c.TraceID))); !c.Valid() {
+		d.fail()
+	}
+	copy(c.SpanID[:], d.raw(len(c.SpanID)))
+	c.Sampled = d.bool()
+	c.State = d.string()
+	return c
 }
 
 func appendTarget(b []byte, t *executor.Target) []byte {
@@ -112,6 +138,8 @@ func decodeRequest(p []byte) (*Request, error) {
 	q.Sub = int(d.int(1 << 16))
 	q.Timed = d.bool()
 	q.HasHost = d.bool()
+	q.ID = d.uint()
+	q.Trace = d.context()
 	d.target(&q.Target)
 	q.Target.Timed = q.Timed
 	switch q.For {

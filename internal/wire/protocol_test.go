@@ -39,6 +39,7 @@ func TestProtocolComplete(t *testing.T) {
 	for name, value := range map[string]int{
 		"maxRequest": maxRequest, "maxMessage": maxMessage, "maxData": maxData, "maxHeld": maxHeld, "Window": Window, "regionSize": regionSize, "maxExchange": maxExchange,
 		"maxCalls": maxCalls, "maxChildren": maxChildren, "maxFiles": maxFiles, "maxRegions": maxRegions, "maxBacklog": maxBacklog,
+		"maxTrace": maxTrace, "maxTraced": maxTraced,
 	} {
 		has(fmt.Sprintf("| `%s` | %d |", name, value))
 	}

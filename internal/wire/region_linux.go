@@ -10,20 +10,29 @@ import (
 // firmSeals keep the size of a region: an access to it then finds memory.
 const firmSeals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW
 
-// newRegion makes a region that is mapped here, has a file, and one user.
-func newRegion() (*region, error) {
-	fd, err := unix.MemfdCreate("isapid", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)
+// newMemory is a file of so many bytes that is only memory. Its name is for lists of mappings.
+func newMemory(name string, size int64) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
-		fd, err = unix.MemfdCreate("isapid", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)
 	}
-	f := os.NewFile(uintptr(fd), "region")
-	err = unix.Ftruncate(fd, regionSize)
-	if err == nil {
-		err = addSeals(f, firmSeals)
+	f := os.NewFile(uintptr(fd), name)
+	if err := unix.Ftruncate(fd, size); err != nil {
+		return nil, errors.Join(os.NewSyscallError("ftruncate", err), f.Close())
 	}
+	return f, nil
+}
+
+// newRegion makes a region that is mapped here, has a file, and one user.
+func newRegion() (*region, error) {
+	f, err := newMemory("isapid", regionSize)
+	if err != nil {
+		return nil, err
+	}
+	err = addSeals(f, firmSeals)
 	var r *region
 	if err == nil {
 		r, err = mapRegion(f)
@@ -58,15 +67,18 @@ func addSeals(f *os.File, seals int) error {
 }
 
 // checkRegion: what a front gives is memory, of the right size, and stays so.
-func checkRegion(f *os.File) error {
+func checkRegion(f *os.File) error { return checkMemory(f, "region", firmSeals, regionSize) }
+
+// checkMemory: a file is memory of that size, with these seals at least.
+func checkMemory(f *os.File, what string, seals int, size int64) error {
 	return control(f, "", func(fd int) error {
 		var st unix.Stat_t
-		seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
+		has, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
 		switch {
-		case err != nil || seals&firmSeals != firmSeals:
-			return protocolError("a region without seals")
-		case unix.Fstat(fd, &st) != nil || st.Size != regionSize:
-			return protocolError("a region of %d bytes", st.Size)
+		case err != nil || has&seals != seals:
+			return protocolError("a %s without seals", what)
+		case unix.Fstat(fd, &st) != nil || st.Size != size:
+			return protocolError("a %s of %d bytes", what, st.Size)
 		}
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"time"
 )
 
 // sender writes frames and never waits for the other end, so that neither can an exchange nor whoever reads. Who finds nobody writing
@@ -14,9 +15,12 @@ type sender struct {
 	broken func(error)    // told once why nothing can be sent any more
 	late   sync.WaitGroup // the goroutine that waits for the socket
 
-	mu    sync.Mutex // guards all below
-	busy  bool       // somebody has the outlet
-	queue batch      // what comes meanwhile
+	mu    sync.Mutex  // guards all below
+	busy  bool        // somebody has the outlet
+	queue batch       // what comes meanwhile, and what waits for company
+	held  int         // bytes in the queue that were held
+	timer *time.Timer // releases them
+	armed bool        // it runs
 	spare []byte
 	err   error
 }
@@ -60,8 +64,61 @@ func (s *sender) write(b []byte, f *os.File) {
 		return
 	}
 	s.busy = true
+	if len(s.queue.b) > 0 {
+		s.queue.add(now)
+		now = s.takeQueue()
+	}
 	s.mu.Unlock()
 	s.drain(now, false)
+}
+
+// holdFor is how long a frame waits for something else that is sent.
+const holdFor = 25 * time.Millisecond
+
+// hold has a frame, whose payload is in two parts, sent in front of what is sent next, in the same write; if nothing is, on its own
+// after a while. False: too much waits already, or nothing can be sent any more, and it is not taken. Both may be used again when it
+// returns.
+func (s *sender) hold(begin, rest []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(begin) + len(rest)
+	if s.err != nil || s.held+n > maxTraced {
+		return false
+	}
+	s.queue.b = append(append(s.queue.b, begin...), rest...)
+	s.held += n
+	if !s.armed {
+		s.armed = true
+		if s.timer == nil {
+			s.timer = time.AfterFunc(holdFor, s.release)
+		} else {
+			s.timer.Reset(holdFor)
+		}
+	}
+	return true
+}
+
+// release sends what is held.
+func (s *sender) release() {
+	s.mu.Lock()
+	s.armed = false
+	if s.err != nil || s.busy || len(s.queue.b) == 0 { // who is busy sends it, too
+		s.mu.Unlock()
+		return
+	}
+	s.busy = true
+	now := s.takeQueue()
+	s.mu.Unlock()
+	s.drain(now, false)
+}
+
+// takeQueue is what is queued; from then on it is queued elsewhere. s.mu is held.
+func (s *sender) takeQueue() (now batch) {
+	now, s.queue, s.held = s.queue, batch{b: s.spare[:0]}, 0
+	if s.spare = now.b; cap(s.spare) > 1<<20 {
+		s.spare = nil
+	}
+	return now
 }
 
 // drain writes now and what is queued meanwhile. It waits for the socket if it may, else a goroutine does that.
@@ -92,10 +149,7 @@ func (s *sender) drain(now batch, wait bool) {
 			s.mu.Unlock()
 			return
 		}
-		now, s.queue = s.queue, batch{b: s.spare[:0]}
-		if s.spare = now.b; cap(s.spare) > 1<<20 {
-			s.spare = nil
-		}
+		now = s.takeQueue()
 		s.mu.Unlock()
 	}
 }
@@ -155,6 +209,9 @@ func (s *sender) fail(err error) {
 	first := s.err == nil
 	if first {
 		s.err = err
+		if s.timer != nil {
+			s.timer.Stop()
+		}
 	}
 	s.mu.Unlock()
 	if first {

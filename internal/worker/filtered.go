@@ -79,6 +79,9 @@ type ours struct {
 	ext   *extension.Extension
 }
 
+// Trail is what is known of the request, for the filters and for what answers it here.
+func (h *filterHost) Trail() *executor.Trail { return h.c.known() }
+
 // target is what decides where a request leads, and who asks.
 type target struct {
 	method, uri, url, host string
@@ -136,7 +139,7 @@ func (h *filterHost) Logon(r *http.Request, rt *executor.Route, user, password s
 func (h *filterHost) Answer(w http.ResponseWriter, r *http.Request, rt *executor.Route) executor.Result {
 	if ext := h.runs(rt); ext != nil {
 		t := *rt.Target
-		t.User, t.Timed = rt.User, h.x.Req.Timed
+		t.User, t.Timed, t.Trail = rt.User, h.x.Req.Timed, h.Trail()
 		if t.Host == nil {
 			t.Host = h.host
 		}

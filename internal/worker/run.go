@@ -30,12 +30,16 @@ func (w *worker) run(ext *extension.Extension, x *wire.Exchange) {
 	}
 	c := &client{x: x, r: r}
 	defer c.close()
+	if x.Req.ID != 0 {
+		c.trail.Reset(x.Req.ID, time.Now())
+		c.trail.Trace = x.Req.Trace
+	}
 	if x.Req.Filtered != nil {
 		x.End(wire.Result{Result: w.filtered(ext, x, r, c)})
 		return
 	}
 	t := x.Req.Target
-	t.Client = c
+	t.Client, t.Trail = c, c.known()
 	if x.Req.HasHost {
 		t.Host = host{x}
 	}
@@ -44,11 +48,20 @@ func (w *worker) run(ext *extension.Extension, x *wire.Exchange) {
 
 // client is the connection under a request, at the other end of the wire.
 type client struct {
-	x *wire.Exchange
-	r *http.Request
+	x     *wire.Exchange
+	r     *http.Request
+	trail executor.Trail
 
 	mu    sync.Mutex // guards files
 	files []*os.File
+}
+
+// known is what is known of the request; nil if the front gave it no ID.
+func (c *client) known() *executor.Trail {
+	if c.trail.ID == 0 {
+		return nil
+	}
+	return &c.trail
 }
 
 // Client methods; package conn says what they do.

@@ -21,6 +21,7 @@ import (
 	"github.com/isapid/isapid/internal/extension"
 	"github.com/isapid/isapid/internal/filter"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/trace"
 	"github.com/isapid/isapid/internal/wire"
 )
 
@@ -50,12 +51,14 @@ func Main() int {
 	}
 	w := &worker{images: map[uint64]*loaded{}, sessions: sessions{on: map[uint64]*filter.Connection{}}}
 	w.crew = newCrew(w.run)
+	w.news.tell = func(topic string, payload []byte) { w.link.Tell(topic, payload) }
 	hello, _ := json.Marshal(wire.WorkerHello{Version: wire.Version, Software: executor.Software, Pid: os.Getpid()})
 	if w.link, err = wire.NewLink(c, w, false, hello, w.greeted); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitBroken
 	}
-	w.log = slog.New(w.logHandler(0, slog.LevelInfo))
+	w.sink.link = w.link
+	w.log = slog.New(w.logHandler(0, &w.level))
 	err = w.link.Run()
 	switch {
 	case w.settings != nil:
@@ -90,8 +93,12 @@ type worker struct {
 	crew     *crew
 	link     *wire.Link
 	log      *slog.Logger
+	level    slog.LevelVar // of log
 	sessions sessions
 	settings error // why what the front asked for cannot be had
+	tap      trace.Tap
+	sink     sink
+	news     news
 
 	mu     sync.Mutex // guards images
 	images map[uint64]*loaded
@@ -99,7 +106,8 @@ type worker struct {
 
 // loaded is an image, from the moment the front asks for it.
 type loaded struct {
-	ext *extension.Extension // nil while it loads
+	ext   *extension.Extension // nil while it loads
+	level slog.LevelVar        // of its log
 }
 
 // greeted is what the front says first: what this process is to do to itself before anything foreign runs.
@@ -142,6 +150,9 @@ func (w *worker) Serve(x *wire.Exchange) error {
 // Control implements [wire.Peer].
 func (w *worker) Control(topic string, payload []byte, answer func(bool, []byte)) error {
 	var what wire.Image
+	if topic == wire.AskTrace {
+		return w.trace(payload, answer)
+	}
 	if topic != wire.AskStop {
 		if err := json.Unmarshal(payload, &what); err != nil {
 			return &wire.ProtocolError{What: topic + ": " + err.Error()}
@@ -169,14 +180,34 @@ func (w *worker) Control(topic string, payload []byte, answer func(bool, []byte)
 
 // Note implements [wire.Peer].
 func (w *worker) Note(topic string, payload []byte) error {
-	if topic == wire.NoteEnded {
+	switch topic {
+	case wire.NoteEnded:
 		connection, err := wire.DecodeEnded(payload)
 		if err == nil {
 			w.sessions.ended(connection)
 		}
 		return err
+	case wire.NoteLevel:
+		image, level, err := wire.DecodeLevel(payload)
+		if err == nil {
+			w.setLevel(image, level)
+		}
+		return err
 	}
 	return &wire.ProtocolError{What: fmt.Sprintf("unknown note %q", topic)}
+}
+
+// setLevel has the log of an image, or of the worker itself, take lines from a level on. An image may be gone by now.
+func (w *worker) setLevel(image uint64, level slog.Level) {
+	if image == 0 {
+		w.level.Set(level)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if l := w.images[image]; l != nil {
+		l.level.Set(level)
+	}
 }
 
 func (w *worker) load(what *wire.Image) (description string, err error) {
@@ -190,8 +221,12 @@ func (w *worker) load(what *wire.Image) (description string, err error) {
 	w.mu.Unlock()
 
 	o := what.Options.Executor()
-	o.Logger = slog.New(w.logHandler(what.ID, slog.Level(what.Level)))
-	o.Faulted = func(err error) { w.link.Tell(wire.NoteFaulted, wire.EncodeNotice(what.ID, err.Error())) }
+	l.level.Set(slog.Level(what.Level))
+	o.Logger = slog.New(w.logHandler(what.ID, &l.level))
+	o.ImageID, o.Tap = what.ID, &w.tap
+	o.Found = func(f executor.Finding) { w.news.found(what.ID, &f) }
+	o.Count = func(name string, labels []string, delta float64) { w.news.count(what.ID, name, labels, delta) }
+	o.Faulted = func(err error) { w.link.Tell(wire.NoteFaulted, wire.EncodeFault(what.ID, faultOf(err))) }
 	o.Unhealthy = func(reason string) { w.link.Tell(wire.NoteUnhealthy, wire.EncodeNotice(what.ID, reason)) }
 	ext, err := extension.Open(what.Path, o)
 	w.mu.Lock()
@@ -202,6 +237,14 @@ func (w *worker) load(what *wire.Image) (description string, err error) {
 	}
 	l.ext = ext
 	return ext.Description(), nil
+}
+
+// faultOf is a contained fault in parts.
+func faultOf(err error) *executor.FaultInfo {
+	if f := extension.FaultInfo(err); f != nil {
+		return f
+	}
+	return &executor.FaultInfo{Text: err.Error()}
 }
 
 func (w *worker) find(id uint64) (*extension.Extension, error) {
@@ -220,6 +263,7 @@ func (w *worker) unload(id uint64) error {
 		return err
 	}
 	err = ext.Close(context.Background())
+	w.news.flush()
 	w.mu.Lock()
 	delete(w.images, id)
 	w.mu.Unlock()
@@ -235,6 +279,6 @@ func (w *worker) ping(id uint64) error {
 }
 
 // logHandler sends the log of an image to the front.
-func (w *worker) logHandler(image uint64, level slog.Level) slog.Handler {
+func (w *worker) logHandler(image uint64, level slog.Leveler) slog.Handler {
 	return &wire.LogHandler{Image: image, Level: level, Emit: func(r *wire.Record) { w.link.Tell(wire.NoteLog, r.Append(nil)) }}
 }
