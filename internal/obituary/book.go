@@ -331,7 +331,7 @@ func bound(r *Report) {
 	}
 }
 
-// newID names an obituary by its time and who died: names sort by time. It differs from the last one.
+// newID names an obituary by its time and who died: names sort by time. It comes after the last one.
 func newID(r *Report, last string) string {
 	who := r.Worker
 	switch {
@@ -347,13 +347,12 @@ func newID(r *Report, last string) string {
 		return '-'
 	}, who)
 	at := r.At.UTC()
-	for {
-		id := at.Format(idTime) + "-" + who[:min(len(who), 60)]
-		if id > last || !strings.HasPrefix(last, id[:len(idTime)]) {
-			return id
+	if begin := at.Format(idTime); len(last) > len(idTime) && begin <= last[:len(idTime)] {
+		if before, err := time.Parse(idTime, last[:len(idTime)]); err == nil {
+			at = before.Add(time.Millisecond)
 		}
-		at = at.Add(time.Millisecond)
 	}
+	return at.Format(idTime) + "-" + who[:min(len(who), 60)]
 }
 
 // idTime is how an ID begins.

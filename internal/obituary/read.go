@@ -21,6 +21,7 @@ type Summary struct {
 	Pool   string    `json:"pool,omitempty"`
 	Worker string    `json:"worker,omitempty"`
 	Pid    int       `json:"pid,omitempty"`
+	Image  string    `json:"image,omitempty"`
 	How    string    `json:"how,omitempty"`
 	Where  string    `json:"where,omitempty"` // image, offset and symbol of the fault
 	Lost   int64     `json:"lost_requests"`
@@ -58,6 +59,23 @@ func List(directory string) ([]Summary, error) {
 	return list, nil
 }
 
+// Text is what happened, in a line.
+func (s *Summary) Text() string {
+	who := "the server's process"
+	if s.Worker != "" {
+		who = "worker " + s.Worker
+	}
+	switch {
+	case s.Error != "":
+		return s.Error
+	case s.Kind == Fault:
+		return "fault in " + who + ": " + s.How
+	case s.Where != "":
+		return who + " died: " + s.How + ", in " + s.Where
+	}
+	return who + " died: " + s.How
+}
+
 func isGone(err error) bool {
 	_, gone := errors.AsType[*NotFoundError](err)
 	return gone
@@ -65,7 +83,7 @@ func isGone(err error) bool {
 
 // Summary is the line of the report in a list.
 func (r *Report) Summary() Summary {
-	return Summary{ID: r.ID, Kind: r.Kind, At: r.At, Pool: r.Pool, Worker: r.Worker, Pid: r.Pid, How: r.How, Where: r.where(), Lost: r.Lost}
+	return Summary{ID: r.ID, Kind: r.Kind, At: r.At, Pool: r.Pool, Worker: r.Worker, Pid: r.Pid, Image: r.Image, How: r.How, Where: r.where(), Lost: r.Lost}
 }
 
 // where is the place of the fault in a few words.

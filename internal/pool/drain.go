@@ -15,12 +15,17 @@ func (p *Pool) await(sl *slot, w process) {
 	<-w.Gone()
 	sl.Close()
 	o := w.Obituary()
-	crash, next := false, time.Duration(0)
+	crash, next, id := false, time.Duration(0), ""
 	p.event(func(s *state, now time.Time) {
-		p.record(sl, o, now)
+		d := p.death(sl, o, now)
 		p.countDeath(s.worker(sl.id), o)
 		crash = s.gone(sl.id, o, now, roll())
 		next = max(0, s.startAfter.Sub(now))
+		if crash || !o.Expected() {
+			id = p.bury(sl, o, d.Reason, now, p.undone(sl, crash, o, next))
+		}
+		d.Obituary = id
+		p.remember(d)
 		delete(p.slots, sl.id)
 	})
 	sl.end()
@@ -36,6 +41,9 @@ func (p *Pool) await(sl *slot, w process) {
 	args = append(args, "lost requests", o.Lost)
 	if o.Output != "" {
 		args = append(args, "output", o.Output)
+	}
+	if id != "" {
+		args = append(args, "obituary", id)
 	}
 	if crash {
 		p.log.Error("worker died", append(args, "next start in", next.Round(time.Millisecond))...)
@@ -136,16 +144,21 @@ func (p *Pool) takeBlocked() error {
 // keptDeaths is how many ends of workers are remembered.
 const keptDeaths = 10
 
-// record keeps the end of a worker for the status. The lock is held.
-func (p *Pool) record(sl *slot, o *remote.Obituary, now time.Time) {
+// death is how a worker ended, for the status. The lock is held.
+func (p *Pool) death(sl *slot, o *remote.Obituary, now time.Time) Death {
 	reason := o.Reason
 	if w := p.state.worker(sl.id); reason == "" && w != nil {
 		reason = w.reason
 	}
-	p.deaths = append(p.deaths, Death{
+	return Death{
 		Worker: sl.id, Generation: sl.gen, Pid: o.Pid, At: now, Age: Seconds(o.Age), How: o.Exit.String(), Reason: reason,
-		Served: o.Served, Lost: int64(o.Lost), Output: o.Output, Expected: o.Expected(),
-	})
+		Served: o.Served, Lost: o.Lost, Output: o.Output, Expected: o.Expected(),
+	}
+}
+
+// remember keeps a death. The lock is held.
+func (p *Pool) remember(d Death) {
+	p.deaths = append(p.deaths, d)
 	if n := len(p.deaths) - keptDeaths; n > 0 {
 		p.deaths = slices.Delete(p.deaths, 0, n)
 	}

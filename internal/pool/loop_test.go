@@ -18,6 +18,7 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/proc"
 	"github.com/isapid/isapid/internal/remote"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // factory makes the worker processes of the tests of the loop: nothing runs, but time can be turned. What a real process does
@@ -123,6 +124,8 @@ func (p *puppet) Started() time.Time                      { return p.started }
 func (p *puppet) Oldest() (_ string, _ time.Time, _ bool) { return }
 func (p *puppet) Blockers() []string                      { return []string{"/slow"} }
 func (p *puppet) Gone() <-chan struct{}                   { return p.gone }
+func (p *puppet) Requests() []remote.Inside               { return nil }
+func (p *puppet) Board() (trace.Board, bool)              { return trace.Board{}, false }
 func (p *puppet) Obituary() *remote.Obituary              { return p.obit }
 func (p *puppet) Disown(string)                           {}
 func (p *puppet) Stop(context.Context) error              { p.end(remote.Obituary{}); return nil }

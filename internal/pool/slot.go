@@ -10,6 +10,7 @@ import (
 	"github.com/isapid/isapid/internal/gate"
 	"github.com/isapid/isapid/internal/proc"
 	"github.com/isapid/isapid/internal/remote"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // process is what a pool needs of a worker process. It is a [remote.Worker]; the tests of the loop have another, whose time
@@ -22,6 +23,8 @@ type process interface {
 	Blockers() []string
 	Gone() <-chan struct{}
 	Obituary() *remote.Obituary
+	Requests() []remote.Inside
+	Board() (trace.Board, bool)
 	Memory() (proc.Memory, error)
 	Stop(ctx context.Context) error
 	Kill(reason string)
@@ -70,4 +73,5 @@ type slot struct {
 
 	process process          // nil until it runs; guarded by Pool.mu, never changed after
 	images  map[string]image // what it has loaded; guarded by Pool.mu
+	fault   string           // ID of the obituary of the last fault that it contained; likewise
 }
