@@ -21,7 +21,14 @@ type Settings struct {
 	Directory string       // made when the first one is written, for its owner only. "": nothing is written
 	Keep      int          // so many files are kept, the newest. Default 50
 	Log       *slog.Logger // of what cannot be written; default slog.Default()
+
+	// Told gets each report when it has been written, by the goroutine of the book, which waits for it; also without a Directory. It
+	// keeps nothing of it. nil: nobody.
+	Told func(*Report)
 }
+
+// off says that nobody wants reports.
+func (s *Settings) off() bool { return s.Directory == "" && s.Told == nil }
 
 const (
 	defaultKeep = 50
@@ -77,7 +84,7 @@ func open(s Settings, pace time.Duration) *Book {
 // Bury has an obituary written, soon, and returns the ID it has, which is for the line in the log. It does not block. "" means that
 // there will be no file: there are too many of them, or no folder. The report belongs to the book from now on.
 func (b *Book) Bury(r *Report) (id string) {
-	if b == nil || b.set.Directory == "" {
+	if b == nil || b.set.off() {
 		return ""
 	}
 	b.mu.Lock()
@@ -95,6 +102,9 @@ func (b *Book) Bury(r *Report) (id string) {
 	b.last = r.ID
 	b.waiting = append(b.waiting, r)
 	b.wake()
+	if b.set.Directory == "" {
+		return ""
+	}
 	return r.ID
 }
 
@@ -143,8 +153,13 @@ func (b *Book) run() {
 			if !closed {
 				b.rest()
 			}
-			b.write(r, true)
-			b.remember(r)
+			if b.set.Directory != "" {
+				b.write(r, true)
+				b.remember(r)
+			}
+			if b.set.Told != nil {
+				b.set.Told(r)
+			}
 			continue
 		case len(amends) > 0:
 			b.amend(amends)

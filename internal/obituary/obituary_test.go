@@ -188,6 +188,20 @@ func TestNobodyWrites(t *testing.T) {
 	b.Close()
 }
 
+// TestTold: who wants to be told needs no files.
+func TestTold(t *testing.T) {
+	var told []string
+	b := Open(Settings{Told: func(r *Report) { told = append(told, r.How) }})
+	if id := b.Bury(full()); id != "" {
+		t.Errorf("there is a file %q", id)
+	}
+	b.Amend("/srv/crash.so", "x")
+	b.Close()
+	if len(told) != 1 || told[0] != full().How {
+		t.Errorf("told %q", told)
+	}
+}
+
 // TestCannotWrite: what cannot be written is said once, and disturbs nobody.
 func TestCannotWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "file")
