@@ -67,7 +67,7 @@ func relay(file string) error {
 
 // pass copies from one socket to another until there is nothing more.
 func pass(from, to int, direction string, log io.Writer) {
-	names := [...]string{"?", "HELLO", "REQUEST", "BODY", "CANCEL", "WINDOW", "GONE", "REPLY", "HEAD", "DATA", "FILE", "CREDIT", "CALL", "END", "CONTROL", "ANSWER", "NOTE"}
+	names := [...]string{"?", "HELLO", "REQUEST", "BODY", "CANCEL", "WINDOW", "GONE", "REPLY", "HEAD", "DATA", "FILE", "CREDIT", "CALL", "END", "CONTROL", "ANSWER", "NOTE", "REGION", "LEND", "TRACE", "BOARD"}
 	var pending []byte
 	buf, oob := make([]byte, 1<<20), make([]byte, 4096)
 	for {
@@ -81,7 +81,7 @@ func pass(from, to int, direction string, log io.Writer) {
 		}
 		pending = append(pending, buf[:n]...)
 		for len(pending) >= 16 && len(pending) >= 16+int(binary.LittleEndian.Uint32(pending)) {
-			size, kind := int(binary.LittleEndian.Uint32(pending)), "LEND"
+			size, kind := int(binary.LittleEndian.Uint32(pending)), "?"
 			if k := int(pending[4]); k < len(names) {
 				kind = names[k]
 			}
