@@ -14,7 +14,7 @@ import (
 var DefaultHistogram = []time.Duration{
 	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
 	100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second,
-	10 * time.Second, 30 * time.Second,
+	10 * time.Second,
 }
 
 // Metrics is what one server has counted. Its methods may be called by many goroutines.

@@ -19,11 +19,13 @@ import (
 
 var began = time.Unix(1_800_000_000, 0)
 
+func status() admin.Status { return admin.Status{Started: began} }
+
 // scrape is what Prometheus would get, by name and labels.
 func scrape(t *testing.T, m *Metrics, from Sources) map[string]string {
 	t.Helper()
 	if from.Status == nil {
-		from.Status = func() admin.Status { return admin.Status{Started: began} }
+		from.Status = status
 	}
 	return read(t, text(t, m, from))
 }
