@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/isapid/isapid/internal/trace"
@@ -48,7 +49,12 @@ type Hub struct {
 	given   uint32 // number to a source
 	version uint64 // of streams: it goes up with each that comes or goes
 	workers workers
+
+	dropped atomic.Uint64
 }
+
+// Dropped is how many events were dropped since the hub was made, of all who listened.
+func (h *Hub) Dropped() uint64 { return h.dropped.Load() }
 
 // New makes a hub. The software is told at the beginning of each stream.
 func New(software string) *Hub {

@@ -109,6 +109,7 @@ func (st *Stream) take(from *source, p []byte, dropped int) {
 func (st *Stream) drop(n int) {
 	st.dropped += uint64(max(n, 0))
 	st.lost += uint64(max(n, 0))
+	st.h.dropped.Add(uint64(max(n, 0)))
 }
 
 // tell says whose events come next, where that is known and was not told. st.mu is held.

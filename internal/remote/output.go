@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/isapid/isapid/internal/trace"
 	"github.com/isapid/isapid/internal/wire"
 )
 
@@ -71,9 +72,33 @@ func (w *Worker) line(text string, cut bool) {
 	if dropped > 0 {
 		w.s.Log.Warn("output of a worker dropped: it writes too much", "name", w.s.Name, "lines", dropped)
 	}
-	if log {
-		w.s.Log.Info("output of a worker", "name", w.s.Name, "line", text)
+	if !log {
+		return
 	}
+	args := []any{"name", w.s.Name, "line", text}
+	generation, request := w.whose()
+	if generation != 0 {
+		args = append(args, "generation", generation)
+	}
+	if request != 0 {
+		args = append(args, "request", trace.FormatID(request))
+	}
+	w.s.Log.Info("output of a worker", args...)
+}
+
+// whose says what is known of who writes: the generation of the images, and the request if there is only one; 0 for what is not known.
+func (w *Worker) whose() (generation int, request uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, i := range w.images {
+		generation = max(generation, i.opt.Generation)
+	}
+	if len(w.running) == 1 {
+		for r := range w.running {
+			request = r.id
+		}
+	}
+	return generation, request
 }
 
 func isProtocol(err error) bool {

@@ -105,7 +105,7 @@ func (w *Worker) giveBoard() {
 		board.Close()
 	}
 	if !errors.Is(err, errors.ErrUnsupported) {
-		w.s.Log.Warn("no board for a worker: what it did last is not known after its end", "name", w.s.Name, "error", err)
+		w.s.Log.Warn("no board for a worker", "name", w.s.Name, "error", err)
 	}
 }
 

@@ -44,6 +44,7 @@ func Main() int {
 		debug.SetGCPercent(gcPercent)
 	}
 	native.EndAtLibcAbort()
+	outliveSignals()
 	c, err := stream()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "a worker is started by isapid serve, not by hand: descriptor %d is no stream to a front: %v\n", Stream, err)

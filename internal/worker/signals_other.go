@@ -1,0 +1,6 @@
+//go:build !unix
+
+package worker
+
+// outliveSignals: there are none.
+func outliveSignals() {}

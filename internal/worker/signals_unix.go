@@ -1,0 +1,13 @@
+//go:build unix
+
+package worker
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// outliveSignals has this process outlive SIGUSR1, which is for the front, and which some send to all processes of a service. It is not
+// ignored: then programs that extensions start would ignore it, too.
+func outliveSignals() { signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1) }
