@@ -34,13 +34,13 @@ var layers = map[string][]string{
 	"remote":    {"conn", "executor", "proc", "trace", "wire"},                                                                                                                                                                                  // one worker process, as the front sees it
 	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "wire"},                                                                                                                                         // the worker process
 	"wire":      {"executor", "trace"},                                                                                                                                                                                                          // the protocol between them
-	"inprocess": {"executor", "extension", "filter", "gate", "native", "tally", "trace"},                                                                                                                                                                  // an image in this process that can be replaced
-	"extension": {"conn", "executor", "filter", "image", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                              // one request through one loaded image
-	"filter":    {"conn", "executor", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                                 // a request through the filters
+	"inprocess": {"executor", "extension", "filter", "gate", "native", "tally", "trace"},                                                                                                                                                        // an image in this process that can be replaced
+	"extension": {"conn", "executor", "filter", "image", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                    // one request through one loaded image
+	"filter":    {"conn", "executor", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                       // a request through the filters
 	"taps":      {"isapi", "native", "trace"},                                                                                                                                                                                                   // what both have to look at when they are listened to
-	"reply":     {"conn", "executor", "isapi", "misuse"},                                                                                                                                                                                                  // what an image sends, made one response
+	"reply":     {"conn", "executor", "isapi", "misuse"},                                                                                                                                                                                        // what an image sends, made one response
 	"variables": {"executor", "isapi", "native"},                                                                                                                                                                                                // what it may ask of a request
-	"misuse":    {"executor", "isapi", "native", "trace"}, // what images do and must not
+	"misuse":    {"executor", "isapi", "native", "trace"},                                                                                                                                                                                       // what images do and must not
 	"native":    {"isapi", "trace"},                                                                                                                                                                                                             // the only crossing into C
 	"toolchain": {"sdk"},
 	"image":     {},
@@ -71,6 +71,7 @@ var layers = map[string][]string{
 	"executor/replacetest":  {"executor", "filter", "testext"},                       // likewise
 	"testext":               {"sdk", "toolchain"},
 	"update/updatetest":     {"testext"}, // likewise
+	"trace/tracetest":       {"trace"},   // likewise
 }
 
 func TestLayers(t *testing.T) {
