@@ -208,7 +208,12 @@ func closeOne(ctx context.Context, k key, e *entry) error {
 func (c *cache) loaded() []Extension {
 	list := []Extension{}
 	c.each(func(k key, e *entry) {
-		list = append(list, Extension{k.image, k.group.name, e.exec.Description(), k.inside.here, k.filter})
+		one := Extension{Image: k.image, Pool: k.group.name, Description: e.exec.Description(), InProcess: k.inside.here, Filter: k.filter}
+		if in, ok := insideOfExecutor(e.exec); ok && one.InProcess {
+			one.version, one.faults = in.Version(), in.Faults()
+			one.generation, one.requests = in.Loaded()
+		}
+		list = append(list, one)
 	})
 	slices.SortFunc(list, func(a, b Extension) int {
 		return cmp.Or(strings.Compare(a.Image, b.Image), strings.Compare(a.Pool, b.Pool))
@@ -271,4 +276,27 @@ func stampOf(path string) stamp {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+// loadedHere is an image in this process.
+type loadedHere interface {
+	Version() executor.Version
+	Faults() int64
+	Loaded() (number int, requests int64)
+}
+
+// insideOfExecutor finds the image in this process behind an executor.
+func insideOfExecutor(e executor.Executor) (loadedHere, bool) {
+	for {
+		switch x := e.(type) {
+		case loadedHere:
+			return x, true
+		case *switching:
+			e = x.inside
+		case interface{ Unwrap() executor.Replaceable }:
+			e = x.Unwrap()
+		default:
+			return nil, false
+		}
+	}
 }

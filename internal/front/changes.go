@@ -26,6 +26,9 @@ func (r *reload) changes() []admin.Change {
 	}
 	add("limits", "for new connections", differing(limits(a.Limits), limits(b.Limits)))
 	add("log", "changed", differing(a.Log, b.Log))
+	add("crashes", "changed", differing(a.Crashes, b.Crashes))
+	add("tracing", "changed", differing(a.Tracing, b.Tracing))
+	add("metrics", "takes effect at the next start", differing(a.Metrics, b.Metrics))
 	add("control", "takes effect at the next start", differing(a.Control, b.Control))
 	return list
 }
@@ -130,6 +133,8 @@ func keyOf(field string) string {
 		return "start"
 	case "CPULimit":
 		return "cpu_limit"
+	case "OTLP":
+		return "otlp"
 	}
 	var key strings.Builder
 	runes := []rune(field)

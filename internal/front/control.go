@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -16,10 +18,11 @@ import (
 // Control is what can be asked of a front that runs, and told to it: an [admin.Server]. Make it with [NewControl].
 type Control struct {
 	front   *Front
+	log     *slog.Logger
 	version string
 	drain   func()
 	parts   []Part
-	started time.Time
+	metrics func() http.Handler
 	reading chan struct{} // has an element while the configuration is read and put in force
 
 	mu   sync.Mutex
@@ -29,7 +32,9 @@ type Control struct {
 // NewControl controls f, whose configuration was read from a file. The function drain begins the end of the process, as a signal
 // does, and returns; the parts are reloaded with the front.
 func NewControl(f *Front, version string, drain func(), parts ...Part) *Control {
-	return &Control{front: f, version: version, drain: drain, parts: parts, started: time.Now(), reading: make(chan struct{}, 1)}
+	c := &Control{front: f, version: version, drain: drain, parts: parts, log: f.logger("control"), reading: make(chan struct{}, 1)}
+	c.metrics = sync.OnceValue(c.newMetrics)
+	return c
 }
 
 // Status implements [admin.Server].
@@ -37,8 +42,9 @@ func (c *Control) Status() admin.Status {
 	f := c.front
 	now, stats := time.Now(), f.Stats()
 	s := admin.Status{
-		Version: c.version, Pid: os.Getpid(), State: admin.StateServing, Started: c.started, Uptime: admin.Seconds(now.Sub(c.started)),
+		Version: c.version, Pid: os.Getpid(), State: admin.StateServing, Started: f.started, Uptime: admin.Seconds(now.Sub(f.started)),
 		Config: f.setup.Load().cfg.File, URLs: f.URLs(),
+		Process: ownProcess(), Misuse: f.findings.all(), Snoops: f.snoops(),
 		Requests: admin.Requests{Served: stats.Requests, Running: stats.Running, Broken: stats.Broken, Faults: f.cache.faults()},
 	}
 	if f.ending.Err() != nil {
@@ -53,7 +59,10 @@ func (c *Control) Status() admin.Status {
 	s.Images = f.images.States()
 	for _, e := range f.cache.loaded() {
 		if e.InProcess {
-			s.InProcess = append(s.InProcess, admin.Extension{Image: e.Image, Pool: e.Pool, Description: e.Description})
+			s.InProcess = append(s.InProcess, admin.Extension{
+				Image: e.Image, Pool: e.Pool, Description: e.Description, Filter: e.Filter, Generation: e.generation,
+				SHA256: e.version.SHA256, Size: e.version.Size, BuildID: e.version.BuildID, Requests: e.requests, Faults: e.faults,
+			})
 		}
 	}
 	return s
@@ -111,9 +120,9 @@ func (c *Control) Reload(ctx context.Context) (admin.ReloadResult, error) {
 	last := &admin.LastReload{At: time.Now()}
 	if err != nil {
 		last.Error = err.Error()
-		c.front.log.Error("configuration is not reloaded: everything stays as it is", "error", err)
+		c.log.Error("configuration is not reloaded: everything stays as it is", "error", err)
 	} else {
-		c.front.log.Info("configuration is reloaded", "changes", told(changes))
+		c.log.Info("configuration is reloaded", "changes", told(changes))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

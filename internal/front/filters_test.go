@@ -377,7 +377,7 @@ func TestFilterLog(t *testing.T) {
 	access := filepath.Join(t.TempDir(), "access.log")
 	x := newFiltered(t, func(c *config.Config) {
 		c.Filters = []string{testext.Fixture(t, "filter_trace", allEvents)}
-		c.Log.AccessFile = access
+		c.Log.Access = logAt(access)
 	}).serve()
 	c := x.dial(false)
 	r := bufio.NewReader(c)

@@ -13,24 +13,36 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/hub"
+	"github.com/isapid/isapid/internal/metrics"
 	"github.com/isapid/isapid/internal/server"
 	"github.com/isapid/isapid/internal/swap"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // Front is a server with its extensions. Make it with [New].
 type Front struct {
-	log    *slog.Logger
-	watch  watch
-	access accessLog
-	cache  *cache
-	pools  *pools
-	images *swap.Images
-	server *server.Server
-	setup  atomic.Pointer[setup] // the one in force
-	raw    sync.Map              // flags of filters in this process that have asked for raw data, in any version; by key
+	root     *slog.Logger
+	log      *slog.Logger // of the server as a whole
+	watch    watch
+	access   logging
+	metrics  *metrics.Metrics
+	findings *findings
+	hub      *hub.Hub
+	tap      trace.Tap // of the images in this process
+	crashes  atomic.Pointer[crashes]
+	swapped  func(swap.Receipt) // of OnSwap; nil: nobody
+	started  time.Time
+	cache    *cache
+	pools    *pools
+	images   *swap.Images
+	server   *server.Server
+	setup    atomic.Pointer[setup] // the one in force
+	raw      sync.Map              // flags of filters in this process that have asked for raw data, in any version; by key
 
 	reloading chan struct{}   // has an element while a configuration is being changed or cleaned up after
 	former    []*setup        // that are not over; changed only while reloading
@@ -65,19 +77,27 @@ func New(cfg *config.Config, log *slog.Logger) (f *Front, err error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	f = &Front{log: log, pools: newPools(log), images: swap.New(log, 0), cache: newCache(), reloading: make(chan struct{}, 1)}
+	f = &Front{
+		root: log, log: of(log, "server"), images: swap.New(of(log, "swap"), 0), cache: newCache(), reloading: make(chan struct{}, 1),
+		metrics: metrics.New(cfg.Metrics.Histogram), findings: newFindings(of(log, "extension")), hub: hub.New(executor.Software), started: time.Now(),
+	}
+	f.pools = newPools(f)
+	f.images.OnSwap(f.tellSwap)
 	f.ending, f.end = context.WithCancel(context.Background())
 	f.hurry, f.hurryUp = context.WithCancelCause(context.Background())
 	s, err := f.newSetup(cfg, nil)
 	if err != nil {
 		return nil, err
 	}
-	if f.server, err = server.New(f.listed(s), limits(cfg.Limits), log); err != nil {
+	if f.server, err = server.New(f.listed(s), limits(cfg.Limits), of(log, "http")); err != nil {
 		return nil, err
 	}
 	f.server.OnAccept(f.accepted)
 	f.watch.begin()
+	f.watch.add(counting{f.metrics})
+	f.watch.add(&f.access)
 	f.server.Observe(&f.watch)
+	f.hub.Add(&thisProcess{f})
 	f.setup.Store(s)
 	return f, nil
 }
@@ -86,17 +106,32 @@ func New(cfg *config.Config, log *slog.Logger) (f *Front, err error) {
 func (f *Front) Inherit(sockets []*net.TCPListener) { f.server.Inherit(sockets) }
 
 // OnSwap has f called with the receipt of every swap when it is committed, rejected or taken back. It must be called before Start.
-func (f *Front) OnSwap(told func(swap.Receipt)) { f.images.OnSwap(told) }
+func (f *Front) OnSwap(told func(swap.Receipt)) { f.swapped = told }
+
+func (f *Front) tellSwap(r swap.Receipt) {
+	f.metrics.Swapped(&r)
+	f.amend(&r)
+	if f.swapped != nil {
+		f.swapped(r)
+	}
+}
+
+// logger is that of a subsystem.
+func (f *Front) logger(subsystem string) *slog.Logger { return of(f.root, subsystem) }
+
+// of has the lines of a logger be those of a subsystem.
+func of(log *slog.Logger, subsystem string) *slog.Logger { return log.With("subsystem", subsystem) }
 
 // Start begins the access log, loads every image that a handler names and takes all addresses. Its error joins all that is
 // wrong: a [*LoadError] for each image and a [*ListenError]. After an error nothing is left to drain.
 func (f *Front) Start() error {
 	s := f.setup.Load()
+	f.openCrashes(s.cfg)
 	errs := f.loadFixed(context.Background(), s)
-	if file, err := openAccessLog(s.cfg); err != nil {
+	if log, err := f.openAccessLog(s.cfg); err != nil {
 		errs = append(errs, err)
-	} else if file != nil {
-		_ = f.logTo(file) // there was none to close
+	} else {
+		_ = f.access.replace(log) // there was none to close
 	}
 	if err := f.server.Listen(); err != nil {
 		errs = append(errs, &ListenError{err})
@@ -148,5 +183,6 @@ func (f *Front) Drain(ctx context.Context) error {
 	err = errors.Join(err, f.cache.close(ctx), f.pools.close(ctx))
 	f.cleaning.Wait()
 	f.hurryUp(nil)
-	return errors.Join(err, f.logTo(nil))
+	f.closeCrashes()
+	return errors.Join(err, f.access.replace(nil))
 }

@@ -102,7 +102,7 @@ func get(t testing.TB, url string) (status int, body string) {
 
 func TestServe(t *testing.T) {
 	cfg := oneSite(t, map[string]string{"/echo/*": testext.Source(t, echo)})
-	cfg.Log.AccessFile = filepath.Join(t.TempDir(), "access.log")
+	cfg.Log.Access = logAt(filepath.Join(t.TempDir(), "access.log"))
 	page := strings.Repeat("page\n", 1000)
 	if err := os.WriteFile(filepath.Join(cfg.Sites[0].Root, "page.txt"), []byte(page), 0o600); err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestServe(t *testing.T) {
 	if got := f.Stats(); got != (Stats{Requests: 3}) {
 		t.Errorf("stats after the end: %+v, want 3 requests and nothing else", got)
 	}
-	checkAccessLog(t, cfg.Log.AccessFile, []map[string]any{
+	checkAccessLog(t, cfg.Log.Access.File, []map[string]any{
 		{"method": "GET", "url": "/echo/a/b?q=1", "status": 200., "bytes": 4., "log_data": "echoed", "log_query": "extra=1", "site": "test"},
 		{"method": "GET", "url": "/page.txt", "status": 200., "bytes": float64(len(page)), "extension_ms": nil},
 		{"method": "GET", "url": "/missing", "status": 404., "broken": nil},
@@ -138,6 +138,11 @@ func TestServe(t *testing.T) {
 	if _, err := net.Dial("tcp", strings.Trim(strings.TrimPrefix(url, "http://"), "/")); err == nil {
 		t.Error("somebody still listens after Drain")
 	}
+}
+
+// logAt is an access log in JSON.
+func logAt(file string) *config.AccessLog {
+	return &config.AccessLog{Format: config.AccessJSON, File: file, Rotate: config.Rotate{Every: config.Never}}
 }
 
 // checkAccessLog compares the lines, which come in any order, by URL and the keys that want names; nil means no such key.

@@ -19,6 +19,8 @@ func optionsFor(p *config.Pool, name string, log *slog.Logger) executor.Options 
 		Pending:   p.Pending,
 		Flush:     noneIsNegative(p.Flush),
 		OnFault:   executor.FaultPolicy(p.OnFault),
+		Checks:    executor.Checks(p.Checks),
+		Pool:      name,
 		Logger:    log.With("pool", name),
 	}
 }
@@ -34,6 +36,7 @@ func noneIsNegative[T int | time.Duration](v T) T {
 type inside struct {
 	here                      bool
 	onFault                   config.FaultPolicy
+	checks                    config.Checks
 	threads, stack, queue     int
 	readAhead                 int
 	queueWait, pending, flush time.Duration
@@ -43,5 +46,16 @@ func insideOf(p *config.Pool) inside {
 	if p == nil || p.Mode == config.ModeIsolated {
 		return inside{}
 	}
-	return inside{true, p.OnFault, p.Threads, p.Stack, p.Queue, p.ReadAhead, p.QueueWait, p.Pending, p.Flush}
+	return inside{true, p.OnFault, p.Checks, p.Threads, p.Stack, p.Queue, p.ReadAhead, p.QueueWait, p.Pending, p.Flush}
+}
+
+// optionsHere are those of an image in this process, with those who look.
+func (f *Front) optionsHere(k key, p *config.Pool) executor.Options {
+	o := optionsFor(p, k.group.name, f.logger("extension"))
+	o.Tap = &f.tap
+	o.Found = func(x executor.Finding) { f.found(&x, 1, k.group.name, "") }
+	o.Count = func(name string, labels []string, delta float64) {
+		f.metrics.Count(k.group.name, k.image, name, labels, delta)
+	}
+	return o
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/metrics"
 	"github.com/isapid/isapid/internal/pool"
 	"github.com/isapid/isapid/internal/proc"
 	"github.com/isapid/isapid/internal/remote"
@@ -22,7 +23,8 @@ import (
 
 // pools are the running pools of worker processes.
 type pools struct {
-	log *slog.Logger
+	front *Front
+	log   *slog.Logger
 
 	mu      sync.Mutex // guards all below
 	byGroup map[group]*workers
@@ -37,8 +39,8 @@ type workers struct {
 	settings pool.Settings
 }
 
-func newPools(log *slog.Logger) *pools {
-	return &pools{log: log, byGroup: map[group]*workers{}, stopped: map[string]bool{}}
+func newPools(f *Front) *pools {
+	return &pools{front: f, log: f.logger("pool"), byGroup: map[group]*workers{}, stopped: map[string]bool{}}
 }
 
 // get finds the pool of a group or makes it as the configuration says.
@@ -56,7 +58,7 @@ func (ps *pools) get(g group, cfg func() *config.Config) (*pool.Pool, error) {
 	if p == nil {
 		return nil, executor.ErrClosed // it was removed while this request ran
 	}
-	set := poolSettings(c, p, g.name, ps.log)
+	set := ps.settings(c, p, g)
 	made := &workers{pool.New(set), plain(set)}
 	stopped, told := ps.stopped[g.name]
 	if stopped || !told && ps.stopped[g.pool] {
@@ -66,15 +68,35 @@ func (ps *pools) get(g group, cfg func() *config.Config) (*pool.Pool, error) {
 	return made.Pool, nil
 }
 
+// settings are those of a group's pool, with those who look.
+func (ps *pools) settings(cfg *config.Config, p *config.Pool, g group) pool.Settings {
+	set, f := poolSettings(cfg, p, g.name, ps.log), ps.front
+	set.Buried = f.bury
+	set.Worker.Log = f.logger("worker").With("pool", g.name)
+	set.Worker.Found = func(w *remote.Worker, x *executor.Finding, times int) { f.found(x, times, g.name, w.Name()) }
+	set.Worker.Count = func(_ *remote.Worker, i remote.ImageInfo, name string, labels []string, delta float64) {
+		f.metrics.Count(g.name, i.Path, name, labels, delta)
+	}
+	set.Worker.Ended = func(w *remote.Worker) {
+		if b, ok := w.Board(); ok {
+			f.metrics.Calls(metrics.Process{Pool: g.name, Worker: w.Name(), Pid: w.Pid()}, &b)
+		}
+	}
+	f.hub.Watch(&set.Worker, g.name)
+	return set
+}
+
 // plain is what of settings can be compared.
 func plain(s pool.Settings) pool.Settings {
 	s.Log, s.Executor.Logger, s.Worker.Log = nil, nil, nil
+	s.Buried = nil
+	s.Worker.Started, s.Worker.Ended, s.Worker.Traced, s.Worker.Found, s.Worker.Count = nil, nil, nil, nil, nil
 	return s
 }
 
 // differs says whether a pool should have other settings, and those.
 func (ps *pools) differs(w *workers, g group, cfg *config.Config) (set pool.Settings, differs bool) {
-	set = poolSettings(cfg, cfg.Pools[g.pool], g.name, ps.log)
+	set = ps.settings(cfg, cfg.Pools[g.pool], g)
 	return set, !reflect.DeepEqual(plain(set), w.settings)
 }
 
@@ -209,7 +231,7 @@ func poolSettings(cfg *config.Config, p *config.Pool, name string, log *slog.Log
 	o := optionsFor(p, name, log)
 	o.OnFault = executor.FaultKeep // the pool replaces the worker
 	s := pool.Settings{
-		Name: name, Workers: p.Workers, Executor: o, Worker: workerSettings(cfg, p, name, log), Filters: filtersOfPool(cfg, p),
+		Name: name, Workers: p.Workers, Executor: o, Worker: workerSettings(cfg, p, name), Filters: filtersOfPool(cfg, p),
 		OnDemand: p.OnDemand, Startup: p.StartupLimit, Shutdown: p.ShutdownLimit,
 		Ping: p.Health.Ping, PingTimeout: p.Health.Timeout,
 		RequestTimeout: p.RequestTimeout, Idempotent: p.Idempotent,
@@ -233,8 +255,8 @@ func poolSettings(cfg *config.Config, p *config.Pool, name string, log *slog.Log
 	return s
 }
 
-func workerSettings(cfg *config.Config, p *config.Pool, name string, log *slog.Logger) remote.Settings {
-	s := remote.Settings{NoNewPrivileges: p.NoNewPrivileges, Sandbox: sandboxOf(cfg, p), Log: log.With("pool", name)}
+func workerSettings(cfg *config.Config, p *config.Pool, name string) remote.Settings {
+	s := remote.Settings{NoNewPrivileges: p.NoNewPrivileges, Sandbox: sandboxOf(cfg, p)}
 	s.Spec = proc.Spec{
 		Env: environment(p), Dir: p.Directory, User: p.User, Group: p.Group, Nice: p.Nice,
 		Limits: proc.Limits{

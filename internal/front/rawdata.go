@@ -88,8 +88,9 @@ func (f *Front) showBytes(k *connection, r *http.Request, members []filter.Membe
 
 // optionsInside are those of an image in this process.
 func (f *Front) optionsInside(s *setup, k key, p *config.Pool) executor.Options {
-	o := optionsFor(p, k.group.name, f.log)
+	o := f.optionsHere(k, p)
 	o.Filter = k.filter
+	o.Faulted = func(fault error) { f.buryFault(k, fault, afterFault(o.OnFault)) }
 	o.Registers = func(flags uint32) error {
 		in := s
 		if s.old.Load() {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/isapid/isapid/internal/accesslog"
 	"github.com/isapid/isapid/internal/admin"
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/server"
@@ -85,7 +85,7 @@ type reload struct {
 	front     *Front
 	old, next *setup
 	update    *server.Update
-	access    *os.File // nil: no access log
+	access    *accesslog.Log // nil: no access log
 	commits   []func()
 	discards  []func()
 
@@ -108,7 +108,7 @@ func (f *Front) prepare(ctx context.Context, cfg *config.Config, parts []Part) (
 	if r.update, err = f.server.Prepare(f.listed(r.next), limits(cfg.Limits)); err != nil {
 		return r, err
 	}
-	if r.access, err = openAccessLog(cfg); err != nil {
+	if r.access, err = f.openAccessLog(cfg); err != nil {
 		return r, err
 	}
 	for _, p := range parts {
@@ -185,7 +185,8 @@ func (r *reload) commit() (err error) {
 	r.old.old.Store(true)
 	f.setup.Store(r.next)
 	r.configured = f.pools.configure(r.next)
-	if err := f.logTo(r.access); err != nil {
+	f.openCrashes(r.next.cfg)
+	if err := f.access.replace(r.access); err != nil {
 		f.log.Warn("access log did not close cleanly", "error", err)
 	}
 	for _, c := range r.commits {

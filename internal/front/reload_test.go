@@ -356,7 +356,7 @@ func TestReloadFails(t *testing.T) {
 		c.Sites[0].Bindings = append(c.Sites[0].Bindings, config.Binding{TLS: true, Address: "127.0.0.2"})
 		c.Sites[0].Certificate, c.Sites[0].Key = bad, bad
 	}, "certificate")
-	fails("access log", func(c *config.Config) { second(c); c.Log.AccessFile = "/no/such/folder/log" }, "open access log")
+	fails("access log", func(c *config.Config) { second(c); c.Log.Access = logAt(filepath.Join(x.image, "log")) }, "open access log")
 	discarded := 0
 	good := func(*config.Config) (commit, discard func(), err error) {
 		return func() { t.Error("committed") }, func() { discarded++ }, nil
@@ -403,7 +403,7 @@ func TestReloadBeforeAndAfter(t *testing.T) {
 func TestReloadAccessLog(t *testing.T) {
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a.log"), filepath.Join(dir, "b.log")
-	at := func(file string) func(*config.Config) { return func(c *config.Config) { c.Log.AccessFile = file } }
+	at := func(file string) func(*config.Config) { return func(c *config.Config) { c.Log.Access = logAt(file) } }
 	x := newTrial(t, at(a))
 	x.ask("where/1")
 	if err := os.Rename(a, a+".1"); err != nil {
@@ -411,7 +411,7 @@ func TestReloadAccessLog(t *testing.T) {
 	}
 	x.changes(x.reload(at(a)), "")
 	x.ask("where/2")
-	x.changes(x.reload(at(b)), "log: changed: access_file")
+	x.changes(x.reload(at(b)), "log: changed: access")
 	x.ask("where/3")
 	x.reload(nil)
 	x.ask("where/4")
@@ -435,7 +435,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	two := func(c *config.Config) {
 		c.Sites[0].Bindings = append(c.Sites[0].Bindings, config.Binding{Address: "127.0.0.2"})
 		c.Sites[0].Applications[0].Handlers[0].Path = "*"
-		c.Log.AccessFile = filepath.Join(x.root, "access.log")
+		c.Log.Access = logAt(filepath.Join(x.root, "access.log"))
 		defaultPool(c).Mode = config.ModeInProcess
 	}
 	wrong := func(c *config.Config) {
@@ -519,15 +519,18 @@ func TestChangesNameKeys(t *testing.T) {
 		HTTP2: b, ClientCertificates: "x", ClientCA: "x", Filters: []string{"x"},
 		DefaultDocuments: []string{"x"}, MIME: map[string]string{}, ErrorPages: map[string]config.ErrorPage{},
 		VirtualDirectories: []config.VirtualDirectory{{}}, Applications: []config.Application{{}}, Static: b,
-		Images: config.Images{Allow: []string{"x"}}, Limits: config.Limits{Body: 1}}))
+		Images: config.Images{Allow: []string{"x"}}, Limits: config.Limits{Body: 1}, Log: config.SiteLog{Access: b}}))
 	add(differing(config.Pool{}, config.Pool{Mode: "x", Threads: 1, Stack: 1, Queue: 1, QueueWait: 1, ReadAhead: 1, Pending: 1, Flush: 1, OnFault: "x", Update: config.Update{Watch: b},
 		Isolation: "x", Workers: 1, OnDemand: b, StartupLimit: 1, ShutdownLimit: 1, IdleTimeout: 1, RequestTimeout: 1,
 		Environment: map[string]string{}, Directory: "x", User: "x", Group: "x", Nice: 1, RLimits: config.RLimits{Files: &n}, MemoryLimit: 1, CPULimit: 1,
 		NoNewPrivileges: b, Sandbox: &config.Sandbox{}, Health: config.Health{Ping: 1}, Recycle: config.Recycle{Requests: 1},
-		Crashes: config.Crashes{Max: 1}, Orphan: config.Orphan{Max: 1}, Idempotent: []string{"x"}}))
-	add(differing(config.Log{}, config.Log{File: "x", AccessFile: "x", Level: "x"}))
-	add(differing(config.Control{}, config.Control{Socket: "x"}))
-	if want := 18 + 32 + 3 + 1; len(keys) != want {
+		Crashes: config.Crashes{Max: 1}, Orphan: config.Orphan{Max: 1}, Idempotent: []string{"x"}, Checks: "x"}))
+	add(differing(config.Log{}, config.Log{File: "x", Level: "x", Format: "x", Levels: map[string]string{}, Access: &config.AccessLog{}}))
+	add(differing(config.CrashFiles{}, config.CrashFiles{Directory: "x", Keep: 1}))
+	add(differing(config.Tracing{}, config.Tracing{OTLP: "x", Sample: 1, Headers: map[string]string{}, ServiceName: "x"}))
+	add(differing(config.Metrics{}, config.Metrics{Histogram: []time.Duration{1}}))
+	add(differing(config.Control{}, config.Control{Socket: "x", StatusSocket: "x", StatusGroup: "x", Listen: "x", Certificate: "x", Key: "x", Tokens: []config.Token{{}}}))
+	if want := 19 + 33 + 5 + 2 + 4 + 1 + 7; len(keys) != want {
 		t.Errorf("%d keys, want %d: name new fields in this test", len(keys), want)
 	}
 	for _, k := range keys {

@@ -41,7 +41,7 @@ func (f *Front) newSetup(cfg *config.Config, epochs map[string]int) (*setup, err
 		return f.keptChain(s, open, app, filters)
 	}
 	for i := range cfg.Sites {
-		made, err := site.New(cfg, &cfg.Sites[i], open, chains, f.log)
+		made, err := site.New(cfg, &cfg.Sites[i], open, chains, f.logger("http"))
 		if err != nil {
 			return nil, err
 		}

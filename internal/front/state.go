@@ -1,5 +1,7 @@
 package front
 
+import "github.com/isapid/isapid/internal/executor"
+
 // Stats is what was counted since the start.
 type Stats struct {
 	Requests int64 // that ended
@@ -21,6 +23,11 @@ type Extension struct {
 	Description string `json:"description"` // what it said of itself in GetExtensionVersion or GetFilterVersion
 	InProcess   bool   `json:"-"`           // it is loaded into this process
 	Filter      bool   `json:"filter,omitempty"`
+
+	// Of one in this process.
+	version          executor.Version
+	generation       int
+	requests, faults int64
 }
 
 // Extensions lists what is loaded, by image and pool.

@@ -32,10 +32,11 @@ type chosen struct{ executor.Executor }
 func (f *Front) openSwitching(in *setup, k key, p *config.Pool) (executor.Executor, error) {
 	s := &switching{isolate: func() (executor.Executor, error) { return f.isolate(context.Background(), in, k) }}
 	s.open, s.shut = context.WithCancel(f.ending)
-	o := optionsFor(p, k.group.name, f.log)
+	o := f.optionsHere(k, p)
 	o.OnFault = executor.FaultKeep
 	log := o.Logger
 	o.Faulted = func(fault error) {
+		f.buryFault(k, fault, "the image moves into a worker")
 		s.once.Do(func() {
 			s.moving.Go(func() {
 				e, err := s.isolate()

@@ -3,6 +3,7 @@ package front
 import (
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,6 +59,7 @@ func (s *Seen) Local() net.Addr {
 
 // watch sees every request of the server, keeps those in flight, counts them, and tells watchers. It is a [server.Observer].
 type watch struct {
+	mu       sync.Mutex                // guards changes of watchers
 	watchers atomic.Pointer[[]Watcher] // nil: none
 	last     atomic.Uint64             // ID of a request
 	shards   [32]shard
@@ -78,13 +80,28 @@ var _ server.Observer = (*watch)(nil)
 // begin begins to number requests. A server that is started later goes on with higher numbers.
 func (t *watch) begin() { t.last.Store(uint64(time.Now().UnixNano())) }
 
-// tell has other watchers told, of requests that begin from now on.
-func (t *watch) tell(list []Watcher) {
-	if len(list) == 0 {
-		t.watchers.Store(nil)
-		return
+// add has a watcher told, of requests that begin from now on. It may be told of the end of one whose begin it was not told of.
+func (t *watch) add(w Watcher) (remove func()) {
+	change := func(f func(list []Watcher) []Watcher) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		var list []Watcher
+		if now := t.watchers.Load(); now != nil {
+			list = slices.Clone(*now)
+		}
+		if list = f(list); len(list) == 0 {
+			t.watchers.Store(nil)
+		} else {
+			t.watchers.Store(&list)
+		}
 	}
-	t.watchers.Store(&list)
+	change(func(list []Watcher) []Watcher { return append(list, w) })
+	return func() {
+		change(func(list []Watcher) []Watcher {
+			i := slices.Index(list, w)
+			return slices.Delete(list, i, i+1)
+		})
+	}
 }
 
 // Begin implements [server.Observer].
@@ -179,6 +196,33 @@ func (s *Seen) release() {
 		return
 	}
 	s.Request, s.Writer = nil, nil
+}
+
+// find finds the request with an ID; false: it is not in flight.
+func (t *watch) find(id uint64, look func(*Seen)) bool {
+	at := &t.shards[id%uint64(len(t.shards))]
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	for s := at.first; s != nil; s = s.next {
+		if s.Trail.ID == id {
+			look(s)
+			return true
+		}
+	}
+	return false
+}
+
+// each looks at all requests in flight, in no order. Of a request the ID, the beginning, what can be asked of its trail, its application, and
+// method, URL and client may be looked at.
+func (t *watch) each(look func(*Seen)) {
+	for i := range t.shards {
+		at := &t.shards[i]
+		at.mu.Lock()
+		for s := at.first; s != nil; s = s.next {
+			look(s)
+		}
+		at.mu.Unlock()
+	}
 }
 
 // count is how many requests have ended, are running, and have ended broken.

@@ -202,6 +202,13 @@ func (i *Image) Version() executor.Version {
 	return i.serving.ext.Version()
 }
 
+// Loaded says how many times a version was loaded when the one in force was, which is its number, and how many requests that has had.
+func (i *Image) Loaded() (number int, requests int64) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.serving.number, i.serving.counter.Sum().Requests + int64(i.serving.Inside())
+}
+
 // Faults is the number of contained faults in all versions so far.
 func (i *Image) Faults() int64 {
 	i.mu.Lock()

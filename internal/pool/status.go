@@ -124,6 +124,7 @@ func (p *Pool) Status() Status {
 		if m, err := process.Memory(); err == nil {
 			w.Resident, w.Private = int64(m.Resident), int64(m.Private)
 		}
+		w.used(process)
 		if url, since, ok := process.Oldest(); ok {
 			w.Oldest, w.OldestAge = url, Seconds(now.Sub(since))
 		}

@@ -18,9 +18,7 @@ const maxErrorPage = 1 << 20
 // already set on w are kept.
 func (s *Site) Error(w http.ResponseWriter, r *http.Request, status, substatus int) {
 	record := recordOf(r)
-	if record != nil {
-		record.Site = s.conf.Name
-	}
+	s.note(record)
 	(&host{site: s, record: record, trail: trailOf(record)}).Error(w, r, status, substatus)
 }
 

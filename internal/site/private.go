@@ -11,6 +11,40 @@ import (
 	"github.com/isapid/isapid/internal/config"
 )
 
+// written are files that are never sent to a client because of where they lie, and of their names.
+type written struct{ folder, prefix, suffix string }
+
+// has says whether a file is one of them.
+func (b written) has(path string) bool {
+	rel, err := filepath.Rel(b.folder, path)
+	if err != nil || !filepath.IsLocal(rel) {
+		return false
+	}
+	return b.prefix == "" || !strings.ContainsRune(rel, filepath.Separator) && strings.HasPrefix(rel, b.prefix) && strings.HasSuffix(rel, b.suffix)
+}
+
+// privateFolders are the folders that the configuration names for what the server writes, under all their names.
+func privateFolders(c *config.Config) (list []written) {
+	add := func(b written) {
+		if b.folder == "" {
+			return
+		}
+		list = append(list, b)
+		if real, err := filepath.EvalSymlinks(b.folder); err == nil && real != b.folder {
+			list = append(list, written{real, b.prefix, b.suffix})
+		}
+	}
+	if a := c.Log.Access; a != nil {
+		add(written{folder: a.Directory})
+		if a.File != "" { // those that were left for another
+			ext := filepath.Ext(a.File)
+			add(written{filepath.Dir(a.File), strings.TrimSuffix(filepath.Base(a.File), ext) + "-", ext})
+		}
+	}
+	add(written{folder: c.CrashDirectory()})
+	return list
+}
+
 // private is a file that is never sent to a client, wherever it lies.
 type private struct {
 	path  string
@@ -20,8 +54,14 @@ type private struct {
 
 // privateFiles are those the configuration names for other purposes than to serve them.
 func privateFiles(c *config.Config, s *config.Site) []private {
-	names := slices.Concat([]string{c.File, c.Log.File, c.Log.AccessFile}, c.Filters)
+	names := slices.Concat([]string{c.File, c.Log.File, c.Control.Certificate, c.Control.Key}, c.Filters)
 	var list []private
+	for i := range c.Control.Tokens { // another one may take its place
+		list = append(list, private{path: c.Control.Tokens[i].File, moves: true})
+	}
+	if c.Log.Access != nil {
+		names = append(names, c.Log.Access.File)
+	}
 	for i := range c.Sites {
 		names = append(names, c.Sites[i].Certificate, c.Sites[i].Key, c.Sites[i].ClientCA)
 		names = append(names, c.Sites[i].Filters...)
@@ -60,7 +100,7 @@ func (s *Site) isPrivate(path string, info fs.FileInfo) bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(s.written, func(b written) bool { return b.has(path) })
 }
 
 // Images are run or refused, never sent.

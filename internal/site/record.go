@@ -16,6 +16,8 @@ type Record struct {
 	Trail       *executor.Trail // of the request, for whoever runs it; nil: nobody wants to know
 	Timed       bool            // Result.ThreadTime is wanted
 	Site        string
+	SiteID      int    // 0: no site has it
+	Unlogged    bool   // the site has no access log
 	Application string // path
 	Pool        string
 	Handler     string           // pattern; "" for a static file
@@ -29,6 +31,13 @@ type Record struct {
 	app    atomic.Pointer[executor.App]
 	result executor.Result // that of Result
 	sent   counting        // a file, or a page
+}
+
+// note says in a record that s has the request; nil is none.
+func (s *Site) note(rec *Record) {
+	if rec != nil {
+		rec.Site, rec.SiteID, rec.Unlogged = s.conf.Name, s.conf.ID, !s.conf.Log.Access
+	}
 }
 
 // App is the application that answers; nil: it is not known yet. It may be asked at any time.

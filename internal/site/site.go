@@ -45,6 +45,7 @@ type Site struct {
 	apps    []*application // longest path first; the last is "/"
 	mounts  []mount        // longest URL first; the last is the root
 	private []private
+	written []written
 	open    Opener
 	chains  Chains
 	logger  *slog.Logger
@@ -63,7 +64,7 @@ func New(c *config.Config, s *config.Site, open Opener, chains Chains, logger *s
 	if logger == nil {
 		logger = slog.Default()
 	}
-	site := &Site{conf: s, open: open, chains: chains, logger: logger.With("site", s.Name), mounts: mountsOf(s), private: privateFiles(c, s)}
+	site := &Site{conf: s, open: open, chains: chains, logger: logger.With("site", s.Name), mounts: mountsOf(s), private: privateFiles(c, s), written: privateFolders(c)}
 	files := map[string]*passwd.File{}
 	for i := range s.Applications {
 		a := &s.Applications[i]
@@ -98,9 +99,7 @@ func (s *Site) Name() string { return s.conf.Name }
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	record := recordOf(r)
 	h := &host{site: s, record: record, trail: trailOf(record)}
-	if h.record != nil {
-		h.record.Site = s.conf.Name
-	}
+	s.note(record)
 	n := s.running.Add(1)
 	defer s.running.Add(-1)
 	if s.conf.Limits.Concurrent > 0 && n > int64(s.conf.Limits.Concurrent) {

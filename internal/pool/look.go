@@ -1,0 +1,42 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/isapid/isapid/internal/trace"
+)
+
+// Process is a worker of a pool that runs.
+type Process struct {
+	Worker string // its name
+	Pid    int
+	Board  func() (trace.Board, bool) // what its threads were last doing; false: that cannot be known
+}
+
+// Processes are the workers that run.
+func (p *Pool) Processes() (list []Process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, sl := range p.slots {
+		if b, ok := sl.process.(interface{ Board() (trace.Board, bool) }); ok {
+			list = append(list, Process{sl.name, sl.process.Pid(), b.Board})
+		}
+	}
+	return list
+}
+
+// used fills in what a process has used.
+func (w *WorkerStatus) used(by process) {
+	if c, ok := by.(interface {
+		CPU() (user, system time.Duration, err error)
+	}); ok {
+		if user, system, err := c.CPU(); err == nil {
+			w.CPU = Seconds(user + system)
+		}
+	}
+	if t, ok := by.(interface{ Threads() (int, error) }); ok {
+		if n, err := t.Threads(); err == nil {
+			w.Threads = n
+		}
+	}
+}
