@@ -2,15 +2,20 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/isapid/isapid/internal/swap"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // patience ends what waits for something that never comes; no result depends on it.
@@ -70,6 +75,10 @@ type fake struct {
 	reload func(context.Context) (ReloadResult, error)
 	asked  []string
 
+	inFlight []InFlight
+	snoop    func(ctx context.Context, write func([]byte) error) error // Snoop and Record
+	crash    map[string]string                                         // JSON, by ID
+
 	images   []Image
 	swap     func(ctx context.Context, file string, step func(swap.Step)) (swap.Receipt, error) // Deploy and Rollback, which has no file
 	receipts []swap.Receipt
@@ -114,3 +123,47 @@ func (f *fake) replace(ctx context.Context, what, file string, step func(swap.St
 func (f *fake) History(image string) ([]swap.Receipt, error) {
 	return f.receipts, f.ask("history " + image)
 }
+
+func (f *fake) InFlight(calls bool) []InFlight {
+	list := slices.Clone(f.inFlight)
+	for i := range list {
+		if !calls {
+			list[i].LastCalls = nil
+		}
+	}
+	return list
+}
+
+func (f *fake) Snoop(ctx context.Context, who string, filter trace.Filter, write func([]byte) error) error {
+	if err := f.ask(fmt.Sprintf("snoop for %s: %+v", who, filter)); err != nil || f.snoop == nil {
+		return err
+	}
+	return f.snoop(ctx, write)
+}
+
+func (f *fake) Record(ctx context.Context, who string, filter trace.Filter, mask bool, write func([]byte) error) error {
+	if err := f.ask(fmt.Sprintf("record for %s: %+v, mask %v", who, filter, mask)); err != nil || f.snoop == nil {
+		return err
+	}
+	return f.snoop(ctx, write)
+}
+
+func (f *fake) Metrics() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "isapid_up 1\n") })
+}
+
+func (f *fake) Crashes() (list []Crash, err error) {
+	for id := range f.crash {
+		list = append(list, Crash{ID: id, Text: "it died"})
+	}
+	return list, f.err
+}
+
+func (f *fake) Crash(id string) (json.RawMessage, error) {
+	if text, ok := f.crash[id]; ok {
+		return json.RawMessage(text), nil
+	}
+	return nil, ErrNoCrash
+}
+
+func (f *fake) Reopen() error { return f.ask("reopen") }
