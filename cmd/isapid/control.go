@@ -29,9 +29,12 @@ type control struct {
 	poll time.Duration // between two looks at the status
 }
 
-func newControl(cmd *cobra.Command) *control {
+func newControl(cmd *cobra.Command) *control { return newControlWith(cmd, "c") }
+
+// newControlWith has another letter for --config, or none.
+func newControlWith(cmd *cobra.Command, letter string) *control {
 	c := &control{poll: 100 * time.Millisecond}
-	cmd.Flags().StringVarP(&c.config, "config", "c", "", "configuration `file` of the server (default: isapid.yaml, if there is one)")
+	cmd.Flags().StringVarP(&c.config, "config", letter, "", "configuration `file` of the server (default: isapid.yaml, if there is one)")
 	cmd.Flags().StringVar(&c.socket, "socket", "", "control socket of the server, a `path` (default: what the configuration says)")
 	cmd.Flags().StringVar(&c.url, "control", "", "`URL` of a server that is asked over TCP, as https://shop.example:9443")
 	cmd.Flags().StringVar(&c.token, "token-file", "", "`file` with the token for --control")
