@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // asyncIO is the asynchronous I/O of one request: one operation at a time, one callback for each, also when it fails.
@@ -26,13 +28,16 @@ const (
 	writing
 )
 
-// async starts op and calls the completion callback when it is over: the one given, or with 0 the one of
+// async starts op, as code asks (0: WriteClient), and calls the completion callback when it is over: the one given, or with 0 the one of
 // HSE_REQ_IO_COMPLETION. The callback may come before this returns, and may start the next operation.
-func (q *request) async(d direction, callback, context uintptr, op func() (n uint32, err isapi.Error)) isapi.Error {
+func (q *request) async(code isapi.Code, d direction, callback, context uintptr, op func() (n uint32, err isapi.Error)) isapi.Error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if callback == 0 {
 		callback, context = q.io.callback, q.io.context
+	}
+	if q.io.busy != 0 {
+		q.misused(executor.TwoAsync, asyncFunc(code), code, "another asynchronous operation is outstanding")
 	}
 	if callback == 0 || q.io.busy != 0 || q.io.stopped {
 		return isapi.InvalidParameter
@@ -55,6 +60,13 @@ func (q *request) async(d direction, callback, context uintptr, op func() (n uin
 	return isapi.OK
 }
 
+func asyncFunc(code isapi.Code) trace.Func {
+	if code == 0 {
+		return trace.WriteClient
+	}
+	return trace.ServerSupportFunction
+}
+
 func (q *request) complete(callback, context uintptr, n uint32, code isapi.Error) {
 	if code != isapi.OK {
 		n = 0
@@ -64,6 +76,13 @@ func (q *request) complete(callback, context uintptr, n uint32, code isapi.Error
 			q.giveUp(fmt.Errorf("completion callback: %w", err))
 		}
 	})
+}
+
+// outstanding says whether an operation has not completed.
+func (q *request) outstanding() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.io.busy != 0
 }
 
 // stopIO refuses new operations. A pending read is cut short, because nobody wants the body any more and the client may be

@@ -101,7 +101,7 @@ func (q *request) execURL(c call) isapi.Error {
 		}
 	}
 	ch := &child{r: r, skip: info.Flags&isapi.ExecIgnoreCurrentInterceptor != 0, noHeaders: info.Flags&isapi.ExecNoHeaders != 0}
-	return q.async(reading|writing, 0, 0, func() (uint32, isapi.Error) { return 0, q.runExec(ch) })
+	return q.async(c.code, reading|writing, 0, 0, func() (uint32, isapi.Error) { return 0, q.runExec(ch) })
 }
 
 func (q *request) runExec(c *child) isapi.Error {

@@ -11,6 +11,7 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // Execute runs one request; see [executor.Executor].
@@ -140,6 +141,7 @@ func (q *request) waitDone() error {
 		case <-wake:
 		case <-late:
 			q.e.log.Error("pending request given up", "error", errNeverDone, "limit", q.e.opt.Pending, "url", q.r.URL.RequestURI())
+			q.e.watch.Tell(executor.Unfinished, trace.HttpExtensionProc.String(), q.t.Trail.Number(), errNeverDone.Error())
 			return errNeverDone
 		}
 	}
@@ -147,6 +149,9 @@ func (q *request) waitDone() error {
 
 // finish ends the request: no callback reaches it any more, the response is completed or broken off.
 func (q *request) finish(status uint32, err error) executor.Result {
+	if err == nil && q.e.watch != nil {
+		q.endedWell(status)
+	}
 	q.stopIO(err != nil)
 	q.ops.Wait()
 	if err == nil {
@@ -161,6 +166,9 @@ func (q *request) finish(status uint32, err error) executor.Result {
 	ecb := q.slot.ECB()
 	res := executor.Result{LogData: isapi.Printable(isapi.Cut(ecb.LogData[:])), LogQuery: q.logQuery(), ThreadTime: q.threadTime}
 	code := int(ecb.HTTPStatusCode)
+	if q.closely {
+		q.overwritten(&q.was)
+	}
 	q.slot.Release()
 
 	if err != nil {

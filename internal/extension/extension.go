@@ -19,11 +19,13 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/filter"
 	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/misuse"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/reply"
 	"github.com/isapid/isapid/internal/trace"
@@ -36,6 +38,7 @@ type Extension struct {
 	log     *slog.Logger
 	image   *trace.Image // as events name it
 	staged  *image.Staged
+	watch   *misuse.Watch // nil: nobody wants to know
 	lib     *native.Library
 	exports exports
 	filter  *filter.Filter // nil: it was not asked for
@@ -150,7 +153,10 @@ func (e *Extension) Close(ctx context.Context) error {
 
 // unload ends threads, code and copy, in the reverse order of load.
 func (e *Extension) unload() error {
-	errs := []error{e.closeFilter(), e.threads.stop(e.terminate, e.detach), e.close()}
+	errs := []error{e.closeFilter(), e.threads.stop(e.terminate, e.detach)}
+	e.watch.Threads(leaveWithin)
+	errs = append(errs, e.close())
+	e.watch.Close()
 	e.releaseUnique()
 	errs = append(errs, e.staged.Remove())
 	if e.FilterOnly() {
@@ -161,6 +167,9 @@ func (e *Extension) unload() error {
 	return errors.Join(errs...)
 }
 
+// leaveWithin is how long threads of the image may take to end after TerminateExtension, before that is told of.
+const leaveWithin = 100 * time.Millisecond
+
 func (e *Extension) terminate() error {
 	if e.exports.terminate == 0 || e.FilterOnly() {
 		return nil
@@ -168,7 +177,7 @@ func (e *Extension) terminate() error {
 	c := e.entered(trace.TerminateExtension)
 	c.Word("flags", "HSE_TERM_MUST_UNLOAD")
 	c.Go(trace.Calls)
-	ok, err := native.TerminateExtension(e.exports.terminate, isapi.TermMustUnload)
+	ok, err := native.TerminateExtension(e.exports.terminate, isapi.TermMustUnload, e.opt.ImageID)
 	left(c, ok, 0, err)
 	if err != nil {
 		return e.fault(fmt.Errorf("TerminateExtension: %w", err), nil)

@@ -39,7 +39,7 @@ var errFilterOnly = errors.New("the image is a filter only, it has no HttpExtens
 func (e *Extension) startFilter() error {
 	c := filter.Config{
 		Name: e.name, Version: e.exports.filterVersion, Proc: e.exports.filterProc, Terminate: e.exports.filterEnd, Log: e.log,
-		Faulted: e.filterFault, SameThread: !e.FilterOnly(), Tap: e.opt.Tap, Image: e.image,
+		Faulted: e.filterFault, SameThread: !e.FilterOnly(), Tap: e.opt.Tap, Image: e.image, Watch: e.watch,
 	}
 	if e.ownThreads() {
 		c.On = e.onThread

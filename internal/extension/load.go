@@ -27,7 +27,8 @@ func (e *Extension) load(path string) (err error) {
 	if e.staged, err = image.StageVersion(path, cmp.Or(v.File, path), v.SHA256, e.opt.Staging); err != nil {
 		return err
 	}
-	undo := []func() error{e.staged.Remove}
+	e.watchImage()
+	undo := []func() error{e.staged.Remove, func() error { e.watch.Close(); return nil }}
 	defer func() {
 		for i := len(undo) - 1; i >= 0 && err != nil; i-- {
 			err = errors.Join(err, undo[i]())
@@ -133,7 +134,7 @@ func (e *Extension) halves() error {
 func (e *Extension) version() error {
 	c := e.entered(trace.GetExtensionVersion)
 	c.Go(trace.Calls)
-	info, ok, errno, err := native.GetExtensionVersion(e.exports.version)
+	info, ok, errno, err := native.GetExtensionVersion(e.exports.version, e.opt.ImageID)
 	c.Out().Text("description", isapi.Cut(info.Desc[:]))
 	left(c, ok, errno, err)
 	if err != nil {

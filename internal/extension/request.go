@@ -1,6 +1,7 @@
 package extension
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -28,6 +29,9 @@ type request struct {
 	resp reply.Response
 	vars variables.Request
 
+	closely bool               // what costs something is looked at, too
+	was     isapi.ControlBlock // what the image got, if so
+
 	rec    *trace.Recorder // nil: nobody wants to see its calls
 	traced traced          // with rec
 
@@ -40,6 +44,7 @@ type request struct {
 
 	mu       sync.Mutex // guards all below
 	done     bool
+	said     bool          // by HSE_REQ_DONE_WITH_SESSION
 	wake     chan struct{} // told of done and sendURL; nil until somebody waits
 	sendURL  *child        // the child request of SEND_URL, until it runs
 	gaveUp   error
@@ -62,9 +67,14 @@ func newRequest(e *Extension, w http.ResponseWriter, r *http.Request, t *executo
 		q.traced.q = q
 		q.slot = native.NewSlot(&q.traced)
 	}
+	id := t.Trail.Number()
+	q.slot.Mark(id, e.opt.ImageID)
 	q.body.r = r
-	q.resp.Init(w, r, reply.Around{Log: e.log, Flusher: e.flusher, Host: t.Host, Client: q.conn, Gone: q})
+	q.resp.Init(w, r, reply.Around{Log: e.log, Flusher: e.flusher, Host: t.Host, Client: q.conn, Gone: q, Watch: e.watch, Request: id})
 	q.vars = variables.Request{R: r, T: t, Client: q.conn, Length: r.ContentLength}
+	if q.closely = e.watch.Closely(); q.closely {
+		q.vars.Closer = q
+	}
 	return q
 }
 
@@ -87,6 +97,22 @@ func (q *request) fill() {
 		Method: q.r.Method, QueryString: q.r.URL.RawQuery, PathInfo: q.t.PathInfo, PathTranslated: q.t.PathTranslated,
 		ContentType: q.r.Header.Get("Content-Type"),
 	}, q.body.total(), q.body.ahead)
+	if q.closely {
+		q.was = *q.slot.ECB()
+	}
+}
+
+// doneCalled is HSE_REQ_DONE_WITH_SESSION.
+func (q *request) doneCalled(call) isapi.Error {
+	q.mu.Lock()
+	again := q.done && q.gaveUp == nil
+	q.said = true
+	q.mu.Unlock()
+	if again {
+		q.misused(executor.DoubleCompletion, trace.ServerSupportFunction, isapi.DoneWithSession, "HSE_REQ_DONE_WITH_SESSION was called before")
+	}
+	q.doneWithSession()
+	return isapi.OK
 }
 
 // doneWithSession ends a pending request; a second call does nothing.
@@ -157,7 +183,7 @@ func (q *request) Gone() isapi.Error {
 // ReadClient is the callback of that name.
 func (q *request) ReadClient(buf, size uintptr) isapi.Error {
 	if size == 0 {
-		return isapi.InvalidParameter
+		return q.wrongSize(trace.ReadClient, 0, "the pointer to the size is NULL")
 	}
 	want := native.Read[uint32](size)
 	if want == 0 {
@@ -171,18 +197,18 @@ func (q *request) ReadClient(buf, size uintptr) isapi.Error {
 // WriteClient is the callback of that name.
 func (q *request) WriteClient(buf, size uintptr, flags uint32) isapi.Error {
 	if size == 0 {
-		return isapi.InvalidParameter
+		return q.wrongSize(trace.WriteClient, 0, "the pointer to the size is NULL")
 	}
 	n := native.Read[uint32](size)
 	if int32(n) < 0 || n > 0 && buf == 0 {
-		return isapi.InvalidParameter
+		return q.wrongSize(trace.WriteClient, 0, fmt.Sprintf("%d bytes at %#x are to be sent", int32(n), buf))
 	}
 	p := native.Bytes(buf, int(n))
 	if flags&isapi.IONoDelay != 0 {
 		q.resp.FlushNext()
 	}
 	if flags&isapi.IOAsync != 0 {
-		return q.async(writing, 0, 0, func() (uint32, isapi.Error) {
+		return q.async(0, writing, 0, 0, func() (uint32, isapi.Error) {
 			err := q.resp.WriteOut(p)
 			return n, err
 		})

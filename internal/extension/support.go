@@ -1,11 +1,15 @@
 package extension
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
+	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // call is one call of ServerSupportFunction. Most arguments mean nothing for most codes and are garbage then: touch only
@@ -30,7 +34,7 @@ var supported = map[isapi.Code]func(*request, call) isapi.Error{
 	isapi.SendURLEx:             (*request).sendURLVerb,
 	isapi.SendResponseHeader:    (*request).sendHeader,
 	isapi.SendResponseHeaderEx:  (*request).sendHeaderEx,
-	isapi.DoneWithSession:       func(q *request, _ call) isapi.Error { q.doneWithSession(); return isapi.OK },
+	isapi.DoneWithSession:       (*request).doneCalled,
 	isapi.MapURLToPath:          (*request).mapURL,
 	isapi.MapURLToPathEx:        (*request).mapURLEx,
 	isapi.MapUnicodeURLToPath:   (*request).mapUnicodeURL,
@@ -71,13 +75,18 @@ func (q *request) ServerSupportFunction(code isapi.Code, buf, size, dataType uin
 
 // sendHeader is HSE_REQ_SEND_RESPONSE_HEADER: the status is in buf, the header text where dataType points.
 func (q *request) sendHeader(c call) isapi.Error {
-	return q.sendHead(native.String(c.buf, maxText), native.String(c.dataType, maxHeader), nil)
+	return q.sendHead(c.code, native.String(c.buf, maxText), native.String(c.dataType, maxHeader), nil)
 }
 
 func (q *request) sendHeaderEx(c call) isapi.Error {
 	info := native.Read[isapi.SendHeaderExInfo](c.buf)
 	keep := info.KeepConn != 0
-	return q.sendHead(counted(info.Status, info.StatusLength, maxText), counted(info.Header, info.HeaderLength, maxHeader), &keep)
+	status, header := counted(info.Status, info.StatusLength, maxText), counted(info.Header, info.HeaderLength, maxHeader)
+	if int64(info.StatusLength) > int64(len(status))+1 || int64(info.HeaderLength) > int64(len(header))+1 {
+		q.misused(executor.WrongSize, trace.ServerSupportFunction, c.code, fmt.Sprintf(
+			"the status of %d bytes is said to have %d, and the header of %d to have %d", len(status), info.StatusLength, len(header), info.HeaderLength))
+	}
+	return q.sendHead(c.code, status, header, &keep)
 }
 
 // counted is a text with a length that may count the NUL, may be 0 for "up to the NUL", and may be more than there is.
@@ -89,8 +98,8 @@ func counted(p uintptr, n uint32, limit int) string {
 	return s
 }
 
-func (q *request) sendHead(status, headers string, keep *bool) isapi.Error {
-	h, err := isapi.ParseHead(status, headers)
+func (q *request) sendHead(code isapi.Code, status, headers string, keep *bool) isapi.Error {
+	h, err := q.parseHead(code, status, headers)
 	if err != nil {
 		q.e.log.Warn("response header refused", "error", err, "url", q.r.URL.RequestURI())
 		return isapi.InvalidParameter
@@ -98,11 +107,26 @@ func (q *request) sendHead(status, headers string, keep *bool) isapi.Error {
 	return q.resp.Begin(&h, keep)
 }
 
+// parseHead is [isapi.ParseHead] for a call of that code, in which the client may have had its hands.
+func (q *request) parseHead(code isapi.Code, status, headers string) (isapi.Head, error) {
+	h, err := isapi.ParseHead(status, headers)
+	switch {
+	case err == nil:
+		q.injected(code, headers)
+	case !errors.Is(err, isapi.ErrStatus):
+		q.misused(executor.HeaderInjection, trace.ServerSupportFunction, code, err.Error())
+	}
+	return h, err
+}
+
 // redirect is HSE_REQ_SEND_URL_REDIRECT_RESP: a complete 302. What the extension sends after it is dropped.
 func (q *request) redirect(c call) isapi.Error {
 	url := native.String(c.buf, maxURL)
 	if url == "" || strings.ContainsFunc(url, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		q.e.log.Warn("redirect refused: the URL is empty or has control characters", "url", q.r.URL.RequestURI())
+		if url != "" {
+			q.misused(executor.HeaderInjection, trace.ServerSupportFunction, c.code, "the URL has control characters: "+isapi.Printable(isapi.Clip(url)))
+		}
 		return isapi.InvalidParameter
 	}
 	h := isapi.Head{Status: http.StatusFound, Fields: []isapi.Field{{Name: "Location", Value: url}, {Name: "Content-Type", Value: "text/html"}},
@@ -125,7 +149,7 @@ func (q *request) sendCustomError(c call) isapi.Error {
 		return uint32(n), err
 	}
 	if info.Async != 0 {
-		return q.async(writing, 0, 0, send)
+		return q.async(c.code, writing, 0, 0, send)
 	}
 	_, e := send()
 	return e
@@ -155,11 +179,14 @@ func (q *request) setCompletion(c call) isapi.Error {
 }
 
 func (q *request) asyncRead(c call) isapi.Error {
-	if c.buf == 0 || c.size == 0 || c.dataType == 0 || native.Read[uint32](c.dataType) != isapi.IOAsync {
+	if c.buf == 0 || c.size == 0 {
+		return q.wrongSize(trace.ServerSupportFunction, c.code, "the pointer to the buffer, or to its size, is NULL")
+	}
+	if c.dataType == 0 || native.Read[uint32](c.dataType) != isapi.IOAsync {
 		return isapi.InvalidParameter
 	}
 	want := native.Read[uint32](c.size)
-	return q.async(reading, 0, 0, func() (uint32, isapi.Error) {
+	return q.async(c.code, reading, 0, 0, func() (uint32, isapi.Error) {
 		n, err := q.readInto(c.buf, want)
 		return uint32(n), err
 	})

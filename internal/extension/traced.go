@@ -63,7 +63,7 @@ func (e *Extension) dllMain(reason uint32) (ok bool, err error) {
 	c := e.entered(trace.DllMain)
 	c.Word("reason", dllReasons[reason])
 	c.Go(trace.Calls)
-	ok, err = native.DllMain(e.exports.dllMain, reason)
+	ok, err = native.DllMain(e.exports.dllMain, reason, e.opt.ImageID)
 	left(c, ok, 0, err)
 	return ok, err
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/reply"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // transmitFile is HSE_REQ_TRANSMIT_FILE: head, part of a file, tail. IIS wants HSE_IO_ASYNC and a callback; without the
@@ -20,12 +21,12 @@ func (q *request) transmitFile(c call) isapi.Error {
 		_, err = q.resp.Send(p)
 		return err
 	}
-	return q.asyncSend(p, info.Callback, info.Context)
+	return q.asyncSend(c.code, p, info.Callback, info.Context)
 }
 
-// asyncSend has p sent by an asynchronous operation.
-func (q *request) asyncSend(p *reply.Pieces, callback, context uintptr) isapi.Error {
-	err := q.async(writing, callback, context, func() (uint32, isapi.Error) {
+// asyncSend has p sent by an asynchronous operation, as code asks.
+func (q *request) asyncSend(code isapi.Code, p *reply.Pieces, callback, context uintptr) isapi.Error {
+	err := q.async(code, writing, callback, context, func() (uint32, isapi.Error) {
 		n, err := q.resp.Send(p)
 		return uint32(n), err
 	})
@@ -39,11 +40,11 @@ func (q *request) asyncSend(p *reply.Pieces, callback, context uintptr) isapi.Er
 // without, it is opaque bytes.
 func (q *request) transmission(info *isapi.TFInfo) (*reply.Pieces, isapi.Error) {
 	if int32(info.HeadLength) < 0 || int32(info.TailLength) < 0 {
-		return nil, isapi.InvalidParameter
+		return nil, q.wrongSize(trace.ServerSupportFunction, isapi.TransmitFile, "the head or the tail has less than no bytes")
 	}
 	p := &reply.Pieces{List: make([]reply.Piece, 0, 3), Disconnect: info.Flags&isapi.IODisconnectAfterSend != 0}
 	if info.Flags&isapi.IOSendHeaders != 0 {
-		h, err := isapi.ParseHead(native.String(info.StatusCode, maxText), counted(info.Head, info.HeadLength, maxHeader))
+		h, err := q.parseHead(isapi.TransmitFile, native.String(info.StatusCode, maxText), counted(info.Head, info.HeadLength, maxHeader))
 		if err != nil {
 			return nil, isapi.InvalidParameter
 		}

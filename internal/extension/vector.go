@@ -2,11 +2,13 @@ package extension
 
 import (
 	"errors"
+	"fmt"
 	"unsafe"
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/reply"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 const (
@@ -27,7 +29,7 @@ func (q *request) vectorSend(c call) isapi.Error {
 		if rv.Status == 0 || rv.Headers == 0 {
 			return isapi.InvalidParameter
 		}
-		h, err := isapi.ParseHead(native.String(rv.Status, maxText), native.String(rv.Headers, maxHeader))
+		h, err := q.parseHead(c.code, native.String(rv.Status, maxText), native.String(rv.Headers, maxHeader))
 		if err != nil {
 			return isapi.InvalidParameter
 		}
@@ -42,7 +44,7 @@ func (q *request) vectorSend(c call) isapi.Error {
 		_, err := q.resp.Send(p)
 		return err
 	}
-	return q.asyncSend(p, 0, 0)
+	return q.asyncSend(c.code, p, 0, 0)
 }
 
 // takeElements checks all elements before the first byte is sent.
@@ -57,7 +59,7 @@ func (q *request) takeElements(p *reply.Pieces, rv *isapi.ResponseVector) (err i
 		switch el.Type {
 		case isapi.VectorMemory:
 			if el.Size == 0 || el.Size > 1<<31-1 || el.Context == 0 {
-				return isapi.InvalidParameter
+				return q.wrongSize(trace.ServerSupportFunction, isapi.VectorSend, fmt.Sprintf("element %d is %d bytes at %#x", i, el.Size, el.Context))
 			}
 			p.List = append(p.List, reply.Piece{Bytes: native.Bytes(el.Context, int(el.Size))})
 		case isapi.VectorFile:

@@ -1,11 +1,14 @@
 package filter
 
 import (
+	"fmt"
 	"net/http"
 
+	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/reply"
+	"github.com/isapid/isapid/internal/trace"
 	"github.com/isapid/isapid/internal/variables"
 )
 
@@ -38,7 +41,7 @@ func (s *session) leave() {
 func (s *session) GetServerVariable(name, buf, size uintptr) isapi.Error {
 	q, event := s.enter()
 	if q == nil {
-		return isapi.InvalidParameter
+		return s.outside(trace.FilterGetServerVariable, 0)
 	}
 	defer s.leave()
 	q.mu.Lock()
@@ -58,10 +61,12 @@ func (q *run) variables() *variables.Request {
 // AddResponseHeaders is the callback of that name: the lines are added to the response, whoever makes it. A blank line at the end
 // means nothing. Once the response has a head, there is AddHeader.
 func (s *session) AddResponseHeaders(text, _ uintptr) isapi.Error {
-	q, _ := s.enter()
-	if q == nil || text == 0 {
-		s.leaveIf(q)
+	if text == 0 {
 		return isapi.InvalidParameter
+	}
+	q, _ := s.enter()
+	if q == nil {
+		return s.outside(trace.FilterAddResponseHeaders, 0)
 	}
 	defer s.leave()
 	q.mu.Lock()
@@ -69,20 +74,15 @@ func (s *session) AddResponseHeaders(text, _ uintptr) isapi.Error {
 	if q.head.responding || q.head.sent.Load() {
 		return isapi.InvalidParameter
 	}
-	return q.keepFields(&q.added, text)
+	return q.keepFields(&q.added, text, s, trace.FilterAddResponseHeaders, 0)
 }
 
-func (s *session) leaveIf(q *run) {
-	if q != nil {
-		s.leave()
-	}
-}
-
-// keepFields reads header lines of a filter. q.mu is held.
-func (q *run) keepFields(list *[]isapi.Field, text uintptr) isapi.Error {
+// keepFields reads header lines that s gives in a callback. q.mu is held.
+func (q *run) keepFields(list *[]isapi.Field, text uintptr, s *session, f trace.Func, code isapi.SFReq) isapi.Error {
 	fs, err := fields(native.String(text, maxText))
-	if err != isapi.OK {
-		return err
+	if err != nil {
+		s.misused(executor.HeaderInjection, f, code, err.Error())
+		return isapi.InvalidParameter
 	}
 	for _, f := range fs {
 		if err := q.grow(len(f.Name) + len(f.Value)); err != isapi.OK {
@@ -108,15 +108,15 @@ func (s *session) WriteClient(buf, size uintptr, _ uint32) isapi.Error {
 		return c.writeClient(buf, size)
 	}
 	if size == 0 {
-		return isapi.InvalidParameter
+		return s.wrongSize(trace.FilterWriteClient, "the pointer to the size is NULL")
 	}
 	n := native.Read[uint32](size)
 	if int32(n) < 0 || n > 0 && buf == 0 {
-		return isapi.InvalidParameter
+		return s.wrongSize(trace.FilterWriteClient, fmt.Sprintf("%d bytes at %#x are to be sent", int32(n), buf))
 	}
 	q, _ := s.enter()
 	if q == nil {
-		return isapi.InvalidParameter
+		return s.outside(trace.FilterWriteClient, 0)
 	}
 	defer s.leave()
 	p := native.Bytes(buf, int(n))
@@ -132,7 +132,12 @@ func (s *session) AllocMem(size uint32) uintptr {
 	s.mu.Lock()
 	inside := s.now != 0 || s.raws > 0
 	s.mu.Unlock()
-	if !inside || size > memoryLimit {
+	if !inside {
+		s.outside(trace.FilterAllocMem, 0)
+		return 0
+	}
+	if size > memoryLimit {
+		s.wrongSize(trace.FilterAllocMem, fmt.Sprintf("%d bytes are more than a connection can have", size))
 		return 0
 	}
 	s.taken.Add(int64(size) + 16)
@@ -146,7 +151,7 @@ func (s *session) GetHeader(name, buf, size uintptr) isapi.Error {
 	}
 	q, event := s.enter()
 	if q == nil {
-		return isapi.InvalidParameter
+		return s.outside(trace.FilterGetHeader, 0)
 	}
 	defer s.leave()
 	n := native.String(name, maxHeaderName)
@@ -182,9 +187,13 @@ func (s *session) changeHeader(name, value uintptr, add bool) isapi.Error {
 	if name == 0 || value == 0 {
 		return isapi.InvalidParameter
 	}
+	f := trace.FilterSetHeader
+	if add {
+		f = trace.FilterAddHeader
+	}
 	q, event := s.enter()
 	if q == nil {
-		return isapi.InvalidParameter
+		return s.outside(f, 0)
 	}
 	defer s.leave()
 	n, v := native.String(name, maxHeaderName), native.String(value, maxHeaderValue)
@@ -192,6 +201,9 @@ func (s *session) changeHeader(name, value uintptr, add bool) isapi.Error {
 	defer q.mu.Unlock()
 	if err := q.grow(len(n) + len(v)); err != isapi.OK {
 		return err
+	}
+	if !goodValue(v) {
+		s.misused(executor.HeaderInjection, f, 0, "the value has control characters: "+isapi.Printable(isapi.Clip(v)))
 	}
 	switch event {
 	case isapi.NotifyPreprocHeaders, isapi.NotifyAuthComplete:

@@ -98,6 +98,7 @@ func (c *Connection) session(f *Filter) *session {
 		s.pfc.Struct().IsSecurePort = 1
 	}
 	s.blank = *s.pfc.Struct()
+	s.mark()
 	c.sessions = append(c.sessions, s)
 	f.mu.Lock()
 	if f.sessions != nil { // it is not closed
@@ -152,6 +153,7 @@ func (s *session) join(q *run) (before *run, inside int) {
 	before, s.run = s.run, q
 	s.rec.Store(q.recorder)
 	s.off.Store(0)
+	s.mark()
 	return before, s.inside
 }
 
@@ -164,9 +166,21 @@ func (s *session) part(before *run, inside int) {
 		s.rec.Store(before.recorder)
 	}
 	s.off.Store(0)
+	s.mark()
 	for s.inside > inside {
 		s.idle.Wait()
 	}
+}
+
+// mark says for the board which request the filter is in. s.mu is held, or nobody else has s.
+func (s *session) mark() { s.pfc.Mark(s.request(), s.f.conf.Image.Number) }
+
+// request is the ID of the one that is under way, 0 between requests. s.mu is held, or nobody else has s.
+func (s *session) request() uint64 {
+	if s.run == nil {
+		return 0
+	}
+	return s.run.trail.Number()
 }
 
 // disabled tells whether the filter does not want to hear of an event in this request.
@@ -203,9 +217,7 @@ func (s *session) proc(event uint32, pv uintptr) (status uint32, errno isapi.Err
 		s.now = event
 	}
 	s.mu.Unlock()
-	clean := s.blank // instead of what the filter wrote where it must not
-	clean.FilterContext = s.pfc.Struct().FilterContext
-	*s.pfc.Struct() = clean
+	s.clean()
 	if s.f.conf.On == nil {
 		status, errno, err = s.call(event, pv, inRequest)
 	} else {
@@ -220,8 +232,11 @@ func (s *session) proc(event uint32, pv uintptr) (status uint32, errno isapi.Err
 			s.idle.Wait()
 		}
 	}
-	q := s.run
+	q, request := s.run, s.request()
 	s.mu.Unlock()
+	if s.f.conf.Watch != nil && err == nil {
+		s.overwritten(event, request)
+	}
 	if err != nil {
 		err = s.f.fault("HttpFilterProc, "+isapi.Notification(event).String(), err, q.about()...)
 	}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/misuse"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/trace"
 )
@@ -46,6 +47,8 @@ type Config struct {
 
 	Tap   *trace.Tap   // where its calls can be listened to; nil: nowhere
 	Image *trace.Image // what it is called there. Default: one with Name as its path
+
+	Watch *misuse.Watch // of the image; nil: nobody wants to know
 }
 
 // Filter is a loaded filter. It is safe for concurrent use.
@@ -82,7 +85,7 @@ func New(c Config) (*Filter, error) {
 	f.on(func() {
 		seen := f.entered(trace.GetFilterVersion)
 		seen.Go(trace.Calls)
-		info, ok, errno, err = native.GetFilterVersion(c.Version)
+		info, ok, errno, err = native.GetFilterVersion(c.Version, c.Image.Number)
 		seen.Out().Text("description", isapi.Cut(info.Desc[:]))
 		seen.Word("flags", isapi.Notification(info.Flags).String())
 		left(seen, ok, errno, err)
@@ -167,7 +170,7 @@ func (f *Filter) Close() error {
 		seen := f.entered(trace.TerminateFilter)
 		seen.Go(trace.Calls)
 		var ok bool
-		ok, err = native.TerminateFilter(f.conf.Terminate, 0)
+		ok, err = native.TerminateFilter(f.conf.Terminate, 0, f.conf.Image.Number)
 		left(seen, ok, 0, err)
 	})
 	if err != nil {

@@ -297,10 +297,7 @@ func (h *head) changeStatus(line string) isapi.Error {
 }
 
 // fields are the lines of a header text: "Name: value" each, up to its end or a blank line.
-func fields(text string) ([]isapi.Field, isapi.Error) {
+func fields(text string) ([]isapi.Field, error) {
 	h, err := isapi.ParseHead("200", text)
-	if err != nil {
-		return nil, isapi.InvalidParameter
-	}
-	return h.Fields, isapi.OK
+	return h.Fields, err
 }

@@ -147,8 +147,8 @@ func FuzzFields(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		fs, err := fields(text)
-		if err != isapi.OK && err != isapi.InvalidParameter {
-			t.Errorf("error is %v", err)
+		if err != nil {
+			return
 		}
 		h := http.Header{}
 		addFields(h, fs)

@@ -43,6 +43,9 @@ func Serve(w http.ResponseWriter, r *http.Request, c *Connection, chain []Member
 	}
 	q := runs.Get().(*run)
 	q.w, q.orig, q.r, q.c, q.h, q.client, q.log = w, r, r, c, h, seer{client, q}, log
+	if h, ok := h.(trailed); ok {
+		q.trail = h.Trail()
+	}
 	q.listen(chain)
 	q.join(chain)
 	defer q.recycle()

@@ -1,11 +1,14 @@
 package filter
 
 import (
+	"errors"
 	"net/http"
 
+	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/reply"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // request is one call of ServerSupportFunction. Most arguments mean nothing for most codes.
@@ -40,7 +43,7 @@ func (s *session) ServerSupportFunction(code isapi.SFReq, data, ul1, ul2 uintptr
 	}
 	q, _ := s.enter()
 	if q == nil {
-		return isapi.InvalidParameter
+		return s.outside(trace.FilterServerSupportFunction, code)
 	}
 	defer s.leave()
 	return f(request{s, q, data, ul1, ul2})
@@ -52,6 +55,9 @@ func (c request) sendResponseHeader() isapi.Error {
 	status, text := native.String(c.data, maxText), native.String(c.ul1, maxText)
 	h, err := isapi.ParseHead(status, text)
 	if err != nil {
+		if !errors.Is(err, isapi.ErrStatus) {
+			c.s.misused(executor.HeaderInjection, trace.FilterServerSupportFunction, isapi.SFSendResponseHeader, err.Error())
+		}
 		c.q.log.Warn("response header refused", "error", err, "filter", c.s.f.conf.Name, "url", c.q.orig.URL.RequestURI())
 		return isapi.InvalidParameter
 	}
@@ -83,7 +89,7 @@ func (c request) addHeadersOnDenial() isapi.Error {
 	}
 	c.q.mu.Lock()
 	defer c.q.mu.Unlock()
-	return c.q.keepFields(&c.q.denial, c.data)
+	return c.q.keepFields(&c.q.denial, c.data, c.s, trace.FilterServerSupportFunction, isapi.SFAddHeadersOnDenial)
 }
 
 func (c request) setProxyInfo() isapi.Error {

@@ -23,9 +23,6 @@ func (q *run) listen(chain []Member) {
 	if tap == nil {
 		return
 	}
-	if h, ok := q.h.(trailed); ok {
-		q.trail = h.Trail()
-	}
 	if q.trail != nil && q.trail.Recorder != nil {
 		q.recorder = q.trail.Recorder
 		q.recorder.Nest()

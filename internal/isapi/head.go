@@ -28,7 +28,9 @@ func (h *Head) Get(name string) (string, bool) {
 }
 
 var (
-	errStatus = errors.New("status is not a number from 100 to 599, with or without a reason after it")
+	// ErrStatus is of a status that is none; the other errors of [ParseHead] are about lines that are no header lines, as text from a client
+	// can make them.
+	ErrStatus = errors.New("status is not a number from 100 to 599, with or without a reason after it")
 	errBreak  = errors.New("status holds a line break and more text, and headers are given too")
 )
 
@@ -81,16 +83,16 @@ func ParseStatus(s string) (code int, reason string, err error) {
 	}
 	digits, reason, _ := strings.Cut(s, " ")
 	if len(digits) != 3 {
-		return 0, "", fmt.Errorf("%q: %w", Clip(s), errStatus)
+		return 0, "", fmt.Errorf("%q: %w", Clip(s), ErrStatus)
 	}
 	for i := range 3 {
 		if digits[i] < '0' || digits[i] > '9' {
-			return 0, "", fmt.Errorf("%q: %w", Clip(s), errStatus)
+			return 0, "", fmt.Errorf("%q: %w", Clip(s), ErrStatus)
 		}
 		code = code*10 + int(digits[i]-'0')
 	}
 	if code < 100 || code > 599 {
-		return 0, "", fmt.Errorf("%q: %w", Clip(s), errStatus)
+		return 0, "", fmt.Errorf("%q: %w", Clip(s), ErrStatus)
 	}
 	reason = strings.TrimSpace(reason)
 	if !isFieldValue(reason) {

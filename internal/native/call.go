@@ -21,12 +21,12 @@ var installGuard = sync.OnceFunc(func() { C.isapid_guard() })
 // notReturned is what call returns for a call that was left where it faulted.
 const notReturned = ^uintptr(0)
 
-// call runs fn under the guard. errno is what the call left there. The loader returns even if code it called faulted: then
+// call runs fn, what of that image, under the guard. errno is what the call left there. The loader returns even if code it called faulted: then
 // there are both ret and err.
-func call(what trace.Func, signature C.int, fn uintptr, args ...uintptr) (ret uintptr, errno syscall.Errno, err error) {
+func call(what trace.Func, image uint64, signature C.int, fn uintptr, args ...uintptr) (ret uintptr, errno syscall.Errno, err error) {
 	c := (*C.struct_isapid_call)(C.calloc(1, C.sizeof_struct_isapid_call))
 	defer C.free(unsafe.Pointer(c))
-	c.fn, c.what = C.uintptr_t(fn), C.uint32_t(what)
+	c.fn, c.what, c.image = C.uintptr_t(fn), C.uint32_t(what), C.uint64_t(image)
 	c.ret = C.uintptr_t(notReturned)
 	for i, a := range args {
 		c.a[i] = C.uintptr_t(a)
@@ -37,29 +37,29 @@ func call(what trace.Func, signature C.int, fn uintptr, args ...uintptr) (ret ui
 	return uintptr(c.ret), syscall.Errno(c.err), nil
 }
 
-// GetExtensionVersion calls the export. ok is what it returned, errno what it left; err is a *Fault.
-func GetExtensionVersion(fn uintptr) (info isapi.VersionInfo, ok bool, errno isapi.Error, err error) {
+// GetExtensionVersion calls the export of the image of that number. ok is what it returned, errno what it left; err is a *Fault.
+func GetExtensionVersion(fn uintptr, image uint64) (info isapi.VersionInfo, ok bool, errno isapi.Error, err error) {
 	v := (*isapi.VersionInfo)(C.calloc(1, C.size_t(unsafe.Sizeof(info))))
 	defer C.free(unsafe.Pointer(v))
-	ret, e, err := call(trace.GetExtensionVersion, C.CALL_PTR, fn, uintptr(unsafe.Pointer(v)))
+	ret, e, err := call(trace.GetExtensionVersion, image, C.CALL_PTR, fn, uintptr(unsafe.Pointer(v)))
 	return *v, ret != 0, isapi.Error(e), err
 }
 
 // TerminateExtension calls the export with isapi.TermAdvisoryUnload or TermMustUnload.
-func TerminateExtension(fn uintptr, flags uint32) (ok bool, err error) {
-	ret, _, err := call(trace.TerminateExtension, C.CALL_U32, fn, uintptr(flags))
+func TerminateExtension(fn uintptr, flags uint32, image uint64) (ok bool, err error) {
+	ret, _, err := call(trace.TerminateExtension, image, C.CALL_U32, fn, uintptr(flags))
 	return ret != 0, err
 }
 
 // DllMain calls the export with NULL handles, as Zeus did.
-func DllMain(fn uintptr, reason uint32) (ok bool, err error) {
-	ret, _, err := call(trace.DllMain, C.CALL_DLLMAIN, fn, 0, uintptr(reason), 0)
+func DllMain(fn uintptr, reason uint32, image uint64) (ok bool, err error) {
+	ret, _, err := call(trace.DllMain, image, C.CALL_DLLMAIN, fn, 0, uintptr(reason), 0)
 	return ret != 0, err
 }
 
 // Complete calls an asynchronous completion callback, PFN_HSE_IO_COMPLETION.
 func Complete(fn uintptr, s *Slot, context uintptr, n, code uint32) error {
-	_, _, err := call(trace.Completion, C.CALL_COMPLETION, fn, s.Addr(), context, uintptr(n), uintptr(code))
+	_, _, err := call(trace.Completion, 0, C.CALL_COMPLETION, fn, s.Addr(), context, uintptr(n), uintptr(code))
 	return err
 }
 

@@ -88,7 +88,7 @@ func enterFilter(context uintptr, f trace.Func, code uint32) *FilterContext {
 
 // GetFilterVersion calls the export with a structure of zeroes but for this server's revision. ok is what it returned, errno
 // what it left; err is a *Fault.
-func GetFilterVersion(fn uintptr) (info isapi.FilterVersion, ok bool, errno isapi.Error, err error) {
+func GetFilterVersion(fn uintptr, image uint64) (info isapi.FilterVersion, ok bool, errno isapi.Error, err error) {
 	var m Memory
 	defer m.Free()
 	p := m.Alloc(int(unsafe.Sizeof(info)))
@@ -96,7 +96,7 @@ func GetFilterVersion(fn uintptr) (info isapi.FilterVersion, ok bool, errno isap
 		return info, false, isapi.NotEnoughMemory, nil
 	}
 	Write(p, isapi.FilterVersion{ServerFilterVersion: isapi.FilterRevision})
-	ret, e, err := call(trace.GetFilterVersion, C.CALL_PTR, fn, p)
+	ret, e, err := call(trace.GetFilterVersion, image, C.CALL_PTR, fn, p)
 	return Read[isapi.FilterVersion](p), ret != 0, isapi.Error(e), err
 }
 
@@ -111,7 +111,7 @@ func HTTPFilterProc(fn uintptr, c *FilterContext, notification uint32, pv uintpt
 }
 
 // TerminateFilter calls the export. Its flags have no meaning that anybody wrote down; 0 is what to give.
-func TerminateFilter(fn uintptr, flags uint32) (ok bool, err error) {
-	ret, _, err := call(trace.TerminateFilter, C.CALL_U32, fn, uintptr(flags))
+func TerminateFilter(fn uintptr, flags uint32, image uint64) (ok bool, err error) {
+	ret, _, err := call(trace.TerminateFilter, image, C.CALL_U32, fn, uintptr(flags))
 	return ret != 0, err
 }

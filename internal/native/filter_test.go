@@ -134,14 +134,14 @@ func TestFilterExports(t *testing.T) {
 	l := open(t, staged(t, testext.Fixture(t, "filter_calls"), "filter.so"))
 	defer l.Close()
 	for range 3 { // the structure is zero each time
-		v, ok, errno, err := GetFilterVersion(l.Lookup("GetFilterVersion"))
+		v, ok, errno, err := GetFilterVersion(l.Lookup("GetFilterVersion"), 0)
 		if !ok || errno != isapi.AccessDenied || err != nil || v.ServerFilterVersion != isapi.FilterRevision || v.FilterVersion != isapi.FilterRevision ||
 			v.Flags != isapi.NotifyLog|isapi.NotifyOrderHigh || !strings.HasPrefix(string(v.Desc[:]), "does as told\x00") {
 			t.Errorf("GetFilterVersion: %t, %v, %v, %+v", ok, errno, err, v)
 		}
 	}
 	for flags, want := range map[uint32]bool{0: true, 1: false} {
-		if ok, err := TerminateFilter(l.Lookup("TerminateFilter"), flags); ok != want || err != nil {
+		if ok, err := TerminateFilter(l.Lookup("TerminateFilter"), flags, 0); ok != want || err != nil {
 			t.Errorf("TerminateFilter(%d): %t, %v", flags, ok, err)
 		}
 	}
@@ -154,11 +154,11 @@ BOOL WINAPI GetFilterVersion(HTTP_FILTER_VERSION *v) { (void)v; SetLastError(115
 BOOL WINAPI TerminateFilter(DWORD flags) { *(volatile DWORD *)8 = flags; return TRUE; }
 `), "refuses.so"))
 	defer l.Close()
-	if _, ok, errno, err := GetFilterVersion(l.Lookup("GetFilterVersion")); ok || errno != 1150 || err != nil {
+	if _, ok, errno, err := GetFilterVersion(l.Lookup("GetFilterVersion"), 0); ok || errno != 1150 || err != nil {
 		t.Errorf("GetFilterVersion: %t, %v, %v; want FALSE with 1150", ok, errno, err)
 	}
 	var f *Fault
-	if _, err := TerminateFilter(l.Lookup("TerminateFilter"), 0); !errors.As(err, &f) || f.Signal != "SIGSEGV" {
+	if _, err := TerminateFilter(l.Lookup("TerminateFilter"), 0, 0); !errors.As(err, &f) || f.Signal != "SIGSEGV" {
 		t.Errorf("TerminateFilter: %v, want a fault", err)
 	}
 }

@@ -41,7 +41,7 @@ func open(t *testing.T, path string, before ...string) *Library {
 // version is what GetExtensionVersion of l gives as its version number.
 func version(t *testing.T, l *Library) uint32 {
 	t.Helper()
-	info, ok, _, err := GetExtensionVersion(l.Lookup("GetExtensionVersion"))
+	info, ok, _, err := GetExtensionVersion(l.Lookup("GetExtensionVersion"), 0)
 	if err != nil || !ok {
 		t.Fatalf("GetExtensionVersion: %t, %v", ok, err)
 	}
@@ -195,7 +195,7 @@ __attribute__((noinline)) int inner(void) { return *nowhere; }
 int GetExtensionVersion(void *v) { (void)v; return inner() + 1; }
 `), "source.so"))
 	defer l.Close()
-	_, _, _, err := GetExtensionVersion(l.Lookup("GetExtensionVersion"))
+	_, _, _, err := GetExtensionVersion(l.Lookup("GetExtensionVersion"), 0)
 	var f *Fault
 	if !errors.As(err, &f) {
 		t.Fatalf("got %v, want a fault", err)

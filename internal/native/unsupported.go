@@ -57,11 +57,11 @@ func (s *Slot) Mark(request, image uint64)  {}
 func (s *Slot) Detach()                     {}
 func (s *Slot) Release()                    {}
 
-func GetExtensionVersion(uintptr) (info isapi.VersionInfo, ok bool, errno isapi.Error, err error) {
+func GetExtensionVersion(uintptr, uint64) (info isapi.VersionInfo, ok bool, errno isapi.Error, err error) {
 	return info, false, 0, errUnsupported
 }
-func TerminateExtension(uintptr, uint32) (bool, error)            { return false, errUnsupported }
-func DllMain(uintptr, uint32) (bool, error)                       { return false, errUnsupported }
+func TerminateExtension(uintptr, uint32, uint64) (bool, error)    { return false, errUnsupported }
+func DllMain(uintptr, uint32, uint64) (bool, error)               { return false, errUnsupported }
 func Complete(uintptr, *Slot, uintptr, uint32, uint32) error      { return errUnsupported }
 func HTTPExtensionProc(uintptr, *Slot) (status uint32, err error) { return 0, errUnsupported }
 func ForeignFaults() *Fault                                       { return nil }
@@ -89,14 +89,14 @@ func (c *FilterContext) Mark(request, image uint64)   {}
 func (c *FilterContext) Detach()                      {}
 func (c *FilterContext) Release()                     {}
 
-func GetFilterVersion(uintptr) (info isapi.FilterVersion, ok bool, errno isapi.Error, err error) {
+func GetFilterVersion(uintptr, uint64) (info isapi.FilterVersion, ok bool, errno isapi.Error, err error) {
 	return info, false, 0, errUnsupported
 }
 func HTTPFilterProc(uintptr, *FilterContext, uint32, uintptr) (status uint32, errno isapi.Error, err error) {
 	return 0, 0, errUnsupported
 }
-func TerminateFilter(uintptr, uint32) (bool, error)     { return false, errUnsupported }
-func FilterHeaderFuncs() (get, set, add, token uintptr) { return 0, 0, 0, 0 }
+func TerminateFilter(uintptr, uint32, uint64) (bool, error) { return false, errUnsupported }
+func FilterHeaderFuncs() (get, set, add, token uintptr)     { return 0, 0, 0, 0 }
 
 // Memory has none to give.
 type Memory struct{ Limit int }

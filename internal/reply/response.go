@@ -11,6 +11,7 @@ package reply
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -19,15 +20,18 @@ import (
 	"github.com/isapid/isapid/internal/conn"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/misuse"
 )
 
-// Around is what a response needs of those around it. Only Gone may be nil.
+// Around is what a response needs of those around it. Only Gone and Watch may be nil.
 type Around struct {
 	Log     *slog.Logger // of the image that sends
 	Flusher *Flusher
 	Host    executor.Host // for pages
 	Client  executor.Client
 	Gone    Gone
+	Watch   *misuse.Watch
+	Request uint64 // for Watch
 }
 
 // Gone knows better than the connection why nothing can be sent any more.
@@ -304,6 +308,9 @@ func (s *Response) End(code int) {
 		if code < 200 || code > 599 {
 			code = http.StatusOK
 		}
+		if code == http.StatusOK {
+			s.with.Watch.Tell(executor.Unfinished, proc, s.with.Request, "it returned success, had sent nothing, and had set no status: the client gets an empty page")
+		}
 		s.sendHead(&isapi.Head{Status: code}, nil)
 	}
 }
@@ -366,6 +373,17 @@ func (s *Response) complete() bool {
 	return (s.declared < 0 || s.written == s.declared) && (s.chunks == nil || s.chunks.ended)
 }
 
+// proc is the function whose end shows what was wrong with a response.
+const proc = "HttpExtensionProc"
+
+// lacks says what the response lacks of what its head promised.
+func (s *Response) lacks() string {
+	if s.declared < 0 {
+		return "the response was broken off: its last chunk is missing"
+	}
+	return fmt.Sprintf("the response was broken off: %d bytes of it were sent, and its Content-Length is %d", s.written, s.declared)
+}
+
 // Result closes the response.
 func (s *Response) Result(res executor.Result) executor.Result {
 	s.settle()
@@ -374,11 +392,16 @@ func (s *Response) Result(res executor.Result) executor.Result {
 	if s.head && !s.ended && !s.complete() && s.err == isapi.OK {
 		s.with.Log.Warn("response broken off: the extension sent less than it promised", "url", s.r.URL.RequestURI(),
 			"sent", s.written, "Content-Length", s.declared)
+		if !s.broken { // by a fault, which was told of
+			s.with.Watch.Tell(executor.Unfinished, proc, s.with.Request, s.lacks())
+		}
 		s.broken = true
 	}
 	if s.dropped > 0 {
 		s.with.Log.Warn("bytes dropped: the extension sent more than its Content-Length", "url", s.r.URL.RequestURI(),
 			"Content-Length", s.declared, "dropped", s.dropped)
+		s.with.Watch.Tell(executor.WrongSize, proc, s.with.Request,
+			fmt.Sprintf("it sent %d bytes more than its Content-Length, which is %d: they were dropped", s.dropped, s.declared))
 	}
 	if s.broken && s.err == isapi.OK {
 		s.dirty = true

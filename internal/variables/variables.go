@@ -12,13 +12,20 @@ import (
 	"github.com/isapid/isapid/internal/native"
 )
 
-// Request is a request whose variables are asked for. All fields must be set. What they do not say is an empty text: before it is
+// Request is a request whose variables are asked for. All fields but Closer must be set. What they do not say is an empty text: before it is
 // known where a request leads, T has an application at most.
 type Request struct {
 	R      *http.Request
 	T      *executor.Target
 	Client executor.Client
-	Length int64 // CONTENT_LENGTH; negative: it is unknown, and the variable is empty
+	Length int64  // CONTENT_LENGTH; negative: it is unknown, and the variable is empty
+	Closer Closer // nil: nobody looks closely at what it is given
+}
+
+// Closer looks at the memory that a callback was given to write to.
+type Closer interface {
+	// Room is told of memory of n bytes at p, before anything is written there.
+	Room(p uintptr, n uint32)
 }
 
 // maxName is the longest name that is looked at, in bytes.
@@ -29,6 +36,9 @@ const maxName = 64 << 10
 func (q *Request) Copy(name, buf, size uintptr) isapi.Error {
 	if name == 0 || size == 0 {
 		return isapi.InvalidParameter
+	}
+	if q.Closer != nil {
+		q.Closer.Room(buf, native.Read[uint32](size))
 	}
 	text := native.Text(name, maxName)
 	if f := variables[string(text)]; f != nil { // as nearly all ask

@@ -43,7 +43,7 @@ func Open(t testing.TB, image string) *Filter {
 	f := &Filter{t: t, lib: lib, proc: lib.Lookup("HttpFilterProc")}
 	f.terminate = sync.OnceFunc(func() {
 		if terminate := lib.Lookup("TerminateFilter"); terminate != 0 { // it may be missing
-			if ok, err := native.TerminateFilter(terminate, 0); !ok || err != nil {
+			if ok, err := native.TerminateFilter(terminate, 0, 0); !ok || err != nil {
 				t.Errorf("TerminateFilter: %t, %v", ok, err)
 			}
 		}
@@ -52,7 +52,7 @@ func Open(t testing.TB, image string) *Filter {
 		}
 	})
 	t.Cleanup(f.terminate)
-	v, ok, errno, err := native.GetFilterVersion(lib.Lookup("GetFilterVersion"))
+	v, ok, errno, err := native.GetFilterVersion(lib.Lookup("GetFilterVersion"), 0)
 	if !ok || err != nil {
 		t.Fatalf("GetFilterVersion: %t with %v, %v", ok, errno, err)
 	}
