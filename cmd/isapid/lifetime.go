@@ -28,13 +28,15 @@ type life struct {
 	front   *front.Front
 	say     *reporter
 	service *service // nil: there is no configuration file, so there is nobody to listen to but signals
+	sink    *logSink
 
-	signals chan os.Signal // end it
-	drains  chan struct{}  // has an element when somebody else than a signal wants it to end
+	signals chan os.Signal   // end it
+	reopens <-chan os.Signal // have log files opened again
+	drains  chan struct{}    // has an element when somebody else than a signal wants it to end
 }
 
-func newLife(f *front.Front, say *reporter) *life {
-	return &life{front: f, say: say, signals: make(chan os.Signal, 2), drains: make(chan struct{}, 1)}
+func newLife(f *front.Front, say *reporter, sink *logSink, reopens <-chan os.Signal) *life {
+	return &life{front: f, say: say, sink: sink, signals: make(chan os.Signal, 2), reopens: reopens, drains: make(chan struct{}, 1)}
 }
 
 // askToDrain begins the end as the first signal does.
@@ -45,7 +47,7 @@ func (l *life) askToDrain() {
 	}
 }
 
-// live serves until the end: the first signal drains, the second ends at once; SIGHUP reloads.
+// live serves until the end: the first signal drains, the second ends at once; SIGHUP reloads, SIGUSR1 opens log files again.
 func (l *life) live() error {
 	signal.Notify(l.signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(l.signals)
@@ -69,6 +71,7 @@ func (l *life) live() error {
 	l.service.serving()
 	var reloading sync.WaitGroup
 	reloading.Go(func() { l.reload(ctx, hangups) })
+	reloading.Go(func() { l.reopen(ctx) })
 	var err error
 	select {
 	case err = <-served: // a listener failed
@@ -108,6 +111,26 @@ func (l *life) reload(ctx context.Context, hangups <-chan os.Signal) {
 		cancel()
 	}
 }
+
+// reopen opens log files again for each signal, until ctx ends.
+func (l *life) reopen(ctx context.Context) {
+	log := l.sink.logger()
+	for {
+		select {
+		case <-l.reopens:
+		case <-ctx.Done():
+			return
+		}
+		if err := l.reopenLogs(); err != nil {
+			log.Error("log files are not opened again", "error", err)
+		} else {
+			log.Info("log files are opened again")
+		}
+	}
+}
+
+// reopenLogs closes the files of the log and of the access log and opens them anew, by name: another program may have moved them away.
+func (l *life) reopenLogs() error { return errors.Join(l.sink.reopen(), l.front.Reopen()) }
 
 // drain waits for the running requests and closes the extensions, until the limit is over or another signal comes.
 func (l *life) drain() error {

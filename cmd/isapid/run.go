@@ -190,9 +190,11 @@ func (o runOptions) asConfig() (*config.Config, error) {
 	}
 	pool.Update.Window, pool.Update.Backups = 0, 0 // who builds a version wants to see it fail, and has the sources of the one before
 	if o.accessLog != "" {
-		if cfg.Log.AccessFile, err = filepath.Abs(o.accessLog); err != nil {
+		file, err := filepath.Abs(o.accessLog)
+		if err != nil {
 			return nil, err
 		}
+		cfg.Log.Access = config.JSONAccessLog(file)
 	}
 	return cfg, nil
 }

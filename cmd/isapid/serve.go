@@ -2,6 +2,8 @@ package main
 
 import (
 	"io"
+	"os"
+	"os/signal"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -26,6 +28,7 @@ func newServeCommand() *cobra.Command {
 Every extension that the file names is loaded before the first request; what is wrong with any of them is said at once, and
 nothing is served. The first SIGINT or SIGTERM stops listening and waits up to 90 s for running requests, then calls
 TerminateExtension; the second ends at once. SIGHUP reads the file again and changes what differs, as "isapid reload" does.
+SIGUSR1 opens the files of the log and the access log again, after another program has moved them away.
 
 Under systemd the server uses the sockets it is handed and tells the manager when it is ready, reloads and ends.`,
 		Example: "  isapid serve -c isapid.yaml",
@@ -56,7 +59,7 @@ func runServe(o serveOptions, out, errOut io.Writer) error {
 		l.front.Inherit(sockets)
 		l.service = &service{
 			Control: front.NewControl(l.front, buildVersion().Version, l.askToDrain, sink.follow),
-			socket:  cfg.Control.Socket, manager: manager, log: sink.logger(),
+			places:  placesOf(&cfg.Control), reopen: l.reopenLogs, manager: manager, log: sink.logger().With(subsystemKey, "control"),
 		}
 	})
 }
@@ -72,6 +75,11 @@ func loadConfig(path string) (*config.Config, error) {
 // serveConfig serves cfg until a signal ends it. It decides where the log goes. What prepare adds to the life is there
 // before anything is begun.
 func serveConfig(cfg *config.Config, say *reporter, prepare func(*life, *logSink)) error {
+	reopens := make(chan os.Signal, 1) // more of them mean the same
+	if len(reopenSignals) > 0 {
+		signal.Notify(reopens, reopenSignals...) // or it would end this process
+		defer signal.Stop(reopens)
+	}
 	sink := newLogSink(say.err, say.json)
 	commit, _, err := sink.follow(cfg)
 	if err != nil {
@@ -79,7 +87,10 @@ func serveConfig(cfg *config.Config, say *reporter, prepare func(*life, *logSink
 	}
 	commit()
 	defer sink.close()
-	say.log, say.access = "standard error", cfg.Log.AccessFile
+	say.log = "standard error"
+	if a := cfg.Log.Access; a != nil {
+		say.access = a.File + a.Directory // one of them
+	}
 	if cfg.Log.File != "" {
 		say.log = cfg.Log.File
 	}
@@ -87,7 +98,7 @@ func serveConfig(cfg *config.Config, say *reporter, prepare func(*life, *logSink
 	if err != nil {
 		return configError{err}
 	}
-	l := newLife(f, say)
+	l := newLife(f, say, sink, reopens)
 	prepare(l, sink)
 	return l.live()
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/admin"
+	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/front"
 	"github.com/isapid/isapid/internal/systemd"
 )
@@ -15,11 +16,12 @@ import (
 // for the stages of a life may be called on nil.
 type service struct {
 	*front.Control
-	socket  string           // of the commands; "": none
+	places  admin.Places     // where the commands find it
+	reopen  func() error     // opens log files again
 	manager *systemd.Manager // nil: nobody
 	log     *slog.Logger
 
-	commands *admin.Socket
+	commands *admin.Doors
 	stop     context.CancelFunc
 	telling  sync.WaitGroup
 }
@@ -27,14 +29,34 @@ type service struct {
 // tellEvery is how often the manager is told what the server does.
 const tellEvery = 5 * time.Second
 
-// begin opens the control socket.
+// placesOf is where a server listens for commands.
+func placesOf(c *config.Control) admin.Places {
+	p := admin.Places{
+		Socket: c.Socket, StatusSocket: c.StatusSocket, StatusGroup: c.StatusGroup,
+		Listen: c.Listen, Certificate: c.Certificate, Key: c.Key,
+	}
+	for _, t := range c.Tokens {
+		p.Tokens = append(p.Tokens, admin.Token{Name: t.Name, File: t.File, Role: admin.Role(t.Role)})
+	}
+	return p
+}
+
+// begin opens the control socket, and the other places of commands.
 func (s *service) begin() (err error) {
-	if s == nil || s.socket == "" {
+	if s == nil {
 		return nil
 	}
-	s.commands, err = admin.Listen(s.socket, s, s.log)
-	return err
+	if s.commands, err = admin.Open(s.places, s, s.log); err != nil {
+		return err
+	}
+	if addr := s.commands.Addr(); addr != nil {
+		s.log.Info("control API over TCP", "address", addr.String())
+	}
+	return nil
 }
+
+// Reopen implements [admin.Insight].
+func (s *service) Reopen() error { return s.reopen() }
 
 // serving tells the manager that the server is ready, and goes on telling it until the end.
 func (s *service) serving() {

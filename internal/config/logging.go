@@ -9,12 +9,11 @@ import (
 
 // Log says where log lines go.
 type Log struct {
-	File       string // "": standard error
-	AccessFile string // "": no access log of the key access_file. It is then in Access too
-	Level      string // debug, info, warn or error
-	Format     LogFormat
-	Levels     map[string]string // by subsystem, one of [Subsystems]; what is not here has Level
-	Access     *AccessLog        // nil: no access log
+	File   string // "": standard error
+	Level  string // debug, info, warn or error
+	Format LogFormat
+	Levels map[string]string // by subsystem, one of [Subsystems]; what is not here has Level
+	Access *AccessLog        // nil: no access log
 }
 
 // SiteLog says what is logged of a site.
@@ -45,6 +44,11 @@ type AccessLog struct {
 	Software  string   // in the directive #Software; "": this server's name and version
 	Rotate    Rotate
 	Keep      int // files that have been left for another, of each site; older ones are removed. 0: all stay
+}
+
+// JSONAccessLog is an access log of one file, which is never left for another.
+func JSONAccessLog(file string) *AccessLog {
+	return &AccessLog{Format: AccessJSON, File: file, Rotate: Rotate{Every: Never}}
 }
 
 // AccessFormat is the format of an access log.
@@ -84,9 +88,10 @@ var AccessFields = []string{
 
 func (v value) log(l *Log) {
 	var access, file value
+	name := ""
 	v.object("log", fields{
 		"file":        func(v value) { v.path(&l.File) },
-		"access_file": func(v value) { file = v; v.path(&l.AccessFile) },
+		"access_file": func(v value) { file = v; v.path(&name) },
 		"level":       func(v value) { v.choice(&l.Level, logLevels...) },
 		"format":      func(v value) { word(v, &l.Format, LogAuto, LogText, LogJSON, LogJournal) },
 		"levels":      func(v value) { v.levels(l.Levels) },
@@ -95,8 +100,8 @@ func (v value) log(l *Log) {
 	switch {
 	case access.d != nil && file.d != nil:
 		file.fail(`"access_file" and "access" are two access logs`, `"access_file: NAME" is short for "access: {format: json, file: NAME}": keep one of them`)
-	case l.AccessFile != "":
-		l.Access = &AccessLog{Format: AccessJSON, File: l.AccessFile, Rotate: Rotate{Every: Never}}
+	case name != "":
+		l.Access = JSONAccessLog(name)
 	}
 	if l.Format == LogJournal && l.File != "" {
 		v.d.errorOn(&l.Format, `the format "journal" is only for the standard error`, `remove "file", or write another "format"`)

@@ -1,0 +1,11 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// reopenSignals have log files opened again.
+var reopenSignals = []os.Signal{syscall.SIGUSR1}
