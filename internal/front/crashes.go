@@ -33,8 +33,8 @@ func (f *Front) openCrashes(cfg *config.Config) {
 	if now != nil && now.directory == next.directory && now.keep == next.keep {
 		return
 	}
-	if next.directory != "" {
-		next.book = obituary.Open(obituary.Settings{Directory: next.directory, Keep: next.keep, Log: f.log})
+	if next.directory != "" || f.buried != nil {
+		next.book = obituary.Open(obituary.Settings{Directory: next.directory, Keep: next.keep, Log: f.log, Told: f.buried})
 	}
 	f.crashes.Store(next)
 	if now != nil {
@@ -111,11 +111,7 @@ func (c *Control) Crashes() ([]admin.Crash, error) {
 	}
 	all, err := obituary.List(at.directory)
 	for _, s := range slices.Backward(all) {
-		text := cmp.Or(s.Error, s.How)
-		if s.Where != "" {
-			text += " in " + s.Where
-		}
-		list = append(list, admin.Crash{ID: s.ID, At: s.At, Pool: s.Pool, Text: text})
+		list = append(list, admin.Crash{ID: s.ID, At: s.At, Pool: s.Pool, Image: s.Image, Text: s.Text()})
 	}
 	return list, err
 }

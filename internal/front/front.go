@@ -19,6 +19,7 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/hub"
 	"github.com/isapid/isapid/internal/metrics"
+	"github.com/isapid/isapid/internal/obituary"
 	"github.com/isapid/isapid/internal/server"
 	"github.com/isapid/isapid/internal/swap"
 	"github.com/isapid/isapid/internal/trace"
@@ -30,12 +31,14 @@ type Front struct {
 	log      *slog.Logger // of the server as a whole
 	watch    watch
 	access   logging
+	tracing  tracing
 	metrics  *metrics.Metrics
 	findings *findings
 	hub      *hub.Hub
 	tap      trace.Tap // of the images in this process
 	crashes  atomic.Pointer[crashes]
-	swapped  func(swap.Receipt) // of OnSwap; nil: nobody
+	swapped  func(swap.Receipt)     // of OnSwap; nil: nobody
+	buried   func(*obituary.Report) // of OnObituary; nil: nobody
 	started  time.Time
 	cache    *cache
 	pools    *pools
@@ -94,6 +97,7 @@ func New(cfg *config.Config, log *slog.Logger) (f *Front, err error) {
 	}
 	f.server.OnAccept(f.accepted)
 	f.watch.begin()
+	f.watch.add(&f.tracing)
 	f.watch.add(counting{f.metrics})
 	f.watch.add(&f.access)
 	f.server.Observe(&f.watch)
@@ -116,6 +120,10 @@ func (f *Front) tellSwap(r swap.Receipt) {
 	}
 }
 
+// OnObituary has f called with what is known of each death of a worker and each fault in this process. It must not block, and be called
+// before Start.
+func (f *Front) OnObituary(told func(*obituary.Report)) { f.buried = told }
+
 // logger is that of a subsystem.
 func (f *Front) logger(subsystem string) *slog.Logger { return of(f.root, subsystem) }
 
@@ -127,6 +135,7 @@ func of(log *slog.Logger, subsystem string) *slog.Logger { return log.With("subs
 func (f *Front) Start() error {
 	s := f.setup.Load()
 	f.openCrashes(s.cfg)
+	f.openTracing(s.cfg)
 	errs := f.loadFixed(context.Background(), s)
 	if log, err := f.openAccessLog(s.cfg); err != nil {
 		errs = append(errs, err)
@@ -184,5 +193,6 @@ func (f *Front) Drain(ctx context.Context) error {
 	f.cleaning.Wait()
 	f.hurryUp(nil)
 	f.closeCrashes()
+	f.closeTracing()
 	return errors.Join(err, f.access.replace(nil))
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/isapid/isapid/internal/trace"
 )
 
+var _ admin.Insight = (*Control)(nil)
+
 // Snoop implements [admin.Insight].
 func (c *Control) Snoop(ctx context.Context, who string, filter trace.Filter, write func([]byte) error) error {
 	f := c.front
@@ -29,6 +31,14 @@ func (c *Control) Snoop(ctx context.Context, who string, filter trace.Filter, wr
 	return stream.Run(ctx, write)
 }
 
+// Record implements [admin.Insight].
+func (c *Control) Record(ctx context.Context, who string, filter trace.Filter, mask bool, write func([]byte) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.front.ending, cancel)()
+	return c.front.Record(ctx, who, filter, mask, write)
+}
+
 // Metrics implements [admin.Insight].
 func (c *Control) Metrics() http.Handler { return c.metrics() }
 
@@ -40,6 +50,7 @@ func (c *Control) newMetrics() http.Handler {
 		Boards:       f.boards,
 		AccessLost:   f.access.gone,
 		SnoopDropped: f.snoopsLost,
+		Spans:        f.tracing.stats,
 	})
 }
 

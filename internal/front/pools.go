@@ -72,6 +72,7 @@ func (ps *pools) get(g group, cfg func() *config.Config) (*pool.Pool, error) {
 func (ps *pools) settings(cfg *config.Config, p *config.Pool, g group) pool.Settings {
 	set, f := poolSettings(cfg, p, g.name, ps.log), ps.front
 	set.Buried = f.bury
+	set.Executor.Logger = f.logger("extension").With("pool", g.name)
 	set.Worker.Log = f.logger("worker").With("pool", g.name)
 	set.Worker.Found = func(w *remote.Worker, x *executor.Finding, times int) { f.found(x, times, g.name, w.Name()) }
 	set.Worker.Count = func(_ *remote.Worker, i remote.ImageInfo, name string, labels []string, delta float64) {
@@ -167,6 +168,11 @@ func (ps *pools) named(name string) (list []*pool.Pool) {
 		}
 	})
 	return list
+}
+
+// relevel has workers know from which level on lines are logged, which may have changed.
+func (ps *pools) relevel() {
+	ps.each(func(_ group, w *workers) { w.Relevel() })
 }
 
 // setStopped remembers what the operator wants of pools that are made later. What he says of a pool holds for all its groups.

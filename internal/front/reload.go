@@ -186,12 +186,14 @@ func (r *reload) commit() (err error) {
 	f.setup.Store(r.next)
 	r.configured = f.pools.configure(r.next)
 	f.openCrashes(r.next.cfg)
+	f.openTracing(r.next.cfg)
 	if err := f.access.replace(r.access); err != nil {
 		f.log.Warn("access log did not close cleanly", "error", err)
 	}
 	for _, c := range r.commits {
 		c()
 	}
+	f.pools.relevel()
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/server"
 	"github.com/isapid/isapid/internal/site"
+	"github.com/isapid/isapid/internal/spans"
 )
 
 // Watcher is told of every request: of those that extensions and filters answer, of files, and of what is refused before a site has seen it.
@@ -40,7 +41,8 @@ type Seen struct {
 	Complete          bool // false: the response broke off
 	ClientGone        bool // the client was no longer there
 
-	on         *conn.Conn // nil: not one of ours
+	span       *spans.Span // nil: none is made
+	on         *conn.Conn  // nil: not one of ours
 	shard      *shard
 	next, prev *Seen // in the shard
 }

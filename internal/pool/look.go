@@ -25,6 +25,17 @@ func (p *Pool) Processes() (list []Process) {
 	return list
 }
 
+// Relevel has the workers know from which level on lines of their images are logged.
+func (p *Pool) Relevel() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, sl := range p.slots {
+		if w, ok := sl.process.(interface{ Relevel() }); ok {
+			w.Relevel()
+		}
+	}
+}
+
 // used fills in what a process has used.
 func (w *WorkerStatus) used(by process) {
 	if c, ok := by.(interface {
