@@ -59,7 +59,7 @@ func (h *Hub) Watch(s *remote.Settings, pool string) {
 }
 
 func (h *Hub) started(w *remote.Worker, pool string) {
-	s := h.register(&worker{w, pool})
+	s := h.register(&workerSource{w, pool})
 	h.mu.Lock()
 	h.workers.put(w, s)
 	h.mu.Unlock()
@@ -75,28 +75,28 @@ func (h *Hub) ended(w *remote.Worker) {
 	}
 }
 
-// worker is one as a source.
-type worker struct {
+// workerSource is a worker as a source.
+type workerSource struct {
 	w    *remote.Worker
 	pool string
 }
 
 // Source methods.
 
-func (s *worker) Trace(ctx context.Context, list []trace.Subscription, _ trace.Sink) error {
+func (s *workerSource) Trace(ctx context.Context, list []trace.Subscription, _ trace.Sink) error {
 	return s.w.Trace(ctx, list)
 }
 
-func (s *worker) Process() Process {
+func (s *workerSource) Process() Process {
 	return Process{Pool: s.pool, Worker: s.w.Name(), Pid: s.w.Pid()}
 }
 
-func (s *worker) Image(number uint64) (Image, bool) {
+func (s *workerSource) Image(number uint64) (Image, bool) {
 	i, ok := s.w.Image(number)
 	return Image{Number: number, Path: i.Path, Pool: s.pool, Generation: i.Generation}, ok
 }
 
-func (s *worker) Request(id uint64) (trace.About, bool) {
+func (s *workerSource) Request(id uint64) (trace.About, bool) {
 	in, ok := s.w.Request(id)
 	return trace.About{
 		Request: id, Site: in.Site, App: in.App, Pool: s.pool, Image: in.Image, Client: in.Client, URL: in.URL, Method: in.Method,
