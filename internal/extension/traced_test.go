@@ -3,11 +3,13 @@
 package extension_test
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -15,45 +17,132 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/executor/executortest"
 	"github.com/isapid/isapid/internal/extension"
+	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/testext"
 	"github.com/isapid/isapid/internal/trace"
 	"github.com/isapid/isapid/internal/trace/tracetest"
 )
 
-// TestConformanceListened: everything is as it is when nobody listens, and every function and code is seen.
+// TestConformanceListened: everything is as it is when nobody listens, and every function is seen.
 func TestConformanceListened(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is the whole suite once more")
+	}
 	tap, l := tracetest.New(t, trace.Filter{Body: 100})
 	executortest.Run(t, func(image string, o executor.Options) (executor.Executor, error) {
 		o.Tap = tap
 		return extension.Open(image, o)
 	})
-	seen := map[string]bool{}
+	called := map[trace.Func]bool{}
 	for _, e := range l.Events() {
 		if e.Kind != trace.Enter {
-			seen[trace.Name(e.Func, e.Code)] = true
+			called[e.Func] = true
 		}
 	}
-	t.Logf("%q", slices.Sorted(maps.Keys(seen)))
-	for f := trace.DllMain; f <= trace.ServerSupportFunction; f++ {
-		if name := f.String(); !strings.HasPrefix(name, "function ") && !f.Filters() && f != trace.ServerSupportFunction && !seen[name] {
-			t.Errorf("%s was never seen", name)
+	for _, f := range []trace.Func{
+		trace.DllMain, trace.GetExtensionVersion, trace.HttpExtensionProc, trace.TerminateExtension, trace.Completion,
+		trace.GetServerVariable, trace.WriteClient, trace.ReadClient, trace.ServerSupportFunction,
+	} {
+		if !called[f] {
+			t.Errorf("%s was never seen", f)
 		}
 	}
 }
 
-func serve(e *extension.Extension, r *http.Request) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	e.Execute(w, r, &executor.Target{ScriptName: "/app.so", App: &executor.App{}, Trail: &executor.Trail{ID: 7}})
-	return w
+// seen is the fixture "watched", which somebody listens to.
+type seen struct {
+	e *extension.Extension
+	l *tracetest.Listener
 }
 
-func TestTracedPrint(t *testing.T) {
-	tap, l := tracetest.New(t, trace.Filter{Body: 100})
-	e, err := extension.Open(testext.Fixture(t, "support"), executor.Options{Logger: slog.New(slog.DiscardHandler), Tap: tap})
+func watchFixture(t testing.TB, f trace.Filter, o executor.Options) *seen {
+	t.Helper()
+	tap, l := tracetest.New(t, f)
+	o.Tap, o.Logger, o.ImageID = tap, slog.New(slog.DiscardHandler), 5
+	e, err := extension.Open(testext.Fixture(t, "watched"), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(e, httptest.NewRequest("GET", "/app.so?1003/sabc&1001/s%2Fa/d100&9999/g", nil))
-	_ = e.Close(context.Background())
-	t.Log("\n" + strings.Join(tracetest.Lines(l.Events()), "\n"))
+	t.Cleanup(func() { _ = e.Close(context.Background()) })
+	return &seen{e, l}
+}
+
+// ask sends a request with secrets in it.
+func (w *seen) ask(query, body string) {
+	r := httptest.NewRequest("GET", "/app.so?"+query, nil)
+	if body != "" {
+		r = httptest.NewRequest("POST", "/app.so?"+query, strings.NewReader(body))
+	}
+	r.Header.Set("Authorization", "Basic s3cr3t")
+	r.Header.Set("Cookie", "s3cr3t=s3cr3t")
+	r.Header.Set("X-Evil", "\x1b[2J")
+	w.e.Execute(httptest.NewRecorder(), r, &executor.Target{
+		ScriptName: "/app.so", App: &executor.App{}, Host: mapHost{}, Trail: &executor.Trail{ID: 7},
+		User: &executor.User{Name: "ann", Password: "s3cr3t", Type: "Basic"},
+	})
+}
+
+// mapHost maps everything below /srv.
+type mapHost struct{}
+
+func (mapHost) Map(urlPath string) (executor.Mapping, error) {
+	return executor.Mapping{Path: "/srv" + urlPath, Flags: isapi.URLRead | isapi.URLScript, MatchedPath: 4, MatchedURL: 1}, nil
+}
+
+func (mapHost) Exec(w http.ResponseWriter, _ *http.Request, _ bool) { w.WriteHeader(http.StatusOK) }
+
+func (mapHost) Error(w http.ResponseWriter, _ *http.Request, status, _ int) { w.WriteHeader(status) }
+
+// TestTraced: what the fixture calls is seen with its arguments. With ISAPID_TEST_UPDATE in the environment
+// the files are written anew.
+func TestTraced(t *testing.T) {
+	const update = "ISAPID_TEST_UPDATE"
+	for _, one := range []struct{ name, query, body string }{ // async and thread: in any order
+		{"variables", "variables", ""},
+		{"codes", "codes", ""},
+		{"header", "header", ""},
+		{"body", "body", "read ahead and beyond"},
+		{"bad", "bad", "read ahead"},
+		{"crash", "crash", ""},
+		{"async", "async", ""},
+		{"thread", "thread", ""},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			w := watchFixture(t, trace.Filter{Body: 100}, executor.Options{ReadAhead: 4})
+			w.ask(one.query, one.body)
+			_ = w.e.Close(context.Background())
+			b := w.l.Bytes()
+			if bytes.Contains(b, []byte("s3cr3t")) {
+				t.Error("a secret has left the process")
+			}
+			list := tracetest.Decode(t, b)
+			for _, e := range list {
+				outside := e.Func == trace.GetExtensionVersion || e.Func == trace.TerminateExtension
+				if e.Image != 5 || outside != (e.Request == 0) || e.Thread == 0 && runtime.GOOS == "linux" {
+					t.Errorf("%s: image %d, request %d, thread %d", e.Func, e.Image, e.Request, e.Thread)
+				}
+			}
+			lines := tracetest.Lines(list)
+			if one.name == "async" || one.name == "thread" {
+				for i := range lines {
+					lines[i] = strings.TrimSpace(lines[i])
+				}
+				slices.Sort(lines)
+			}
+			got := strings.Join(lines, "\n") + "\n"
+			file := "testdata/traced/" + one.name + ".txt"
+			if os.Getenv(update) != "" {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("events:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
 }

@@ -92,15 +92,16 @@ type Sink interface {
 
 // Failed says whether the call has failed: it returned FALSE, or a status that is an error, or had a fault.
 func (e *Event) Failed() bool {
-	if e.Kind == Enter {
-		return false
-	}
+	return e.Kind != Enter && failed(e.Func, e.Result, e.Err, e.faulted())
+}
+
+func (e *Event) faulted() bool {
 	for i := range e.Args {
 		if a := &e.Args[i]; a.Name == faultArg && a.Out {
 			return true
 		}
 	}
-	return failed(e.Func, e.Result, e.Err, false)
+	return false
 }
 
 // faultArg is the name of the argument that tells of a fault.

@@ -19,10 +19,10 @@ var extensionStatus = map[int64]string{
 	isapi.StatusPending: "HSE_STATUS_PENDING", isapi.StatusError: "HSE_STATUS_ERROR",
 }
 
-// ResultName is what the function has returned, as the SDK says it; "" for one that returns nothing.
+// ResultName is what the function has returned, as the SDK says it; "" for one that returns nothing, or did not return.
 func (e *Event) ResultName() string {
 	switch {
-	case e.Func == Completion:
+	case e.Func == Completion, e.faulted():
 		return ""
 	case e.Func == HttpExtensionProc:
 		if n, ok := extensionStatus[e.Result]; ok {

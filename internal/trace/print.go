@@ -209,11 +209,14 @@ func (p *Printer) call(e *Event, o *Origin) {
 		p.line = append(p.line, " {"...)
 		return
 	}
-	p.line = append(p.line, " ="...)
+	r := e.ResultName()
+	if r != "" || e.Err != 0 || failed {
+		p.line = append(p.line, " ="...)
+	}
 	if failed {
 		p.paint(failColor)
 	}
-	if r := e.ResultName(); r != "" {
+	if r != "" {
 		p.line = append(append(p.line, ' '), r...)
 	}
 	if e.Err != 0 {
@@ -277,7 +280,7 @@ func (p *Printer) body(e *Event) {
 	}
 	p.line = append(p.line, "body="...)
 	p.line = strconv.AppendQuote(p.line, string(e.Body))
-	if int64(len(e.Body)) < e.BodySize {
+	if int64(len(e.Body)) < e.BodySize && !e.Masked {
 		p.line = append(p.line, "..."...)
 	}
 }

@@ -69,11 +69,11 @@ func Decode(t testing.TB, b []byte) (list []trace.Event) {
 }
 
 var (
-	address = regexp.MustCompile(`0x[0-9a-f]{4,}`)
+	address = regexp.MustCompile(`0x[0-9a-f]{3,}|[0-9a-f]{32}`)
 	took    = regexp.MustCompile(` <[^<>]+>$`)
 )
 
-// Lines are events as people read them, in the order in which they come, without times, threads and requests; addresses are 0x….
+// Lines are events as people read them, in the order in which they come, without times, threads and requests; addresses and ids are 0x….
 func Lines(list []trace.Event) (lines []string) {
 	var b bytes.Buffer
 	p := trace.NewPrinter(&b, false)
