@@ -45,8 +45,8 @@ var (
 var (
 	requestsTotal = family{"isapid_requests_total", counts, []string{"site", "application", "pool", "image", "generation", "status"}, "Requests that have ended, by class of the status that was sent (none: nothing could be sent)."}
 	duration      = family{"isapid_request_duration_seconds", histograms, ofRequest, "Time from the head of a request to the end of its response."}
-	received      = family{"isapid_request_received_bytes_total", counts, ofRequest, "Bytes received of requests."}
-	sent          = family{"isapid_response_sent_bytes_total", counts, ofRequest, "Bytes sent of responses."}
+	received      = family{"isapid_request_received_bytes_total", counts, ofRequest, "Bytes received of requests: bodies, and over HTTP/1 heads."}
+	sent          = family{"isapid_response_sent_bytes_total", counts, ofRequest, "Bytes sent of the bodies of responses."}
 	retries       = family{"isapid_request_retries_total", counts, ofRequest, "Times a request was given to another worker because one was lost."}
 	broken        = family{"isapid_responses_broken_total", counts, ofRequest, "Responses that had begun and could not be completed."}
 	abandoned     = family{"isapid_requests_abandoned_total", counts, ofRequest, "Requests whose client left before the end."}
