@@ -120,14 +120,7 @@ func (r *Report) crash(p printer) {
 	}
 	fmt.Fprint(p, "\nnative stack\n")
 	for i, f := range c.Stack {
-		text := cmp.Or(f.Symbol, f.PC)
-		if f.Line != "" {
-			text += " at " + f.Line
-		}
-		if f.Image != "" {
-			text += " in " + filepath.Base(f.Image) + "+" + cmp.Or(f.Offset, "0x0")
-		}
-		fmt.Fprintf(p, "  #%-2d %s\n", i, harmless(text))
+		fmt.Fprintf(p, "  #%-2d %s\n", i, harmless(f.String()))
 	}
 }
 
@@ -215,4 +208,16 @@ func harmless(s string) string {
 		b.WriteString(q[1 : len(q)-1])
 	}
 	return b.String()
+}
+
+// String is the frame as it stands in a stack.
+func (f *Frame) String() string {
+	text := cmp.Or(f.Symbol, f.PC)
+	if f.Line != "" {
+		text += " at " + f.Line
+	}
+	if f.Image != "" {
+		text += " in " + filepath.Base(f.Image) + "+" + cmp.Or(f.Offset, "0x0")
+	}
+	return text
 }

@@ -39,17 +39,24 @@ func (p *Pool) bury(sl *slot, o *remote.Obituary, reason string, now time.Time, 
 	return buried(r)
 }
 
-// buryFault keeps what is known of a fault that a worker has contained.
+// buryFault has a fault buried that a worker has contained. It does not wait for that: who is inside is asked now, because it has not been
+// answered yet.
 func (p *Pool) buryFault(sl *slot, e remote.Event) {
+	w := sl.running(p)
+	if p.policy.Load().Buried == nil || w == nil {
+		return
+	}
+	requests := w.Requests()
+	p.wg.Go(func() { p.faultBuried(sl, w, e, requests) })
+}
+
+// faultBuried keeps what is known of a fault that a worker has contained.
+func (p *Pool) faultBuried(sl *slot, w process, e remote.Event, requests []remote.Inside) {
 	set := p.policy.Load()
 	if set.Buried == nil {
 		return
 	}
 	now := time.Now()
-	w := sl.running(p)
-	if w == nil {
-		return
-	}
 	r := &obituary.Report{
 		Kind: obituary.Fault, At: now, Pool: p.name, Worker: sl.name, Pid: w.Pid(), Generation: sl.gen, How: e.Reason, Image: e.Image,
 		Age: obituary.Seconds(now.Sub(w.Started())), Served: sl.count.Load(), Crash: obituary.CrashOf(e.Fault),
@@ -64,13 +71,11 @@ func (p *Pool) buryFault(sl *slot, e remote.Event) {
 	if m, err := w.Memory(); err == nil {
 		r.Memory = &obituary.Memory{Resident: int64(m.Resident), Private: int64(m.Private)}
 	}
-	requests := w.Requests()
 	board := (*trace.Board)(nil)
 	if b, ok := w.Board(); ok {
 		board = &b
 	}
-	r.Threads, r.InFlight, r.Hand = obituary.Threads(board, 0), inside(requests, now), nil
-	r.Hand = inHand(r, requests, board)
+	r.Threads, r.InFlight, r.Hand = obituary.Threads(board, 0), inside(requests, now), inHand(r, requests, board)
 	p.mu.Lock()
 	r.Images = []obituary.Image{p.loadedImage(e.Image, sl.gen)}
 	id := set.Buried(r)

@@ -64,6 +64,9 @@ func TestObituaryOfFault(t *testing.T) {
 	if len(o.Images) != 1 || o.Images[0].Path != o.Image {
 		t.Errorf("images: %+v", o.Images)
 	}
+	if o.Hand == nil || o.Hand.Method != "GET" || !strings.HasSuffix(o.Hand.URL, "?segv") {
+		t.Errorf("the request in hand is %+v", o.Hand)
+	}
 	if !r.log.has("fault has an obituary") {
 		t.Error("the log does not name it")
 	}

@@ -69,7 +69,7 @@ func (p *Pool) notice(sl *slot, e remote.Event) {
 		p.homes.ended(e.Connection, sl)
 	case remote.Faulted:
 		p.faulted(sl, e.Image, e.Reason)
-		p.wg.Go(func() { p.buryFault(sl, e) })
+		p.buryFault(sl, e)
 	case remote.Unhealthy:
 		p.log.Warn("worker reports itself unhealthy", "worker", sl.name, "image", image, "reason", e.Reason)
 		p.event(func(s *state, _ time.Time) { s.unhealthy(sl.id, fmt.Sprintf("%s is unhealthy: %s", image, e.Reason)) })

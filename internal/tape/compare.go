@@ -206,7 +206,7 @@ func (rules *Rules) calls(a, b []Call) *Difference {
 		case i >= len(b):
 			d.Absent, d.Recorded = "now", a[i].text(rules.Calls)
 			return &d
-		case a[i].Name != b[i].Name || a[i].Depth != b[i].Depth || a[i].Result != b[i].Result || a[i].Error != b[i].Error || a[i].Open != b[i].Open:
+		case a[i].of() != b[i].of() || a[i].Depth != b[i].Depth || a[i].Result != b[i].Result || a[i].Error != b[i].Error || a[i].Open != b[i].Open:
 			d.Recorded, d.Now = a[i].text(rules.Calls), b[i].text(rules.Calls)
 			return &d
 		}
@@ -239,15 +239,26 @@ func (rules *Rules) arguments(a, b *Call) (name string, differs bool) {
 	return "", false
 }
 
+// of is the name of a call, and of what it asks for: a server variable, a line of a header.
+func (c *Call) of() string {
+	for i := range c.Args {
+		if a := &c.Args[i]; a.Name == "name" && !a.Out {
+			return c.Name + " " + a.Text
+		}
+	}
+	return c.Name
+}
+
 // address says whether an argument is one, most likely: it means something only in its process.
 func (a *Arg) address() bool { return a.Hex && len(a.Text) > len("4294967295") }
 
 // text is a call as people read it.
 func (c *Call) text(how Calls) string {
 	var b strings.Builder
-	b.WriteString(c.Name)
-	if how == CallsFull {
-		b.WriteByte('(')
+	if how != CallsFull {
+		b.WriteString(c.of())
+	} else {
+		b.WriteString(c.Name + "(")
 		for i := range c.Args {
 			if i > 0 {
 				b.WriteString(", ")
