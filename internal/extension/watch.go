@@ -65,9 +65,11 @@ func injectedLine(headers, sent string) string {
 		if end < 0 {
 			end = len(sent)
 		}
-		line, err := url.QueryUnescape(sent[:end])
-		if err == nil && isFieldLine(line) && strings.Contains(headers, "\n"+line) {
-			return line
+		for _, decode := range [...]func(string) (string, error){url.PathUnescape, url.QueryUnescape} { // a "+" is a blank for some
+			line, err := decode(sent[:end])
+			if err == nil && isFieldLine(line) && strings.Contains(headers, "\n"+line) {
+				return line
+			}
 		}
 	}
 }

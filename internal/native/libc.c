@@ -103,7 +103,7 @@ EXPORT __attribute__((noreturn)) void __stack_chk_fail(void) {
 // Threads that libraries make get a stack for signal handlers, without which the kernel ends the process when such a thread
 // uses up its own. It has to outlive what Go's runtime does at the end of a thread that called back.
 #define SIGSTACK (64 << 10)
-struct start { void *(*fn)(void *); void *arg; uint64_t image; };
+struct start { void *(*fn)(void *); void *arg; struct isapid_library_thread *noted; };
 struct signals_stack { int rounds; };
 
 static pthread_key_t sigstack_key;
@@ -117,25 +117,35 @@ static void library_thread_done(void *p) {
 	__atomic_store_n(&((struct isapid_library_thread *)p)->tid, 0, __ATOMIC_RELEASE);
 }
 
-static void note_library_thread(const struct start *start) {
+// note_library_thread keeps a place for a thread that is about to be made; NULL if there is none.
+static struct isapid_library_thread *note_library_thread(void *(*fn)(void *)) {
 	for (int i = 0; i < LIBRARY_THREADS; i++) {
 		struct isapid_library_thread *t = &library_threads[i];
 		int32_t nobody = 0;
 		if (__atomic_load_n(&t->tid, __ATOMIC_RELAXED) != 0 ||
 		    !__atomic_compare_exchange_n(&t->tid, &nobody, -1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) continue;
-		t->start = (uintptr_t)start->fn;
-		t->image = start->image;
-		__atomic_store_n(&t->tid, (int32_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
-		if (pthread_setspecific(library_thread_key, t) != 0) library_thread_done(t);
-		return;
+		t->start = (uintptr_t)fn;
+		t->image = board_image_now();
+		__atomic_store_n(&t->tid, -2, __ATOMIC_RELEASE);
+		return t;
 	}
+	return NULL;
+}
+
+// begin_library_thread is the beginning of a thread that was noted, or could not be.
+static void begin_library_thread(struct isapid_library_thread *t) {
+	if (!t) return;
+	__atomic_store_n(&t->tid, (int32_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
+	if (pthread_setspecific(library_thread_key, t) != 0) library_thread_done(t);
 }
 
 int isapid_library_threads(struct isapid_library_thread *list, int n) {
 	int found = 0;
 	for (int i = 0; i < LIBRARY_THREADS; i++) {
+		int32_t tid = __atomic_load_n(&library_threads[i].tid, __ATOMIC_ACQUIRE);
+		if (tid == 0 || tid == -1) continue;
 		struct isapid_library_thread t = library_threads[i];
-		if (__atomic_load_n(&library_threads[i].tid, __ATOMIC_ACQUIRE) <= 0) continue;
+		t.tid = tid > 0 ? tid : 0; // it is being made
 		if (found < n) list[found] = t;
 		found++;
 	}
@@ -159,7 +169,7 @@ __attribute__((constructor)) static void prepare(void) {
 static void *thread_of_library(void *p) {
 	struct start start = *(struct start *)p;
 	free(p);
-	note_library_thread(&start);
+	begin_library_thread(start.noted);
 	char *mem = mmap(NULL, SIGSTACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (mem != MAP_FAILED) {
 		stack_t st = {.ss_sp = mem + 64, .ss_size = SIGSTACK - 64};
@@ -175,9 +185,12 @@ EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(
 	find_libc();
 	struct start *start = CALLER_IS_OURS ? NULL : malloc(sizeof *start);
 	if (!start) return libc.pthread_create(t, attr, fn, arg);
-	*start = (struct start){fn, arg, board_image_now()};
+	*start = (struct start){fn, arg, note_library_thread(fn)};
 	int err = libc.pthread_create(t, attr, thread_of_library, start);
-	if (err) free(start);
+	if (err) {
+		if (start->noted) library_thread_done(start->noted);
+		free(start);
+	}
 	return err;
 }
 

@@ -36,7 +36,7 @@ func (t *Thread) Join() {
 
 // LibraryThread is a thread that a library made.
 type LibraryThread struct {
-	ID    int    // as the system tells it
+	ID    int    // as the system tells it; 0: it has not begun
 	Image uint64 // the number of the image that was being called when it was made; 0: not known
 	Start Frame  // the function it began with
 }
