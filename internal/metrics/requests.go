@@ -140,13 +140,25 @@ func (r *requests) each(show func(labels []string, s *series)) {
 }
 
 // cache finds series without a lock.
-type cache[K comparable] struct{ all atomic.Pointer[map[K]*series] }
+type cache[K comparable] struct {
+	first atomic.Pointer[found[K]] // most places are of one application
+	all   atomic.Pointer[map[K]*series]
+}
+
+// found is a series that was looked for.
+type found[K comparable] struct {
+	key K
+	*series
+}
 
 // mostCached bounds the series that a cache knows: the rest is asked for each time.
 const mostCached = 500
 
 // find is nil for one that is not there.
 func (c *cache[K]) find(k K) *series {
+	if f := c.first.Load(); f != nil && f.key == k {
+		return f.series
+	}
 	if all := c.all.Load(); all != nil {
 		return (*all)[k]
 	}
@@ -158,6 +170,7 @@ func (c *cache[K]) get(k K, open func() *series) *series {
 		return s
 	}
 	s := open()
+	c.first.CompareAndSwap(nil, &found[K]{k, s})
 	for {
 		old := c.all.Load()
 		next := map[K]*series{k: s}
