@@ -84,12 +84,10 @@ func listen(in io.Reader, rec *tape.Recorder) error {
 		if err != nil {
 			return err
 		}
-		switch one.Kind {
-		case hub.KindBatch:
+		if one.Kind == hub.KindBatch {
 			_ = rec.Events(one.Source, one.Events) // what is damaged is missing
-		case hub.KindDropped:
-			rec.Dropped(one.Dropped)
 		}
+		rec.Dropped(one.Dropped)
 	}
 }
 
