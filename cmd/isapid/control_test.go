@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -17,6 +18,7 @@ import (
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/pool"
 	"github.com/isapid/isapid/internal/swap"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // fakeServer answers with one status after another, the last one for ever, from when the first command came.
@@ -90,6 +92,20 @@ func (f *fakeServer) Rollback(_ context.Context, image, to, _ string, wait bool,
 func (f *fakeServer) History(image string) ([]swap.Receipt, error) {
 	return f.receipts, f.ask("history " + image)
 }
+
+func (f *fakeServer) Snoop(context.Context, string, trace.Filter, func([]byte) error) error {
+	return f.ask("snoop")
+}
+
+func (f *fakeServer) Record(context.Context, string, trace.Filter, bool, func([]byte) error) error {
+	return f.ask("record")
+}
+
+func (f *fakeServer) InFlight(bool) []admin.InFlight           { return f.Status().InFlight }
+func (f *fakeServer) Metrics() http.Handler                    { return http.NotFoundHandler() }
+func (f *fakeServer) Crashes() ([]admin.Crash, error)          { return nil, f.ask("crashes") }
+func (f *fakeServer) Crash(id string) (json.RawMessage, error) { return nil, f.ask("crash " + id) }
+func (f *fakeServer) Reopen() error                            { return f.ask("reopen") }
 
 // listen has f control itself through a socket until the test ends.
 func (f *fakeServer) listen(t *testing.T) (socket string) {

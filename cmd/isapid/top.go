@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -124,53 +125,45 @@ type looked struct {
 // watch draws what the server says, and does what keys say, until one or ctx ends it.
 func watch(ctx context.Context, client *admin.Client, o *topOptions, first *admin.Status, screen tcell.Screen) error {
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for n := 1; n != o.rounds && pause(ctx, o.every); n++ {
-			s, err := client.Requests(ctx, false)
-			if ctx.Err() != nil {
-				break
-			}
-			screen.PostEvent(tcell.NewEventInterrupt(&looked{s, err, time.Now()})) // one that finds no room is one too many
-		}
-		screen.PostEventWait(tcell.NewEventInterrupt(nil))
-	}()
-	defer func() { cancel(); drain(screen, done) }()
+	looks, events := make(chan *looked), make(chan tcell.Event)
+	var others sync.WaitGroup
+	others.Go(func() { lookAgain(ctx, client, o, looks) })
+	others.Go(func() { screen.ChannelEvents(events, ctx.Done()) })
+	defer func() { cancel(); others.Wait() }()
 	view := newTop(o.every)
 	view.look(&looked{*first, nil, time.Now()})
 	for {
 		view.draw(screen)
-		switch ev := screen.PollEvent().(type) {
-		case *tcell.EventKey:
-			_, height := screen.Size()
-			if view.key(ev, height) {
-				return nil
-			}
-		case *tcell.EventInterrupt:
-			l, ok := ev.Data().(*looked)
-			if !ok {
+		select {
+		case l, more := <-looks:
+			if !more {
 				return nil
 			}
 			view.look(l)
-		case *tcell.EventResize:
-			screen.Sync()
-		case nil: // the terminal is gone
-			return nil
+		case ev := <-events:
+			switch ev := ev.(type) {
+			case *tcell.EventKey:
+				_, height := screen.Size()
+				if view.key(ev, height) {
+					return nil
+				}
+			case *tcell.EventResize:
+				screen.Sync()
+			case nil: // the terminal is gone
+				return nil
+			}
 		}
 	}
 }
 
-// drain takes events until nobody posts any more.
-func drain(screen tcell.Screen, done <-chan struct{}) {
-	for {
+// lookAgain looks at the server until ctx ends, or it was often enough; then it closes to.
+func lookAgain(ctx context.Context, client *admin.Client, o *topOptions, to chan<- *looked) {
+	defer close(to)
+	for n := 1; n != o.rounds && pause(ctx, o.every); n++ {
+		s, err := client.Requests(ctx, false)
 		select {
-		case <-done:
-			return
-		case <-time.After(time.Millisecond):
-			if screen.HasPendingEvent() {
-				screen.PollEvent()
-			}
+		case to <- &looked{s, err, time.Now()}:
+		case <-ctx.Done():
 		}
 	}
 }

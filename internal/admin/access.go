@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 )
 
@@ -74,7 +73,7 @@ func callOf(r *http.Request) *call { return r.Context().Value(callKey{}).(*call)
 func (h *handler) tell(r *http.Request, args ...any) {
 	c := callOf(r)
 	c.told = true
-	h.log.Log(r.Context(), slog.LevelInfo, "control request", append(append([]any{"path", r.URL.Path}, c.attrs()...), args...)...)
+	h.log.Info("control request", append(append([]any{"path", r.URL.Path}, c.attrs()...), args...)...)
 }
 
 // tellAtLeast has the log know of a request that changes something, or would have, if the route has not told of it.
