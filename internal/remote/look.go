@@ -47,15 +47,16 @@ func (w *Worker) Trace(ctx context.Context, list []trace.Subscription) error {
 // Board is what the threads of the worker were last doing, also when it has ended; false if that cannot be known. A request in it is
 // one that is in the worker or was there lately, an image one that it has: the rest is the worker's word.
 func (w *Worker) Board() (trace.Board, bool) {
-	select {
-	case <-w.gone:
-		if w.obit.Board == nil {
-			return trace.Board{}, false
-		}
-		return *w.obit.Board, true
-	default:
+	w.mu.Lock()
+	o := w.obit
+	w.mu.Unlock()
+	switch {
+	case o == nil:
 		return w.readBoard()
+	case o.Board == nil:
+		return trace.Board{}, false
 	}
+	return *o.Board, true
 }
 
 // readBoard reads the file: what the worker does to that memory meanwhile can do no more than change what is read.

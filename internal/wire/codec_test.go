@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"reflect"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,6 +123,36 @@ func (m maker) result() Result {
 	return r
 }
 
+// word is a text that JSON can have.
+func (m maker) word() string { return strings.Repeat("wörd ", m.IntN(5)) }
+
+func (m maker) fault() *executor.FaultInfo {
+	f := &executor.FaultInfo{Signal: m.word(), Meaning: m.word(), Call: m.word(), Text: m.word(), Addr: m.Uint64(), Request: m.Uint64()}
+	for range m.IntN(4) {
+		f.Stack = append(f.Stack, executor.FaultFrame{PC: m.Uint64(), Offset: m.Uint64(), Image: m.word(), Symbol: m.word(), Line: m.word()})
+	}
+	return f
+}
+
+func (m maker) finding() *executor.Finding {
+	f := &executor.Finding{Kind: executor.TwoAsync, Call: m.word(), Text: m.word(), Request: m.Uint64(), At: time.Unix(m.Int64N(1e9), 0).UTC()}
+	for range m.IntN(4) {
+		f.Stack = append(f.Stack, m.word())
+	}
+	return f
+}
+
+func (m maker) counters() (list []Counter) {
+	for range m.IntN(4) {
+		c := Counter{Name: m.text(), Delta: m.Float64()}
+		for range m.IntN(4) {
+			c.Labels = append(c.Labels, m.text())
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
 func (m maker) record() Record {
 	r := Record{Image: m.Uint64(), Time: time.Unix(0, m.size()), Level: slog.Level(m.IntN(20) - 10), Text: m.text()}
 	for range m.IntN(4) {
@@ -158,6 +189,21 @@ func TestRoundTrips(t *testing.T) {
 		if got, err := DecodeMapping(EncodeMapping(mp)); err != nil || got != mp {
 			t.Fatalf("mapping: %v\n got %+v\nwant %+v", err, got, mp)
 		}
+		fault := m.fault()
+		if id, got, err := DecodeFault(EncodeFault(7, fault)); err != nil || id != 7 || !reflect.DeepEqual(got, fault) {
+			t.Fatalf("fault: %v\n got %+v\nwant %+v", err, got, fault)
+		}
+		found := m.finding()
+		if id, got, times, err := DecodeFound(EncodeFound(7, found, 3)); err != nil || id != 7 || times != 3 || !reflect.DeepEqual(got, found) {
+			t.Fatalf("finding: %v\n got %+v\nwant %+v", err, got, found)
+		}
+		counters := m.counters()
+		if id, got, err := DecodeCounters(EncodeCounters(7, counters)); err != nil || id != 7 || !reflect.DeepEqual(got, counters) {
+			t.Fatalf("counters: %v\n got %+v\nwant %+v", err, got, counters)
+		}
+		if id, got, err := DecodeLevel(EncodeLevel(7, rec.Level)); err != nil || id != 7 || got != rec.Level {
+			t.Fatalf("level: %v, got %v, want %v", err, got, rec.Level)
+		}
 		id, text := m.Uint64(), m.text()
 		if gotID, got, err := DecodeNotice(EncodeNotice(id, text)); err != nil || gotID != id || got != text {
 			t.Fatalf("notice: %v, %d %q, want %d %q", err, gotID, got, id, text)
@@ -175,11 +221,15 @@ func TestCut(t *testing.T) {
 			whole  []byte
 			decode func([]byte) error
 		}{
-			"REQUEST": {m.request().append(nil), func(p []byte) error { _, err := decodeRequest(p); return err }},
-			"HEAD":    {h.append(nil), func(p []byte) error { _, err := decodeHead(p); return err }},
-			"END":     {r.append(nil), func(p []byte) error { _, err := decodeResult(p); return err }},
-			"record":  {rec.Append(nil), func(p []byte) error { _, err := DecodeRecord(p); return err }},
-			"mapping": {EncodeMapping(mp), func(p []byte) error { _, err := DecodeMapping(p); return err }},
+			"REQUEST":  {m.request().append(nil), func(p []byte) error { _, err := decodeRequest(p); return err }},
+			"HEAD":     {h.append(nil), func(p []byte) error { _, err := decodeHead(p); return err }},
+			"END":      {r.append(nil), func(p []byte) error { _, err := decodeResult(p); return err }},
+			"record":   {rec.Append(nil), func(p []byte) error { _, err := DecodeRecord(p); return err }},
+			"mapping":  {EncodeMapping(mp), func(p []byte) error { _, err := DecodeMapping(p); return err }},
+			"fault":    {EncodeFault(1, m.fault()), func(p []byte) error { _, _, err := DecodeFault(p); return err }},
+			"finding":  {EncodeFound(1, m.finding(), 1), func(p []byte) error { _, _, _, err := DecodeFound(p); return err }},
+			"level":    {EncodeLevel(1, 4), func(p []byte) error { _, _, err := DecodeLevel(p); return err }},
+			"counters": {EncodeCounters(1, append(m.counters(), Counter{})), func(p []byte) error { _, _, err := DecodeCounters(p); return err }},
 		} {
 			if err := c.decode(append(c.whole, 0)); err == nil {
 				t.Fatalf("%s with a byte too many is accepted", name)
@@ -232,6 +282,8 @@ func headError(p []byte) error    { _, err := decodeHead(p); return err }
 func resultError(p []byte) error  { _, err := decodeResult(p); return err }
 func recordError(p []byte) error  { _, err := DecodeRecord(p); return err }
 
+func countersError(p []byte) error { _, _, err := DecodeCounters(p); return err }
+
 // TestHostileLengths: a number that announces much makes no room for it.
 func TestHostileLengths(t *testing.T) {
 	prefix := func(n int, count uint64) []byte {
@@ -256,6 +308,10 @@ func TestHostileLengths(t *testing.T) {
 		{"text", []byte{200, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, headError, 16},
 		{"attributes", binary.AppendUvarint([]byte{0, 0, 0, 0}, math.MaxUint32), recordError, 16},
 		{"attributes, too many", filled(binary.AppendUvarint([]byte{0, 0, 0, 0}, maxMessage/2), 0), recordError, 16},
+		{"counters", binary.AppendUvarint([]byte{1}, math.MaxUint32), countersError, 16},
+		{"counters, too many", filled(binary.AppendUvarint([]byte{1}, maxMessage/10), 0), countersError, 16},
+		{"labels", append([]byte{1, 1, 0}, bytes.Repeat([]byte{0xff}, 9)...), countersError, 16},
+		{"trace context", append(prefix(8, 1), bytes.Repeat([]byte{0xff}, 40)...), requestError, 64},
 		{"attributes, empty", filled(binary.AppendUvarint([]byte{0, 0, 0, 0}, maxMessage/3-10), 0), recordError, 100},
 	}
 	for n := range 30 {

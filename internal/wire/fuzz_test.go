@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+
+	"github.com/isapid/isapid/internal/executor"
 )
 
 // FuzzFrame: a stream of frames is taken apart, and what was accepted is the same when it is put together again.
@@ -77,6 +79,32 @@ func FuzzResult(f *testing.F) {
 		if r, err := decodeResult(p); err == nil {
 			again(t, r, func(r Result) []byte { return r.append(nil) }, decodeResult)
 		}
+	})
+}
+
+// FuzzTold does the same for what a worker tells of its images.
+func FuzzTold(f *testing.F) {
+	m := maker{rand.New(rand.NewPCG(1, 1))}
+	for range 10 {
+		f.Add(EncodeFault(1, m.fault()))
+		f.Add(EncodeFound(1, m.finding(), 2))
+		f.Add(EncodeCounters(1, m.counters()))
+		f.Add(EncodeLevel(1, 4))
+	}
+	f.Fuzz(func(t *testing.T, p []byte) {
+		if _, fault, err := DecodeFault(p); err == nil {
+			again(t, fault, func(f *executor.FaultInfo) []byte { return EncodeFault(1, f) }, func(p []byte) (*executor.FaultInfo, error) {
+				_, f, err := DecodeFault(p)
+				return f, err
+			})
+		}
+		if _, found, times, err := DecodeFound(p); err == nil && (times < 1 || len(found.Stack) > maxStack || len(found.Text) > maxWord) {
+			t.Fatalf("%d times %+v", times, found)
+		}
+		if _, list, err := DecodeCounters(p); err == nil {
+			EncodeCounters(1, list)
+		}
+		_, _, _ = DecodeLevel(p)
 	})
 }
 

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // withFiles sends frames with descriptors beside their first byte.
@@ -107,6 +109,14 @@ func TestHostileWorker(t *testing.T) {
 		{"answer", appendFrame(nil, kAnswer, 0, 3, nil), "ANSWER 3 to nothing"},
 		{"note", appendFrame(nil, kNote, 0, 0, appendText(nil, "note")), "unexpected note"},
 		{"note, noise", appendFrame(nil, kNote, 0, 0, []byte{9}), "NOTE without a topic"},
+		{"trace", appendFrame(nil, kTrace, 0, 0, numbers(1, 2, 3)), "unexpected trace"},
+		{"trace of an exchange", appendFrame(nil, kTrace, 0, 3, numbers(1, 2, 3)), "unexpected TRACE 3"},
+		{"trace, noise", appendFrame(nil, kTrace, 0, 0, []byte{1, 0xff}), "TRACE cannot be decoded"},
+		{"trace, subscription", appendFrame(nil, kTrace, 0, 0, numbers(1<<32, 2, 3)), "TRACE cannot be decoded"},
+		{"trace, events", appendFrame(nil, kTrace, 0, 0, numbers(1, maxTrace+1, 3)), "TRACE cannot be decoded"},
+		{"trace, dropped", appendFrame(nil, kTrace, 0, 0, numbers(1, 2, 1<<31)), "TRACE cannot be decoded"},
+		{"trace, long", appendHeader(nil, kTrace, 0, 0, maxTrace+1), "TRACE of 131073 bytes is too long"},
+		{"board", appendFrame(nil, kBoard, 0, 0, numbers(trace.BoardSize)), "BOARD without a descriptor"},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
 			leavesNothing(t)

@@ -11,8 +11,10 @@ import (
 
 // Most of what a text in these notes travels with, in bytes, and of what lists do.
 const (
-	maxWord  = 4 << 10
-	maxStack = 64
+	maxWord     = 4 << 10
+	maxStack    = 64
+	MaxCounters = 1000 // in a note
+	maxLabels   = 16   // texts of a counter
 )
 
 func word(s string) string { return s[:min(len(s), maxWord)] }
@@ -89,7 +91,7 @@ type Counter struct {
 	Delta  float64
 }
 
-// EncodeCounters is the payload of [NoteCounter].
+// EncodeCounters is the payload of [NoteCounter]; there are at most [MaxCounters], with at most 16 labels each.
 func EncodeCounters(image uint64, list []Counter) []byte {
 	b := appendUint(appendUint(nil, image), uint64(len(list)))
 	for _, c := range list {
@@ -107,9 +109,9 @@ func EncodeCounters(image uint64, list []Counter) []byte {
 func DecodeCounters(p []byte) (image uint64, list []Counter, err error) {
 	d := decoder{b: p}
 	image = d.uint()
-	for range d.count(1 + 1 + 8) {
+	for range min(d.count(1+1+8), MaxCounters) {
 		c := Counter{Name: d.string()}
-		for range d.count(1) {
+		for range min(d.count(1), maxLabels) {
 			c.Labels = append(c.Labels, d.string())
 		}
 		if bits := d.raw(8); bits != nil {

@@ -23,8 +23,9 @@ type news struct {
 
 const (
 	newsEvery = time.Second
-	maxFinds  = 256  // that differ, and are told of in newsEvery
-	maxSeries = 1000 // counters of an image with different labels, likewise
+	maxFinds  = 256              // that differ, and are told of in newsEvery
+	maxSeries = wire.MaxCounters // counters of an image with different labels, likewise
+	maxLabels = 16               // texts of a counter
 )
 
 // find is what makes two findings alike.
@@ -32,6 +33,7 @@ type find struct {
 	image uint64
 	kind  executor.FindingKind
 	call  string
+	at    string // the innermost frame of the stack
 }
 
 // finding is the last one of its like, and how many are not told.
@@ -44,7 +46,10 @@ type finding struct {
 func (n *news) found(image uint64, f *executor.Finding) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	key := find{image, f.Kind, f.Call}
+	key := find{image: image, kind: f.Kind, call: f.Call}
+	if len(f.Stack) > 0 {
+		key.at = f.Stack[0]
+	}
 	seen := n.finds[key]
 	switch {
 	case seen != nil:
@@ -75,7 +80,7 @@ func (n *news) count(image uint64, name string, labels []string, delta float64) 
 	key := name + "\x00" + strings.Join(labels, "\x00")
 	c := series[key]
 	if c == nil {
-		if len(series) == maxSeries {
+		if len(series) == maxSeries || len(labels) > maxLabels {
 			return
 		}
 		c = &wire.Counter{Name: name, Labels: append([]string(nil), labels...)}
