@@ -164,7 +164,7 @@ func (s *Span) End(f *Facts) {
 	case f.Status >= 500:
 		s.span.SetStatus(codes.Error, "")
 	}
-	s.steps(f.Ended)
+	s.steps(f)
 	s.span.End(trace.WithTimestamp(f.Ended))
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -255,19 +256,19 @@ func TestSpans(t *testing.T) {
 		Facts{ID: "REQ7", Site: "shop", Application: "/", Handler: "/orders/*", Image: "/srv/p.so", Status: 200, Sent: 5},
 		func(t *executor.Trail) {
 			t.At(executor.StageFilters)
+			t.At(executor.StageQueued)
 			t.At(executor.StageHeld)
-			t.At(executor.StageQueued)
+			t.At(executor.StageRunning)
 			t.In(p1)
+			t.At(executor.StageSending)
 			t.At(executor.StageRunning)
-			t.At(executor.StageQueued)
 			t.In(p2)
-			t.At(executor.StageRunning)
 			t.At(executor.StageSending)
 		})
 	serve(tr, http.Header{}, Facts{Status: 503, Fault: errors.New("it faulted\xff")}, nil)
 	serve(tr, http.Header{}, Facts{Broken: true, Status: 200}, nil)
 	closed(t, tr)
-	if st := tr.Stats(); st != (Stats{Sent: int64(len(c.spans))}) || len(c.spans) != 9 {
+	if st := tr.Stats(); st != (Stats{Sent: int64(len(c.spans))}) || len(c.spans) != 7 {
 		t.Errorf("%+v of %d spans", st, len(c.spans))
 	}
 	if c.resource["service.name"] != "shop" || c.resource["service.version"] != "1.2" || c.headers.Get("Authorization") != "Bearer x" {
@@ -293,7 +294,7 @@ func TestSpans(t *testing.T) {
 	if want := "00-" + whole.TraceID + "-" + whole.SpanID + "-01"; got.Traceparent() != want || got.State != "a=b" {
 		t.Errorf("the request goes on with %s, %q, not %s", got.Traceparent(), got.State, want)
 	}
-	for _, name := range []string{"filters", "held", "queued", "extension"} {
+	for _, name := range []string{"filters", "held", "extension"} {
 		for _, s := range c.named(name) {
 			if s.ParentSpanID != whole.SpanID || s.TraceID != whole.TraceID || s.Kind != 1 || s.Flags != 0x101 {
 				t.Errorf("%+v", s)
@@ -308,6 +309,56 @@ func TestSpans(t *testing.T) {
 	bad := c.named("GET")
 	if len(bad) != 2 || bad[0].Status.Code != 2 || bad[0].Status.Message != "it faulted\uFFFD" || bad[1].Status.Code != 2 || bad[0].ParentSpanID != "" || bad[0].Flags != 0x101 {
 		t.Errorf("%+v", bad)
+	}
+}
+
+// TestParts: the orders of steps that there are.
+func TestParts(t *testing.T) {
+	p, q := &executor.Place{Worker: "p"}, &executor.Place{Worker: "q"}
+	const received, held, queued, filters, running, sending = executor.StageReceived, executor.StageHeld, executor.StageQueued, executor.StageFilters,
+		executor.StageRunning, executor.StageSending
+	for name, c := range map[string]struct {
+		steps []any // stages and places
+		want  string
+	}{
+		"nothing":               {nil, ""},
+		"a file":                {[]any{sending}, ""},
+		"in a worker":           {[]any{running, p, sending}, "extension 0-2 p"},
+		"in this process":       {[]any{queued, p, running, sending}, "queued 0-2, extension 2-3 p"},
+		"waits for a worker":    {[]any{received, queued, running, p, sending}, "queued 1-2, extension 2-4 p"},
+		"waits for a version":   {[]any{queued, held, running, p}, "held 0-2, extension 2-4 p"},
+		"held, then in process": {[]any{held, queued, p, running}, "held 0-1, queued 1-3, extension 3-4 p"},
+		"through filters":       {[]any{filters, queued, p, running, sending}, "filters 0-1, queued 1-3, extension 3-4 p"},
+		"run again":             {[]any{running, p, sending, running, q, sending}, "extension 0-2 p lost, extension 3-5 q"},
+		"waits for another":     {[]any{running, p, sending, queued, running, q}, "extension 0-2 p lost, queued 3-4, extension 4-6 q"},
+		"given up":              {[]any{running, p, sending, queued}, "extension 0-2 p lost, queued 3-4"},
+	} {
+		var steps []executor.Step
+		at := time.Unix(1000, 0)
+		for i, s := range c.steps {
+			step := executor.Step{At: at.Add(time.Duration(i) * time.Second)}
+			switch s := s.(type) {
+			case executor.Stage:
+				step.Stage = s
+			case *executor.Place:
+				step.Place = s
+			}
+			steps = append(steps, step)
+		}
+		var got []string
+		for _, x := range parts(steps, at.Add(time.Duration(len(steps))*time.Second)) {
+			text := fmt.Sprintf("%s %.0f-%.0f", x.name, x.from.Sub(at).Seconds(), x.to.Sub(at).Seconds())
+			if x.place != nil {
+				text += " " + x.place.Worker
+			}
+			if x.failed != "" {
+				text += " lost"
+			}
+			got = append(got, text)
+		}
+		if text := strings.Join(got, ", "); text != c.want {
+			t.Errorf("%s: %s, want %s", name, text, c.want)
+		}
 	}
 }
 
@@ -478,7 +529,7 @@ func TestAtOnce(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 200 {
-				serve(tr, http.Header{}, Facts{}, func(t *executor.Trail) { t.At(executor.StageQueued) })
+				serve(tr, http.Header{}, Facts{}, func(t *executor.Trail) { t.At(executor.StageRunning) })
 			}
 		})
 	}
