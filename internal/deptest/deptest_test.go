@@ -26,6 +26,7 @@ var layers = map[string][]string{
 	"e2e/mix":      {},                  // clients: know nothing of the server
 	"e2e/metrics":  {},                  // a real Prometheus
 	"e2e/logs":     {},                  // a real GoAccess
+	"e2e/replay":   {},                  // the commands, as users have them
 	"e2e/filters":  {},                  // tests of whole servers, as e2e
 
 	"front":     {"accesslog", "admin", "config", "conn", "executor", "extension", "filter", "hub", "image", "inprocess", "isapi", "metrics", "obituary", "pool", "proc", "remote", "server", "site", "spans", "swap", "tape", "trace", "wire"}, // the front process, wired together

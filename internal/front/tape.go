@@ -109,7 +109,7 @@ func writeTape(ctx context.Context, h tape.Header, rec *tape.Recorder, all bool,
 			return nil
 		case <-tick.C:
 		}
-		for _, e := range rec.Ready() {
+		for _, e := range rec.Ready(all) {
 			if len(e.Calls) == 0 && !all {
 				continue // no image that is wanted had a part in it
 			}

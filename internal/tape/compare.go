@@ -60,7 +60,7 @@ type Difference struct {
 	What     string `json:"what"`               // status, completeness, header, body, calls
 	Name     string `json:"name,omitempty"`     // of a header line
 	Offset   *int   `json:"offset,omitempty"`   // of the first byte of the body that differs
-	Call     int    `json:"call,omitempty"`     // number of the first call that differs, from 1
+	Call     int    `json:"call,omitempty"`     // number of the first call that differs, from 1; a run of ReadClient counts as one
 	Recorded string `json:"recorded"`           // "" with Absent: it was not there
 	Now      string `json:"now"`                // likewise
 	Absent   string `json:"absent,omitempty"`   // "recorded" or "now": the side on which it is not there at all
@@ -115,7 +115,8 @@ func (rules *Rules) normal(s string) string {
 
 // headers compares the lines of headers, by name: the order counts only among lines of one name.
 func (rules *Rules) headers(a, b Fields) (list []Difference) {
-	was, is := rules.byName(a), rules.byName(b)
+	hidden := hiddenIn(a, b)
+	was, is := rules.byName(a, hidden), rules.byName(b, hidden)
 	var names []string
 	for _, lines := range []map[string][]string{was, is} {
 		for name := range lines {
@@ -144,13 +145,25 @@ func (rules *Rules) headers(a, b Fields) (list []Difference) {
 	return list
 }
 
+// hiddenIn are the names of lines that have a secret which was replaced, on any side.
+func hiddenIn(sides ...Fields) (names []string) {
+	for _, list := range sides {
+		for _, f := range list {
+			if f[1] == Hidden {
+				names = append(names, http.CanonicalHeaderKey(f[0]))
+			}
+		}
+	}
+	return names
+}
+
 // byName are the values of lines that count, normalized.
-func (rules *Rules) byName(list Fields) map[string][]string {
+func (rules *Rules) byName(list Fields, hidden []string) map[string][]string {
 	m := map[string][]string{}
 	for _, f := range list {
 		name := http.CanonicalHeaderKey(f[0])
 		same := func(s string) bool { return strings.EqualFold(s, name) }
-		if !slices.ContainsFunc(always, same) && !slices.ContainsFunc(rules.Ignore, same) && f[1] != Hidden {
+		if !slices.ContainsFunc(always, same) && !slices.ContainsFunc(rules.Ignore, same) && !slices.Contains(hidden, name) {
 			m[name] = append(m[name], rules.normal(f[1]))
 		}
 	}
@@ -197,6 +210,7 @@ func excerpt(p []byte, at int) string {
 
 // calls finds the first call that differs.
 func (rules *Rules) calls(a, b []Call) *Difference {
+	a, b = folded(a), folded(b)
 	for i := range max(len(a), len(b)) {
 		d := Difference{What: WhatCalls, Call: i + 1}
 		switch {
@@ -216,6 +230,21 @@ func (rules *Rules) calls(a, b []Call) *Difference {
 		}
 	}
 	return nil
+}
+
+// folded is a sequence with one call for each run of ReadClient: how many there are, and how much each gets, is up to the network.
+func folded(list []Call) (made []Call) {
+	for i := range list {
+		c := list[i]
+		if c.Name == "ReadClient" && c.Result != 0 && c.Error == 0 && !c.Open {
+			c.Args = nil
+			if n := len(made); n > 0 && made[n-1].Name == c.Name && made[n-1].Result == c.Result && made[n-1].Depth == c.Depth {
+				continue
+			}
+		}
+		made = append(made, c)
+	}
+	return made
 }
 
 // arguments says which argument of two calls differs first.

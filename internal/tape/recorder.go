@@ -165,12 +165,19 @@ func args(e *trace.Event) (list []Arg) {
 }
 
 // Ready are the requests that have ended and whose calls are all there, as far as anybody can know, in the order in which they ended.
-func (r *Recorder) Ready() []*Entry {
-	return r.take(func(t *take) bool { return time.Since(t.over) >= r.settle })
+// With some, every request should have calls. One whose calls have not all returned, or are missing, may take longer.
+func (r *Recorder) Ready(some bool) []*Entry {
+	return r.take(func(t *take) bool {
+		waited := time.Since(t.over)
+		if t.open > 0 || some && len(t.calls) == 0 {
+			return waited >= patience*r.settle
+		}
+		return waited >= r.settle
+	})
 }
 
-// Rest are all that have ended. It is for the end of a recording.
-func (r *Recorder) Rest() []*Entry { return r.take(func(*take) bool { return true }) }
+// patience is how many times as long is waited for calls that must come.
+const patience = 5
 
 // Waiting is how many requests have not been taken.
 func (r *Recorder) Waiting() int {

@@ -1,0 +1,249 @@
+//go:build linux
+
+package replay
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/isapid/isapid/internal/testext"
+)
+
+// server is a running isapid.
+type server struct {
+	t      *testing.T
+	dir    string
+	url    string
+	socket string
+	cmd    *exec.Cmd
+	err    syncBuffer
+	ended  chan error
+}
+
+// syncBuffer is what a process writes, readable meanwhile.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// serve starts a server with one application in a mode; handlers and filters as YAML.
+func serve(t *testing.T, mode, handlers, filters string) *server {
+	t.Helper()
+	s := &server{t: t, dir: t.TempDir(), ended: make(chan error, 1)}
+	s.socket = filepath.Join(s.dir, "run", "c.sock")
+	file := filepath.Join(s.dir, "isapid.yaml")
+	text := fmt.Sprintf(`
+control: {socket: %s}
+sites:
+  - name: shop
+    root: %s
+    bindings: ["http://127.0.0.1:0"]
+    filters: [%s]
+    applications:
+      - path: /
+        handlers: [%s]
+pools:
+  default: {mode: %s}
+`, s.socket, s.folder("root"), filters, handlers, mode)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.cmd = exec.Command(program, "serve", "-c", file, "--json")
+	s.cmd.Env = append(os.Environ(), "STATE_DIRECTORY=")
+	s.cmd.Stderr = &s.err
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.stop)
+	first := bufio.NewReader(out)
+	line, err := first.ReadBytes('\n')
+	go func() {
+		_, _ = io.Copy(io.Discard, first)
+		s.ended <- s.cmd.Wait()
+	}()
+	var event struct{ URLs []string }
+	if err = errors.Join(err, json.Unmarshal(line, &event)); err != nil || len(event.URLs) == 0 {
+		t.Fatalf("the server says %q, %v\n%s", line, err, &s.err)
+	}
+	s.url = strings.TrimSuffix(event.URLs[0], "/")
+	return s
+}
+
+func (s *server) folder(name string) string {
+	s.t.Helper()
+	path := filepath.Join(s.dir, name)
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+// stop ends the server.
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case err := <-s.ended:
+		if err != nil {
+			s.t.Errorf("the server: %v\n%s", err, &s.err)
+		}
+		s.ended <- nil
+	case <-time.After(30 * time.Second):
+		_ = s.cmd.Process.Kill()
+		s.t.Errorf("the server does not end\n%s", &s.err)
+	}
+}
+
+// recording is "isapid record" while it runs.
+type recording struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	file string
+	out  bytes.Buffer
+	err  syncBuffer
+}
+
+// record begins a recording, and returns when the server knows of it.
+func (s *server) record(name string, args ...string) *recording {
+	s.t.Helper()
+	r := &recording{t: s.t, file: filepath.Join(s.dir, name)}
+	r.cmd = exec.Command(program, append([]string{"record", r.file, "--socket", s.socket, "--json"}, args...)...)
+	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.err
+	if err := r.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = r.cmd.Process.Kill() })
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(r.err.String(), "recording"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("the recording does not begin: %s\n%s", &r.err, &s.err)
+		}
+	}
+	return r
+}
+
+// end waits for its end and says how many requests it has.
+func (r *recording) end() (requests int) {
+	r.t.Helper()
+	if err := r.cmd.Wait(); err != nil {
+		r.t.Fatalf("record: %v\n%s", err, &r.err)
+	}
+	var said struct{ Requests, Unusable, Incomplete int }
+	if err := json.Unmarshal(r.out.Bytes(), &said); err != nil || said.Unusable != 0 || said.Incomplete != 0 {
+		r.t.Errorf("record says %s, %v", &r.out, err)
+	}
+	if fi, err := os.Stat(r.file); err != nil || fi.Mode().Perm() != 0o600 {
+		r.t.Errorf("the tape: %v, %v", fi, err)
+	}
+	return said.Requests
+}
+
+// load is requests of some clients at a time, until each has sent so many. The answers are as they should be.
+func (s *server) load(clients, each int) {
+	s.t.Helper()
+	var all sync.WaitGroup
+	for c := range clients {
+		all.Go(func() {
+			for n := range each {
+				method, body := "GET", ""
+				if n%3 == 1 {
+					method, body = "POST", strings.Repeat("some body ", 1+c*700*n)
+				}
+				s.ask(method, fmt.Sprintf("/p%d?x=%d", c, n), body)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// ask sends one request.
+func (s *server) ask(method, target, body string) string {
+	q, err := http.NewRequest(method, s.url+target, strings.NewReader(body))
+	if err != nil {
+		s.t.Error(err)
+		return ""
+	}
+	q.Header.Set("Cookie", "secret=1")
+	res, err := http.DefaultClient.Do(q)
+	if err != nil {
+		s.t.Error(err)
+		return ""
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		s.t.Errorf("%s %s: %d, %v", method, target, res.StatusCode, err)
+	}
+	return string(text)
+}
+
+// verdict is what "isapid replay --json" prints.
+type verdict struct {
+	Requests, Differ, Skipped, Crashes int
+	Cut                                bool `json:"tape_cut"`
+	Differences                        []struct {
+		Number         int
+		Method, Target string
+		What           []struct {
+			What, Name, Recorded, Now, Absent, Argument string
+			Offset, Call                                int
+		}
+		Crashes []struct {
+			Text  string
+			Stack []string
+		}
+	}
+}
+
+// replay plays a tape and returns the exit code with what it says.
+func replay(t *testing.T, tape string, args ...string) (code int, v verdict, text string) {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	cmd := exec.Command(program, append([]string{"replay", tape, "--json"}, args...)...)
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err := cmd.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		t.Fatal(err)
+	} else if ok {
+		code = exit.ExitCode()
+	}
+	text = out.String() + errOut.String()
+	if out.Len() > 0 {
+		if err := json.Unmarshal(out.Bytes(), &v); err != nil {
+			t.Fatalf("%v in %s", err, text)
+		}
+	}
+	return code, v, text
+}
+
+func build(t *testing.T, flags ...string) string { return testext.Fixture(t, "recorded", flags...) }
+
+// filter is one that sees every request and changes nothing but a header line.
+func filter(t *testing.T) string { return testext.Fixture(t, "filter_noop") }
