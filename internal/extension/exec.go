@@ -43,7 +43,7 @@ func (q *request) queueChild(c call, verb string) isapi.Error {
 	}
 	r, err := q.childRequest(target, verb)
 	if err != nil {
-		q.e.log.Warn("child request refused", "error", err, "child", isapi.Clip(target), "url", q.r.URL.RequestURI())
+		q.logger().Warn("child request refused", "error", err, "child", isapi.Clip(target), "url", q.r.URL.RequestURI())
 		return isapi.InvalidParameter
 	}
 	setBody(r, http.NoBody, 0)
@@ -82,7 +82,7 @@ func (q *request) execURL(c call) isapi.Error {
 	}
 	r, err := q.childRequest(text, native.String(info.Method, 64))
 	if err != nil {
-		q.e.log.Warn("child request refused", "error", err, "child", isapi.Clip(text), "url", q.r.URL.RequestURI())
+		q.logger().Warn("child request refused", "error", err, "child", isapi.Clip(text), "url", q.r.URL.RequestURI())
 		return isapi.InvalidParameter
 	}
 	if info.ChildHeaders != 0 {
@@ -122,7 +122,7 @@ func (q *request) runChild(cw *reply.Child, c *child) (err isapi.Error) {
 			return
 		}
 		if e, _ := p.(error); !errors.Is(e, http.ErrAbortHandler) {
-			q.e.log.Error("child request panicked", "panic", p, "child", c.r.URL.RequestURI(), "stack", string(debug.Stack()))
+			q.logger().Error("child request panicked", "panic", p, "child", c.r.URL.RequestURI(), "stack", string(debug.Stack()))
 		}
 		err = isapi.WriteFault
 		cw.Err = err

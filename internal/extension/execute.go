@@ -30,7 +30,7 @@ func (e *Extension) Run(w http.ResponseWriter, r *http.Request, t *executor.Targ
 	}
 	defer e.gate.leave()
 	if e.FilterOnly() {
-		e.log.Warn("request refused", "reason", errFilterOnly, "url", r.URL.RequestURI())
+		t.Trail.Logger(e.log).Warn("request refused", "reason", errFilterOnly, "url", r.URL.RequestURI())
 		return refuse(w, r, t, http.StatusInternalServerError, errFilterOnly.Error()), false
 	}
 	if e.Refuses() {
@@ -53,7 +53,7 @@ func (e *Extension) Run(w http.ResponseWriter, r *http.Request, t *executor.Targ
 		if q.body.duplex && r.ProtoMajor < 2 {
 			conn.CloseAfterReply(w) // nobody reads what is left of the body
 		}
-		e.log.Warn("request refused", "reason", full, "url", r.URL.RequestURI())
+		t.Trail.Logger(e.log).Warn("request refused", "reason", full, "url", r.URL.RequestURI())
 		return refuse(w, r, t, http.StatusServiceUnavailable, full.Error()), false
 	}
 	err := q.procErr
@@ -140,7 +140,7 @@ func (q *request) waitDone() error {
 		select {
 		case <-wake:
 		case <-late:
-			q.e.log.Error("pending request given up", "error", errNeverDone, "limit", q.e.opt.Pending, "url", q.r.URL.RequestURI())
+			q.logger().Error("pending request given up", "error", errNeverDone, "limit", q.e.opt.Pending, "url", q.r.URL.RequestURI())
 			q.e.watch.Tell(executor.Unfinished, trace.HttpExtensionProc.String(), q.t.Trail.Number(), errNeverDone.Error())
 			return errNeverDone
 		}
@@ -179,7 +179,7 @@ func (q *request) finish(status uint32, err error) executor.Result {
 		q.resp.Fail(http.StatusInternalServerError)
 	case status == isapi.StatusError || status > isapi.StatusError:
 		if status > isapi.StatusError {
-			q.e.log.Warn("HttpExtensionProc returned a value that is no HSE_STATUS", "value", status, "url", q.r.URL.RequestURI())
+			q.logger().Warn("HttpExtensionProc returned a value that is no HSE_STATUS", "value", status, "url", q.r.URL.RequestURI())
 		}
 		q.resp.FailUnlessSent(http.StatusInternalServerError)
 	default:

@@ -2,6 +2,7 @@ package extension
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -55,6 +56,9 @@ type request struct {
 	traceID  [16]byte
 }
 
+// logger is for lines about the request.
+func (q *request) logger() *slog.Logger { return q.t.Trail.Logger(q.e.log) }
+
 func newRequest(e *Extension, w http.ResponseWriter, r *http.Request, t *executor.Target, rec *trace.Recorder) *request {
 	q := requests.Get().(*request)
 	q.e, q.w, q.r, q.t, q.rec = e, w, r, t, rec
@@ -70,7 +74,7 @@ func newRequest(e *Extension, w http.ResponseWriter, r *http.Request, t *executo
 	id := t.Trail.Number()
 	q.slot.Mark(id, e.opt.ImageID)
 	q.body.r = r
-	q.resp.Init(w, r, reply.Around{Log: e.log, Flusher: e.flusher, Host: t.Host, Client: q.conn, Gone: q, Watch: e.watch, Request: id})
+	q.resp.Init(w, r, reply.Around{Log: e.log, Flusher: e.flusher, Host: t.Host, Client: q.conn, Gone: q, Watch: e.watch, Trail: t.Trail})
 	q.vars = variables.Request{R: r, T: t, Client: q.conn, Length: r.ContentLength}
 	if q.closely = e.watch.Closely(); q.closely {
 		q.vars.Closer = q

@@ -101,7 +101,7 @@ func counted(p uintptr, n uint32, limit int) string {
 func (q *request) sendHead(code isapi.Code, status, headers string, keep *bool) isapi.Error {
 	h, err := q.parseHead(code, status, headers)
 	if err != nil {
-		q.e.log.Warn("response header refused", "error", err, "url", q.r.URL.RequestURI())
+		q.logger().Warn("response header refused", "error", err, "url", q.r.URL.RequestURI())
 		return isapi.InvalidParameter
 	}
 	return q.resp.Begin(&h, keep)
@@ -123,7 +123,7 @@ func (q *request) parseHead(code isapi.Code, status, headers string) (isapi.Head
 func (q *request) redirect(c call) isapi.Error {
 	url := native.String(c.buf, maxURL)
 	if url == "" || strings.ContainsFunc(url, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		q.e.log.Warn("redirect refused: the URL is empty or has control characters", "url", q.r.URL.RequestURI())
+		q.logger().Warn("redirect refused: the URL is empty or has control characters", "url", q.r.URL.RequestURI())
 		if url != "" {
 			q.misused(executor.HeaderInjection, trace.ServerSupportFunction, c.code, "the URL has control characters: "+isapi.Printable(isapi.Clip(url)))
 		}

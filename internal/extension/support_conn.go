@@ -74,7 +74,7 @@ func (q *request) isInProcess(c call) isapi.Error {
 func (q *request) reportUnhealthy(c call) isapi.Error {
 	reason := isapi.Printable(native.String(c.buf, maxText))
 	q.e.unhealthy.Store(&reason)
-	q.e.log.Warn("extension reports itself unhealthy", "reason", reason)
+	q.logger().Warn("extension reports itself unhealthy", "reason", reason)
 	if q.e.opt.Unhealthy != nil {
 		q.e.opt.Unhealthy(reason)
 	}
@@ -124,6 +124,6 @@ type httpTraceEvent struct {
 // raiseTrace is HSE_REQ_RAISE_TRACE_EVENT: the event's name goes to the log.
 func (q *request) raiseTrace(c call) isapi.Error {
 	ev := native.Read[httpTraceEvent](c.buf)
-	q.e.log.Debug("trace event", "event", ev.Event, "name", isapi.Printable(wide(ev.Name)), "url", q.r.URL.RequestURI())
+	q.logger().Debug("trace event", "event", ev.Event, "name", isapi.Printable(wide(ev.Name)), "url", q.r.URL.RequestURI())
 	return isapi.OK
 }

@@ -62,7 +62,7 @@ func (q *request) transmission(info *isapi.TFInfo) (*reply.Pieces, isapi.Error) 
 		case errors.Is(err, reply.ErrOffset):
 			return nil, isapi.WSAEInval
 		case err != nil:
-			q.e.log.Warn("TRANSMIT_FILE refused", "error", err, "url", q.r.URL.RequestURI())
+			q.logger().Warn("TRANSMIT_FILE refused", "error", err, "url", q.r.URL.RequestURI())
 			return nil, isapi.InvalidHandle
 		}
 		p.List = append(p.List, reply.Piece{File: part})

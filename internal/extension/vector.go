@@ -71,7 +71,7 @@ func (q *request) takeElements(p *reply.Pieces, rv *isapi.ResponseVector) (err i
 			case errors.Is(err, reply.ErrOffset):
 				return isapi.WSAEInval
 			case err != nil:
-				q.e.log.Warn("VECTOR_SEND refused", "error", err, "element", i, "url", q.r.URL.RequestURI())
+				q.logger().Warn("VECTOR_SEND refused", "error", err, "element", i, "url", q.r.URL.RequestURI())
 				return isapi.InvalidHandle
 			}
 			p.List = append(p.List, reply.Piece{File: part})

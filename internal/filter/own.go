@@ -60,7 +60,7 @@ func (q *run) beginOwn() isapi.Error {
 		if q.w == &q.raw {
 			flush = noFlusher
 		}
-		o.reply.Init(&o.face, q.r, reply.Around{Log: q.log, Flusher: flush(), Host: q.h, Client: &q.client})
+		o.reply.Init(&o.face, q.r, reply.Around{Log: q.log, Trail: q.trail, Flusher: flush(), Host: q.h, Client: &q.client})
 	}
 	o.busy = true
 	return isapi.OK

@@ -58,7 +58,7 @@ func (c request) sendResponseHeader() isapi.Error {
 		if !errors.Is(err, isapi.ErrStatus) {
 			c.s.misused(executor.HeaderInjection, trace.FilterServerSupportFunction, isapi.SFSendResponseHeader, err.Error())
 		}
-		c.q.log.Warn("response header refused", "error", err, "filter", c.s.f.conf.Name, "url", c.q.orig.URL.RequestURI())
+		c.q.trail.Logger(c.q.log).Warn("response header refused", "error", err, "filter", c.s.f.conf.Name, "url", c.q.orig.URL.RequestURI())
 		return isapi.InvalidParameter
 	}
 	return c.q.sendOwn(func(r *reply.Response) isapi.Error {

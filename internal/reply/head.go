@@ -53,7 +53,7 @@ func (s *Response) sendHead(h *isapi.Head, keep *bool) isapi.Error {
 		switch name {
 		case "Content-Length":
 			if !s.setLength(f.Value) {
-				s.with.Log.Warn("Content-Length of the extension ignored", "value", isapi.Clip(f.Value), "url", s.r.URL.RequestURI())
+				s.logger().Warn("Content-Length of the extension ignored", "value", isapi.Clip(f.Value), "url", s.r.URL.RequestURI())
 			}
 		case "Transfer-Encoding":
 			chunked = strings.EqualFold(f.Value, "chunked")

@@ -23,7 +23,7 @@ import (
 	"github.com/isapid/isapid/internal/misuse"
 )
 
-// Around is what a response needs of those around it. Only Gone and Watch may be nil.
+// Around is what a response needs of those around it. Only Gone, Watch and Trail may be nil.
 type Around struct {
 	Log     *slog.Logger // of the image that sends
 	Flusher *Flusher
@@ -31,8 +31,11 @@ type Around struct {
 	Client  executor.Client
 	Gone    Gone
 	Watch   *misuse.Watch
-	Request uint64 // for Watch
+	Trail   *executor.Trail // of the request, for the log and Watch
 }
+
+// logger is for lines about the request.
+func (s *Response) logger() *slog.Logger { return s.with.Trail.Logger(s.with.Log) }
 
 // Gone knows better than the connection why nothing can be sent any more.
 type Gone interface {
@@ -172,7 +175,7 @@ func (s *Response) writeBody(p []byte) isapi.Error {
 	for len(p) > 0 {
 		data, rest, err := s.chunks.next(p)
 		if err != nil {
-			s.with.Log.Error("response broken off: bad chunk framing of the extension's own", "error", err, "url", s.r.URL.RequestURI())
+			s.logger().Error("response broken off: bad chunk framing of the extension's own", "error", err, "url", s.r.URL.RequestURI())
 			s.broken, s.err = true, isapi.InvalidParameter
 			return s.err
 		}
@@ -309,7 +312,7 @@ func (s *Response) End(code int) {
 			code = http.StatusOK
 		}
 		if code == http.StatusOK {
-			s.with.Watch.Tell(executor.Unfinished, proc, s.with.Request, "it returned success, had sent nothing, and had set no status: the client gets an empty page")
+			s.with.Watch.Tell(executor.Unfinished, proc, s.with.Trail.Number(), "it returned success, had sent nothing, and had set no status: the client gets an empty page")
 		}
 		s.sendHead(&isapi.Head{Status: code}, nil)
 	}
@@ -390,17 +393,17 @@ func (s *Response) Result(res executor.Result) executor.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.head && !s.ended && !s.complete() && s.err == isapi.OK {
-		s.with.Log.Warn("response broken off: the extension sent less than it promised", "url", s.r.URL.RequestURI(),
+		s.logger().Warn("response broken off: the extension sent less than it promised", "url", s.r.URL.RequestURI(),
 			"sent", s.written, "Content-Length", s.declared)
 		if !s.broken { // by a fault, which was told of
-			s.with.Watch.Tell(executor.Unfinished, proc, s.with.Request, s.lacks())
+			s.with.Watch.Tell(executor.Unfinished, proc, s.with.Trail.Number(), s.lacks())
 		}
 		s.broken = true
 	}
 	if s.dropped > 0 {
-		s.with.Log.Warn("bytes dropped: the extension sent more than its Content-Length", "url", s.r.URL.RequestURI(),
+		s.logger().Warn("bytes dropped: the extension sent more than its Content-Length", "url", s.r.URL.RequestURI(),
 			"Content-Length", s.declared, "dropped", s.dropped)
-		s.with.Watch.Tell(executor.WrongSize, proc, s.with.Request,
+		s.with.Watch.Tell(executor.WrongSize, proc, s.with.Trail.Number(),
 			fmt.Sprintf("it sent %d bytes more than its Content-Length, which is %d: they were dropped", s.dropped, s.declared))
 	}
 	if s.broken && s.err == isapi.OK {
