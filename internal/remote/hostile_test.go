@@ -70,6 +70,23 @@ type villain struct {
 	cancelled chan struct{} // one for each CANCEL
 	ended     chan struct{} // one for each END
 	replied   chan struct{} // one for each REPLY
+	files     chan *os.File // those it was given
+}
+
+// Read reads from the front. What comes with the bytes goes to files.
+func (v *villain) Read(p []byte) (int, error) {
+	oob := make([]byte, 1000)
+	n, oobn, _, _, err := v.c.ReadMsgUnix(p, oob)
+	if messages, _ := unix.ParseSocketControlMessage(oob[:oobn]); len(messages) > 0 {
+		fds, _ := unix.ParseUnixRights(&messages[0])
+		for _, fd := range fds {
+			v.files <- os.NewFile(uintptr(fd), "given")
+		}
+	}
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
 }
 
 func framed(kind, flags byte, id uint64, payload ...byte) []byte {
@@ -83,10 +100,10 @@ func text(s string) []byte { return append(binary.AppendUvarint(nil, uint64(len(
 // reading is the next frame from the front.
 func (v *villain) reading() (kind byte, id uint64, payload []byte) {
 	var h [16]byte
-	_, err := io.ReadFull(v.c, h[:])
+	_, err := io.ReadFull(v, h[:])
 	if err == nil {
 		payload = make([]byte, binary.LittleEndian.Uint32(h[:]))
-		_, err = io.ReadFull(v.c, payload)
+		_, err = io.ReadFull(v, payload)
 	}
 	switch {
 	case v.deaf.Load():
@@ -115,7 +132,7 @@ func playVillain(part string, seed uint64) {
 	f.Close()
 	v := &villain{
 		Rand: rand.New(rand.NewPCG(seed, 0)), c: c.(*net.UnixConn), cancelled: make(chan struct{}, 1000), ended: make(chan struct{}, 1000),
-		replied: make(chan struct{}, 1000),
+		replied: make(chan struct{}, 1000), files: make(chan *os.File, 100),
 	}
 	mine, _ := json.Marshal(map[string]any{"version": 2, "software": executor.Software, "pid": os.Getpid()})
 	v.send(framed(hello, 0, 0, mine...), framed(note, 0, 0, text("ready")...))
@@ -125,11 +142,11 @@ func playVillain(part string, seed uint64) {
 		case control:
 			v.send(framed(answer, 0, id, []byte("a villain")...))
 		case request:
-			do := crimes[part]
-			if do == nil {
-				do = filterCrimes[part]
+			for _, list := range []map[string]func(*villain, uint64, []byte){crimes, filterCrimes, newsCrimes} {
+				if do := list[part]; do != nil {
+					go do(v, id, payload)
+				}
 			}
-			go do(v, id, payload)
 		case cancel:
 			v.cancelled <- struct{}{}
 		case finish:
@@ -288,7 +305,8 @@ func mutated(v *villain, id uint64, payload []byte) {
 		framed(call, 0, id, 1, 1, '/'), framed(call, 0, id, 2, 2), framed(call, 0, id, 3, 3), framed(call, 0, id, 4, 5), childOf(2, id), childOf(4, id),
 		framed(window, 0, 2, uint32s(10)...), framed(gone, 0, 2, uint32s(1)...), framed(body, 0, 2, []byte("body")...), framed(body, 4, 2, 3, 0),
 		framed(cancel, 0, 2), framed(reply, 0, 2, 1), framed(note, 0, 0, append(text("log"), 1, 2, 8, 4, 't', 'e', 'x', 't', 1, 1, 'k', 0, 1, 'v')...),
-		framed(note, 0, 0, append(text("faulted"), "\x01fault"...)...), framed(note, 0, 0, append(text("unhealthy"), "\x01why"...)...),
+		framed(note, 0, 0, append(text("faulted"), "\x01{\"Text\":\"fault\"}"...)...), framed(note, 0, 0, foundOf(1, 1, "two_async", 0)...),
+		framed(note, 0, 0, countersOf(1, counted{"jobs", 1, nil})...), framed(traced, 0, 0, 1, 2, 3, 4, 5), framed(note, 0, 0, append(text("unhealthy"), "\x01why"...)...),
 		framed(call, 0, id, append([]byte{5, 6}, make([]byte, messageBytes)...)...), logon(id, 6, "alice", "wonderland"),
 		answerOf(8, id, nil, nobody), answerOf(10, id, [][]byte{{0, 1, '/'}}, user("alice", "wonderland")), framed(note, 0, 0, append(text("ended"), 1)...),
 		framed(answer, 0, id, 1), framed(control, 0, 2, text("ping")...), framed(request, 0, 6, payload...),
@@ -315,6 +333,7 @@ type scene struct {
 	t       *testing.T
 	place   *place        // where requests lead that go through filters; nil: they go through none
 	sandbox *wire.Sandbox // of workers
+	look    func(*remote.Settings)
 }
 
 func newScene(t *testing.T) *scene {
@@ -364,10 +383,14 @@ func (s *scene) villain(part string, seed uint64, limit time.Duration) (*remote.
 
 func (s *scene) start(part string, seed uint64, limit time.Duration) (*remote.Worker, *remote.Image, error) {
 	log := slog.New(slog.DiscardHandler)
-	w, err := remote.Start(s.t.Context(), remote.Settings{
+	set := remote.Settings{
 		Name: "villain/1", Command: []string{os.Args[0], "hostile", part, strconv.FormatUint(seed, 10)}, Log: log, Sandbox: s.sandbox,
 		Spec: proc.Spec{Env: append(os.Environ(), "GORACE=atexit_sleep_ms=0", "GOMAXPROCS=1")},
-	})
+	}
+	if s.look != nil {
+		s.look(&set)
+	}
+	w, err := remote.Start(s.t.Context(), set)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -412,6 +435,9 @@ func (c client) Write(p []byte) (int, error) {
 	return c.ResponseRecorder.Write(p)
 }
 
+// theID is that of each request.
+const theID = 77
+
 type outcome struct {
 	rec *httptest.ResponseRecorder
 	res executor.Result
@@ -430,7 +456,8 @@ func (s *scene) ask(w *remote.Worker, i *remote.Image, slow bool) outcome {
 	go func() {
 		defer close(done)
 		r := httptest.NewRequest("POST", "/x", strings.NewReader("body"))
-		t := &executor.Target{Host: pages{}}
+		t := &executor.Target{Host: pages{}, Trail: &executor.Trail{}}
+		t.Trail.Reset(theID, time.Now())
 		if s.place != nil {
 			t.Host = s.place
 			t.Filtered = &executor.Filtered{Filters: []executor.FilterRef{{Image: "none.so"}}, Route: s.place.route(r), Host: s.place}

@@ -65,9 +65,11 @@ func (w *Worker) counted(number uint64, list []wire.Counter) {
 	}
 	w.mu.Lock()
 	i := w.images[number]
-	list = slices.DeleteFunc(list, func(c wire.Counter) bool { return !goodCounter(&c) || !w.news.has(&c) })
+	if i != nil {
+		list = slices.DeleteFunc(list, func(c wire.Counter) bool { return !goodCounter(&c) || !w.news.has(&c) })
+	}
 	w.mu.Unlock()
-	if i == nil {
+	if i == nil { // it was just unloaded
 		return
 	}
 	for _, c := range list {
