@@ -33,20 +33,21 @@ import (
 
 // Extension is a loaded extension, an [executor.Executor].
 type Extension struct {
-	name    string
-	opt     executor.Options
-	log     *slog.Logger
-	image   *trace.Image // as events name it
-	staged  *image.Staged
-	watch   *misuse.Watch // nil: nobody wants to know
-	lib     *native.Library
-	exports exports
-	filter  *filter.Filter // nil: it was not asked for
-	desc    string
-	unique  []string // symbols it was the first to have
-	stuck   bool     // set before ended is closed
-	threads threads
-	gate    gate // counts requests; closed when the extension is
+	name     string
+	opt      executor.Options
+	log      *slog.Logger
+	image    *trace.Image // as events name it
+	staged   *image.Staged
+	watch    *misuse.Watch // nil: nobody wants to know
+	counters counters
+	lib      *native.Library
+	exports  exports
+	filter   *filter.Filter // nil: it was not asked for
+	desc     string
+	unique   []string // symbols it was the first to have
+	stuck    bool     // set before ended is closed
+	threads  threads
+	gate     gate // counts requests; closed when the extension is
 
 	ending sync.Once
 	ended  chan struct{} // closed when it is unloaded
@@ -176,7 +177,7 @@ func (e *Extension) terminate() error {
 	}
 	c := e.entered(trace.TerminateExtension)
 	c.Word("flags", "HSE_TERM_MUST_UNLOAD")
-	c.Go(trace.Calls)
+	c.Go()
 	ok, err := native.TerminateExtension(e.exports.terminate, isapi.TermMustUnload, e.opt.ImageID)
 	left(c, ok, 0, err)
 	if err != nil {

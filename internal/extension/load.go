@@ -133,10 +133,9 @@ func (e *Extension) halves() error {
 
 func (e *Extension) version() error {
 	c := e.entered(trace.GetExtensionVersion)
-	c.Go(trace.Calls)
+	c.Go()
 	info, ok, errno, err := native.GetExtensionVersion(e.exports.version, e.opt.ImageID)
-	c.Out().Text("description", isapi.Cut(info.Desc[:]))
-	left(c, ok, errno, err)
+	left(c, ok, errno, err, said{"description", isapi.Cut(info.Desc[:])})
 	if err != nil {
 		return fmt.Errorf("GetExtensionVersion: %w", err)
 	}

@@ -40,14 +40,20 @@ func (e *Extension) entered(f trace.Func) *trace.Entry {
 }
 
 // left records that it has returned.
-func left(c *trace.Entry, ok bool, errno isapi.Error, err error) {
+func left(c *trace.Entry, ok bool, errno isapi.Error, err error, texts ...said) {
 	if c == nil {
 		return
 	}
 	c.Back(boolResult(ok), uint32(errno))
 	c.Fault(err)
+	for _, t := range texts {
+		c.Text(t.name, t.text)
+	}
 	c.EndAll()
 }
+
+// said is a text that came out.
+type said struct{ name, text string }
 
 func boolResult(ok bool) int64 {
 	if ok {
@@ -62,7 +68,7 @@ var dllReasons = [...]string{"DLL_PROCESS_DETACH", "DLL_PROCESS_ATTACH", "DLL_TH
 func (e *Extension) dllMain(reason uint32) (ok bool, err error) {
 	c := e.entered(trace.DllMain)
 	c.Word("reason", dllReasons[reason])
-	c.Go(trace.Calls)
+	c.Go()
 	ok, err = native.DllMain(e.exports.dllMain, reason, e.opt.ImageID)
 	left(c, ok, 0, err)
 	return ok, err
@@ -80,7 +86,7 @@ func (q *request) tracedProc() (status uint32, err error) {
 		c.Num("total_bytes", int64(q.body.total()))
 		c.Num("available", int64(len(q.body.ahead)))
 		c.Body(q.body.ahead, int64(len(q.body.ahead)))
-		c.Go(trace.Calls)
+		c.Go()
 	}
 	status, err = native.HTTPExtensionProc(q.e.exports.proc, q.slot)
 	if c == nil {
@@ -105,7 +111,7 @@ func (q *request) completed(callback, context uintptr, n uint32, code isapi.Erro
 	c.Hex("context", uint64(context))
 	c.Num("bytes", int64(n))
 	c.Num("error", int64(code))
-	c.Go(trace.Calls)
+	c.Go()
 	err := native.Complete(callback, q.slot, context, n, uint32(code))
 	c.Back(0, uint32(code))
 	c.Fault(err)
@@ -138,7 +144,7 @@ func (x *traced) GetServerVariable(name, buf, size uintptr) (err isapi.Error) {
 		taps.VariableOut(c, buf, size, err)
 		c.End()
 	}()
-	c.Go(trace.Nothing)
+	c.Go()
 	return x.q.GetServerVariable(name, buf, size)
 }
 
@@ -156,7 +162,7 @@ func (x *traced) WriteClient(buf, size uintptr, flags uint32) (err isapi.Error) 
 	})
 	err = isapi.InvalidParameter
 	defer returned(c, &err, func() { taps.Number(c, "size", size) })
-	c.Go(trace.Filters)
+	c.Go()
 	return x.q.WriteClient(buf, size, flags)
 }
 
@@ -175,7 +181,7 @@ func (x *traced) ReadClient(buf, size uintptr) (err isapi.Error) {
 			taps.Body(c, buf, int64(n))
 		}
 	})
-	c.Go(trace.Nothing)
+	c.Go()
 	return x.q.ReadClient(buf, size)
 }
 
@@ -202,6 +208,6 @@ func (x *traced) ServerSupportFunction(code isapi.Code, buf, size, dataType uint
 		}
 		c.End()
 	}()
-	c.Go(trace.Filters)
+	c.Go()
 	return x.q.ServerSupportFunction(code, buf, size, dataType)
 }

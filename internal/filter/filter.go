@@ -84,11 +84,9 @@ func New(c Config) (*Filter, error) {
 	var err error
 	f.on(func() {
 		seen := f.entered(trace.GetFilterVersion)
-		seen.Go(trace.Calls)
+		seen.Go()
 		info, ok, errno, err = native.GetFilterVersion(c.Version, c.Image.Number)
-		seen.Out().Text("description", isapi.Cut(info.Desc[:]))
-		seen.Word("flags", isapi.Notification(info.Flags).String())
-		left(seen, ok, errno, err)
+		left(seen, ok, errno, err, said{"description", isapi.Cut(info.Desc[:])}, said{"flags", isapi.Notification(info.Flags).String()})
 	})
 	switch {
 	case err != nil:
@@ -168,7 +166,7 @@ func (f *Filter) Close() error {
 	var err error
 	f.on(func() {
 		seen := f.entered(trace.TerminateFilter)
-		seen.Go(trace.Calls)
+		seen.Go()
 		var ok bool
 		ok, err = native.TerminateFilter(f.conf.Terminate, 0, f.conf.Image.Number)
 		left(seen, ok, 0, err)

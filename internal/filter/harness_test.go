@@ -222,6 +222,7 @@ func (s *setup) tryLoad(path string, change func(*filter.Config)) (*filter.Filte
 	c := filter.Config{
 		Name: filepath.Base(path), Version: lib.Lookup("GetFilterVersion"), Proc: lib.Lookup("HttpFilterProc"), Terminate: lib.Lookup("TerminateFilter"),
 		Log: slog.New(slog.NewTextHandler(&buffer{b: s.log}, nil)),
+		Tap: tap(s.t),
 		Faulted: func(err error) {
 			s.mu.Lock()
 			defer s.mu.Unlock()

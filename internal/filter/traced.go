@@ -25,7 +25,6 @@ func (q *run) listen(chain []Member) {
 	}
 	if q.trail != nil && q.trail.Recorder != nil {
 		q.recorder = q.trail.Recorder
-		q.recorder.Nest()
 		return
 	}
 	about := trace.About{Request: q.trail.Number(), Client: q.orig.RemoteAddr, URL: q.orig.URL.Path, Method: q.orig.Method}
@@ -37,7 +36,6 @@ func (q *run) listen(chain []Member) {
 	if q.recorder = tap.Begin(&about); q.recorder == nil {
 		return
 	}
-	q.recorder.Nest()
 	q.listens = true
 	if q.trail == nil {
 		q.trail = &executor.Trail{}
@@ -66,14 +64,21 @@ func (f *Filter) entered(fn trace.Func) *trace.Entry {
 	return c
 }
 
-func left(c *trace.Entry, ok bool, errno isapi.Error, err error) {
+// left records that it has returned.
+func left(c *trace.Entry, ok bool, errno isapi.Error, err error, texts ...said) {
 	if c == nil {
 		return
 	}
 	c.Back(boolResult(ok), uint32(errno))
 	c.Fault(err)
+	for _, t := range texts {
+		c.Text(t.name, t.text)
+	}
 	c.EndAll()
 }
+
+// said is a text that came out.
+type said struct{ name, text string }
 
 func boolResult(ok bool) int64 {
 	if ok {
@@ -91,7 +96,6 @@ func (s *session) call(event uint32, pv uintptr, inRequest bool) (status uint32,
 	}
 	if rec == nil {
 		rec = s.f.conf.Tap.Begin(&trace.About{Image: s.f.conf.Image.Path})
-		rec.Nest()
 		defer rec.End()
 		if s.rec.CompareAndSwap(nil, rec) {
 			defer s.rec.CompareAndSwap(rec, nil)
@@ -105,7 +109,7 @@ func (s *session) call(event uint32, pv uintptr, inRequest bool) (status uint32,
 	if told.in != nil {
 		taps.Look(c, func() { told.in(c, pv) })
 	}
-	c.Go(trace.Calls)
+	c.Go()
 	status, errno, err = native.HTTPFilterProc(s.f.conf.Proc, s.pfc, event, pv)
 	if status != isapi.FilterError {
 		errno = isapi.OK

@@ -42,7 +42,7 @@ func (x *traced) GetServerVariable(name, buf, size uintptr) (err isapi.Error) {
 		taps.VariableOut(c, buf, size, err)
 		c.End()
 	}()
-	c.Go(trace.Nothing)
+	c.Go()
 	return x.s.GetServerVariable(name, buf, size)
 }
 
@@ -59,7 +59,7 @@ func (x *traced) GetHeader(name, buf, size uintptr) (err isapi.Error) {
 		taps.VariableOut(c, buf, size, err)
 		c.End()
 	}()
-	c.Go(trace.Nothing)
+	c.Go()
 	return x.s.GetHeader(name, buf, size)
 }
 
@@ -72,7 +72,7 @@ func (x *traced) SetHeader(name, value uintptr) (err isapi.Error) {
 	taps.Look(c, func() { taps.Text(c, "name", name); taps.Value(c, "value", value) })
 	err = isapi.InvalidParameter
 	defer returned(c, &err, nil)
-	c.Go(trace.Nothing)
+	c.Go()
 	return x.s.SetHeader(name, value)
 }
 
@@ -85,7 +85,7 @@ func (x *traced) AddHeader(name, value uintptr) (err isapi.Error) {
 	taps.Look(c, func() { taps.Text(c, "name", name); taps.Value(c, "value", value) })
 	err = isapi.InvalidParameter
 	defer returned(c, &err, nil)
-	c.Go(trace.Nothing)
+	c.Go()
 	return x.s.AddHeader(name, value)
 }
 
@@ -98,7 +98,7 @@ func (x *traced) AddResponseHeaders(text, reserved uintptr) (err isapi.Error) {
 	taps.Look(c, func() { taps.Header(c, "header", text, 0) })
 	err = isapi.InvalidParameter
 	defer returned(c, &err, nil)
-	c.Go(trace.Nothing)
+	c.Go()
 	return x.s.AddResponseHeaders(text, reserved)
 }
 
@@ -119,7 +119,7 @@ func (x *traced) WriteClient(buf, size uintptr, reserved uint32) (err isapi.Erro
 	})
 	err = isapi.InvalidParameter
 	defer returned(c, &err, func() { taps.Number(c, "size", size) })
-	c.Go(trace.Filters)
+	c.Go()
 	return x.s.WriteClient(buf, size, reserved)
 }
 
@@ -138,7 +138,7 @@ func (x *traced) AllocMem(size uint32) (p uintptr) {
 		c.Back(int64(p), uint32(err))
 		c.End()
 	}()
-	c.Go(trace.Nothing)
+	c.Go()
 	return x.s.AllocMem(size)
 }
 
@@ -165,7 +165,7 @@ func (x *traced) ServerSupportFunction(code isapi.SFReq, data, ul1, ul2 uintptr)
 		}
 		c.End()
 	}()
-	c.Go(trace.Filters)
+	c.Go()
 	return x.s.ServerSupportFunction(code, data, ul1, ul2)
 }
 
@@ -177,7 +177,7 @@ func (x *traced) GetUserToken(token uintptr) (err isapi.Error) {
 	}
 	err = isapi.InvalidParameter
 	defer returned(c, &err, nil)
-	c.Go(trace.Nothing)
+	c.Go()
 	return x.s.GetUserToken(token)
 }
 

@@ -14,7 +14,6 @@ func batch(t testing.TB) []byte {
 	}
 	defer func() { _ = tap.Set(nil, nil) }()
 	r := tap.Begin(&About{Request: 1 << 63})
-	r.Nest()
 	play(r)
 	r.End()
 	return to.b[1]

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -28,13 +29,12 @@ type Recorder struct {
 	one     [1]part
 	parts   []part // buf and so on are guarded by mu
 
-	mu     sync.Mutex // guards all below
-	nested bool
-	ended  bool
-	seq    uint64
-	span   uint32
-	open   []opened
-	few    [4]opened
+	mu    sync.Mutex // guards all below
+	ended bool
+	seq   uint64
+	span  uint32
+	open  []*Entry // entered and not returned, in the order in which they were entered
+	few   [4]*Entry
 }
 
 // part is what is recorded for one who listens.
@@ -45,23 +45,7 @@ type part struct {
 	events int
 }
 
-// opened is a call that was entered and has not returned.
-type opened struct {
-	span   uint32
-	thread int32
-}
-
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
-
-// Nest says that calls can be inside of other calls: filters are told of what an extension does, in the middle of that.
-func (r *Recorder) Nest() {
-	if r == nil {
-		return
-	}
-	r.mu.Lock()
-	r.nested = true
-	r.mu.Unlock()
-}
 
 // End sends what there is and ends the recording.
 func (r *Recorder) End() {
@@ -83,13 +67,16 @@ func (r *Recorder) End() {
 	r.tap.dismiss(r)
 }
 
-// Flush sends what there is.
+// Flush sends what there is, and says which calls have not returned yet.
 func (r *Recorder) Flush() {
 	if r == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, c := range r.open {
+		r.enter(c)
+	}
 	for i := range r.parts {
 		r.send(&r.parts[i])
 	}
@@ -133,10 +120,10 @@ func (p *part) free() {
 //
 //	c := r.Call(image, trace.WriteClient, 0)
 //	c.Num("size", 12)               // what goes in
-//	c.Go(trace.Filters)
+//	c.Go()
 //	ok, err := …
 //	c.Back(ok, err)
-//	c.Out().Num("size", 12)         // what comes out
+//	c.Num("size", 12)               // what comes out
 //	c.End()
 type Entry struct {
 	r      *Recorder
@@ -147,7 +134,8 @@ type Entry struct {
 
 	at, took     int64 // since the recorder's base
 	span, parent uint32
-	entered      bool
+	running      bool // it has not returned, and is in r.open. Guarded by r.mu
+	entered      bool // that was said. Guarded by r.mu while it runs
 	out          bool
 	result       int64
 	err          uint32
@@ -205,66 +193,83 @@ func (c *Entry) BodyLimit() int {
 	return c.r.body
 }
 
-// Inside says what happens inside of a call.
-type Inside uint8
-
-// What may happen inside.
-const (
-	Nothing Inside = iota // no other calls
-	Filters               // those of filters, if there are some
-	Calls                 // other calls
-)
-
-// Go is the moment in which the function is called. If other calls may happen inside, those who listen are told now that it was entered,
-// and not only when it has returned.
-func (c *Entry) Go(inside Inside) {
+// Go is the moment in which the function is called. Those who listen are told that it was entered as soon as something happens inside, or
+// when it takes longer; else when it has returned.
+func (c *Entry) Go() {
 	if c == nil {
 		return
 	}
 	r := c.r
 	c.at = int64(time.Since(r.base))
+	c.ins = c.n
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.span++
-	c.span, c.parent = r.span, r.parent(c)
-	if inside == Nothing || inside == Filters && !r.nested || len(r.open) >= mostNested {
+	c.span = r.span
+	if p := r.around(c); p != nil {
+		c.parent = p.span
+		r.enter(p)
+	}
+	if len(r.open) >= mostNested {
 		return
 	}
 	if r.open == nil {
 		r.open = r.few[:0]
 	}
-	r.open = append(r.open, opened{c.span, c.thread})
+	r.open = append(r.open, c)
+	c.running = true
+}
+
+// around is the call that another is inside of: the innermost on its thread. What an image calls on a thread of its own belongs to what it is
+// in; a filter, to what is going on; but the server calls an extension on whatever thread, and not inside of anything. r.mu is held.
+func (r *Recorder) around(c *Entry) *Entry {
+	var far *Entry
+	for i := len(r.open) - 1; i >= 0; i-- {
+		o := r.open[i]
+		if o.thread == c.thread {
+			return o
+		}
+		if far == nil && (c.f == HttpFilterProc || o.f.export()) {
+			far = o
+		}
+	}
+	if c.f == HttpExtensionProc || c.f == Completion {
+		return nil
+	}
+	return far
+}
+
+// enter says that a call was entered, and those around it, if that was not said. r.mu is held.
+func (r *Recorder) enter(c *Entry) {
+	if c.entered || !c.running {
+		return
+	}
+	if c.parent != 0 {
+		for _, o := range r.open {
+			if o.span == c.parent {
+				r.enter(o)
+			}
+		}
+	}
 	c.entered = true
 	r.seq++
 	for k := range r.parts {
 		if p := &r.parts[k]; !p.c.later() {
-			r.put(p, c, Enter, 0, c.n)
+			r.put(p, c, Enter, 0, c.ins)
 		}
 	}
-	c.ins, c.told = c.n, c.size > 0
 }
 
-// parent is what a call is inside of: the innermost that was entered on its thread. One on a thread of the image's own belongs to what the
-// image is in; but where the server calls the image, on whatever thread, that is inside of nothing else. r.mu is held.
-func (r *Recorder) parent(c *Entry) uint32 {
-	for i := len(r.open) - 1; i >= 0; i-- {
-		if r.open[i].thread == c.thread {
-			return r.open[i].span
-		}
-	}
-	if len(r.open) == 0 || c.f == HttpExtensionProc || c.f == Completion {
-		return 0
-	}
-	return r.open[len(r.open)-1].span
-}
-
-// Back is the moment in which the function has returned. err is the last error it leaves, 0 for none.
+// Back is the moment in which the function has returned; arguments that follow come out of it. err is the last error it leaves, 0 for none.
 func (c *Entry) Back(result int64, err uint32) {
 	if c == nil {
 		return
 	}
 	c.took = int64(time.Since(c.r.base)) - c.at
-	c.result, c.err, c.out = result, err, true
+	c.r.mu.Lock()
+	c.running = false // nobody else looks at it any more
+	c.r.mu.Unlock()
+	c.result, c.err, c.out, c.told = result, err, true, c.entered && c.size > 0
 }
 
 // Said is the text of the argument that was told as the i-th, from 0, as far as it was taken.
@@ -275,14 +280,6 @@ func (c *Entry) Said(i int) []byte {
 	return c.texts[c.args[i].from:c.args[i].to]
 }
 
-// Out says that what follows comes out of the function, and answers c.
-func (c *Entry) Out() *Entry {
-	if c != nil {
-		c.out = true
-	}
-	return c
-}
-
 // End records the call.
 func (c *Entry) End() {
 	if c == nil {
@@ -290,12 +287,10 @@ func (c *Entry) End() {
 	}
 	r := c.r
 	r.mu.Lock()
-	if c.entered {
-		for i := len(r.open) - 1; i >= 0; i-- {
-			if r.open[i].span == c.span {
-				r.open = append(r.open[:i], r.open[i+1:]...)
-				break
-			}
+	for i := len(r.open) - 1; i >= 0; i-- {
+		if r.open[i] == c {
+			r.open = slices.Delete(r.open, i, i+1)
+			break
 		}
 	}
 	r.seq++

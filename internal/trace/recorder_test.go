@@ -89,29 +89,29 @@ func tap(t *testing.T, filters ...Filter) (*Tap, *sink) {
 func play(r *Recorder) {
 	proc := r.Call(image, HttpExtensionProc, 0)
 	proc.Text("method", "GET")
-	proc.Go(Calls)
+	proc.Go()
 	get := r.Call(image, GetServerVariable, 0)
 	get.Bytes("name", []byte("HTTP_COOKIE"))
 	get.Num("size", 100)
-	get.Go(Nothing)
+	get.Go()
 	get.Back(1, 0)
 	get.Value("value", get.Said(0), []byte("secret"))
 	get.End()
 	write := r.Call(image, WriteClient, 0)
 	write.Num("size", 5)
 	write.Body([]byte("hello"), 5)
-	write.Go(Filters)
+	write.Go()
 	proc2 := r.Call(image, HttpFilterProc, 0x40)
-	proc2.Go(Calls)
+	proc2.Go()
 	header := r.Call(image, FilterAddHeader, 0)
 	header.Header("header", []byte("Set-Cookie: secret\r\nA: b"))
-	header.Go(Nothing)
+	header.Go()
 	header.Back(0, 87)
 	header.End()
 	proc2.Back(0x08000002, 0)
 	proc2.End()
 	write.Back(1, 0)
-	write.Out().Num("size", 5)
+	write.Num("size", 5)
 	write.End()
 	proc.Back(1, 0)
 	proc.Num("http_status", 200)
@@ -121,7 +121,6 @@ func play(r *Recorder) {
 func TestRecorder(t *testing.T) {
 	tap, to := tap(t, Filter{}, Filter{Secrets: true, Body: 3}, Filter{Errors: true}, Filter{Calls: []string{"GetServerVariable"}}, Filter{Slower: time.Hour}, Filter{Image: "other"})
 	r := tap.Begin(&About{Request: 9})
-	r.Nest()
 	play(r)
 	r.End()
 	same(t, to.lines(t, 1),
@@ -153,21 +152,21 @@ func TestRecorder(t *testing.T) {
 	}
 }
 
-// TestRecorderFlat: without filters a call is told when it has returned, and one on another thread is inside what the image is in.
-func TestRecorderFlat(t *testing.T) {
+// TestRecorderThreads: a call on another thread is inside what the image is in, but where the server calls it, it is not.
+func TestRecorderThreads(t *testing.T) {
 	tap, to := tap(t, Filter{})
 	r := tap.Begin(&About{Request: 9})
 	proc := r.Call(image, HttpExtensionProc, 0)
-	proc.Go(Calls)
+	proc.Go()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		w := r.Call(image, WriteClient, 0)
 		w.thread++ // whatever thread this is
-		w.Go(Filters)
+		w.Go()
 		c := r.Call(image, Completion, 0)
 		c.thread += 2
-		c.Go(Calls)
+		c.Go()
 		c.Back(0, 0)
 		c.End()
 		w.Back(1, 0)
@@ -178,15 +177,14 @@ func TestRecorderFlat(t *testing.T) {
 	proc.Fault(errors.New("it fell"))
 	proc.End()
 	late := r.Call(image, ReadClient, 0)
-	late.Go(Nothing)
+	late.Go()
 	r.End()
 	late.Back(1, 0)
 	late.End()
 	r.End()
 	same(t, to.lines(t, 1),
 		`0/1 enter HttpExtensionProc`,
-		`0/3 enter HSE_IO_COMPLETION`,
-		`0/3 leave HSE_IO_COMPLETION = 0 0`,
+		`0/3 call HSE_IO_COMPLETION = 0 0`,
 		`1/2 call WriteClient = 1 0`,
 		`0/1 leave HttpExtensionProc fault="it fell" = 3 0`)
 }
@@ -198,11 +196,10 @@ func TestNil(t *testing.T) {
 	}
 	play(nil)
 	var r *Recorder
-	r.Nest()
 	r.Flush()
 	r.End()
 	var c *Entry
-	if c.BodyLimit() != 0 || c.Said(0) != nil || c.Out() != nil {
+	if c.BodyLimit() != 0 || c.Said(0) != nil {
 		t.Error("there is something in no entry")
 	}
 	c.Raw(nil, 0)
@@ -223,7 +220,7 @@ func TestTexts(t *testing.T) {
 	for range 2 * mostArgs {
 		c.Num("more", 1)
 	}
-	c.Go(Nothing)
+	c.Go()
 	c.Back(1, 0)
 	c.Raw([]byte("GET / HTTP/1.1"), 14)
 	c.End()
@@ -241,7 +238,7 @@ func TestBatches(t *testing.T) {
 	for range 20 {
 		c := r.Call(image, WriteClient, 0)
 		c.Body(body, int64(len(body)))
-		c.Go(Nothing)
+		c.Go()
 		c.Back(1, 0)
 		c.End()
 	}
@@ -251,7 +248,7 @@ func TestBatches(t *testing.T) {
 	}
 	to.mu.Unlock()
 	one := r.Call(image, ReadClient, 0)
-	one.Go(Nothing)
+	one.Go()
 	one.End()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
 		to.mu.Lock()
@@ -266,6 +263,34 @@ func TestBatches(t *testing.T) {
 		}
 	}
 	r.End()
+}
+
+// TestLongCall: who looks sees that a call has not returned.
+func TestLongCall(t *testing.T) {
+	tap, to := tap(t, Filter{}, Filter{Errors: true})
+	r := tap.Begin(&About{Request: 1})
+	proc := r.Call(image, HttpExtensionProc, 0)
+	proc.Go()
+	read := r.Call(image, ReadClient, 0)
+	read.Num("size", 5)
+	read.Go()
+	seen := func() []string { return to.lines(t, 1) }
+	var lines []string
+	for end := time.Now().Add(30 * time.Second); len(lines) < 2 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		lines = append(lines, seen()...)
+	}
+	read.Back(1, 0)
+	read.Num("size", 4)
+	read.End()
+	proc.Back(4, 0)
+	proc.End()
+	r.End()
+	same(t, append(lines, seen()...),
+		`0/1 enter HttpExtensionProc`,
+		`1/2 enter ReadClient size=5`,
+		`1/2 leave ReadClient size=4 = 1 0`,
+		`0/1 leave HttpExtensionProc = 4 0`)
+	same(t, to.lines(t, 2), `0/1 call HttpExtensionProc = 4 0`)
 }
 
 // TestSinkOfOneRequest: what a request says goes where it is to go.
@@ -302,11 +327,11 @@ func TestSet(t *testing.T) {
 		t.Error("nobody to give events to was taken")
 	}
 	r.End()
-	if n := len(to.lines(t, 1)); n != 0 && n != 7 { // 7, if they were sent in time
+	if n := len(to.lines(t, 1)); n != 0 && n != 8 { // 8, if they were sent in time
 		t.Errorf("%d events for who listens no more", n)
 	}
-	if n := len(to.lines(t, 2)); n != 14 {
-		t.Errorf("%d events for who listened on, want 14", n)
+	if n := len(to.lines(t, 2)); n != 16 {
+		t.Errorf("%d events for who listened on, want 16", n)
 	}
 	if n := len(to.lines(t, 3)); n != 0 {
 		t.Errorf("%d events for who came later", n)

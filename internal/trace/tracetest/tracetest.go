@@ -73,8 +73,28 @@ var (
 	took    = regexp.MustCompile(` <[^<>]+>$`)
 )
 
+// joined makes one event of the entry and the return of a call in which nothing else has happened: whether that is told at once depends on how
+// long it takes.
+func joined(list []trace.Event) (joined []trace.Event) {
+	for _, e := range list {
+		if n := len(joined) - 1; n >= 0 && e.Kind == trace.Leave && joined[n].Kind == trace.Enter && joined[n].Span == e.Span && joined[n].Request == e.Request {
+			before := joined[n]
+			e.Kind, e.Args = trace.Call, append(before.Args, e.Args...)
+			if e.BodySize == 0 {
+				e.Body, e.BodySize = before.Body, before.BodySize
+			}
+			joined[n] = e
+			continue
+		}
+		joined = append(joined, e)
+	}
+	return joined
+}
+
 // Lines are events as people read them, in the order in which they come, without times, threads and requests; addresses and ids are 0x….
+// A call in which nothing else has happened is one line.
 func Lines(list []trace.Event) (lines []string) {
+	list = joined(list)
 	var b bytes.Buffer
 	p := trace.NewPrinter(&b, false)
 	for i := range list {
