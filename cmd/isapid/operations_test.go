@@ -40,7 +40,7 @@ func explains(text, message string) bool {
 // loggedMessages are those of the server's packages, from Info up.
 func loggedMessages(t *testing.T) []string {
 	t.Helper()
-	call := regexp.MustCompile(`(?i:log|logger|slog)\.(?:Info|Warn|Error)\("([^"]+)"`)
+	call := regexp.MustCompile(`(?i:log|logger|slog)(?:\([^()]*\))?\.(?:Info|Warn|Error)\("([^"]+)"`)
 	var all []string
 	err := filepath.WalkDir(filepath.Join(testext.Root(t), "internal"), func(path string, e fs.DirEntry, err error) error {
 		switch {

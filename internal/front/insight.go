@@ -49,7 +49,7 @@ func (c *Control) newMetrics() http.Handler {
 		Status:       c.Status,
 		Boards:       f.boards,
 		AccessLost:   f.access.gone,
-		SnoopDropped: f.snoopsLost,
+		SnoopDropped: func() int64 { return int64(f.hub.Dropped()) },
 		Spans:        f.tracing.stats,
 	})
 }
@@ -167,14 +167,6 @@ func (f *Front) snoops() []admin.Snoop {
 		list = append(list, admin.Snoop{ID: l.ID, Who: l.Who, Filter: l.Filter, Since: l.Since, Events: l.Events, Dropped: l.Dropped})
 	}
 	return list
-}
-
-// snoopsLost is how many events those who listen now did not get.
-func (f *Front) snoopsLost() (n int64) {
-	for _, l := range f.hub.Listeners() {
-		n += int64(l.Dropped)
-	}
-	return n
 }
 
 // Reopen implements [admin.Insight].

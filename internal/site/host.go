@@ -88,7 +88,7 @@ func (x *host) run(w http.ResponseWriter, r *http.Request, l *landing) (res exec
 		file, ok = x.target(l, t)
 	}
 	if !ok {
-		s.logger.Warn("image is not allowed", "image", file, "hint", "add it to images.allow")
+		x.trail.Logger(s.logger).Warn("image is not allowed", "image", file, "hint", "add it to images.allow")
 		x.Error(w, r, http.StatusNotFound, 2)
 		return res, false
 	}
@@ -149,7 +149,7 @@ func (x *host) Exec(w http.ResponseWriter, r *http.Request, skipCurrent bool) {
 		child.skip = append(slices.Clone(x.skip), current)
 	}
 	if child.depth > maxDepth {
-		x.site.logger.Warn("requests execute each other without end", "path", r.URL.Path, "depth", child.depth)
+		x.trail.Logger(x.site.logger).Warn("requests execute each other without end", "path", r.URL.Path, "depth", child.depth)
 		child.failing = true // another child could not help
 		child.Error(w, r, http.StatusInternalServerError, 0)
 		return

@@ -386,7 +386,7 @@ func (x *host) answerChanged(w http.ResponseWriter, r *http.Request, rt *executo
 	} else if path != "" && l.serves(x.site) {
 		var ok bool
 		if l.file, ok = x.site.urlOf(path); !ok {
-			x.site.logger.Warn("a filter leads out of the site", "path", path, "url", r.URL.Path, "hint", "add a virtual directory")
+			x.Trail().Logger(x.site.logger).Warn("a filter leads out of the site", "path", path, "url", r.URL.Path, "hint", "add a virtual directory")
 			x.refuse(w, r, notFound)
 			return res, false
 		}
