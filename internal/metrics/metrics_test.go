@@ -337,7 +337,7 @@ func TestEvents(t *testing.T) {
 		labels []string
 		delta  float64
 	}{
-		{"", nil, 1}, {"1x", nil, 1}, {"a b", nil, 1}, {"a{b", nil, 1}, {"_total", nil, 1}, {strings.Repeat("x", 101), nil, 1}, {"é", nil, 1},
+		{"", nil, 1}, {"1x", nil, 1}, {"a b", nil, 1}, {"a{b", nil, 1}, {"_total", nil, 1}, {strings.Repeat("x", 65), nil, 1}, {"é", nil, 1}, {"Orders", nil, 1},
 		{"x", nil, -1}, {"x", nil, nan()}, {"x", nil, 1 / zero()},
 		{"x", []string{"a"}, 1}, {"x", []string{"pool", "other"}, 1}, {"x", []string{"image", "other"}, 1}, {"x", []string{"__name__", "other"}, 1},
 		{"x", []string{"a", "1", "a", "2"}, 1}, {"x", []string{"a", "", "b", "", "c", "", "d", "", "e", ""}, 1}, {"x", []string{"", ""}, 1},
@@ -359,7 +359,7 @@ func TestEvents(t *testing.T) {
 		`isapid_swap_lost_requests_total{image="i.so"}`:                                "1",
 		`isapid_misuse_total{image="i.so",kind="two_async"}`:                           "3",
 		`isapid_ext_orders_total{image="i.so",kind="large",pool="p",shop="north"}`:     "2.5",
-		`isapid_counters_refused_total{pool="p",reason="name"}`:                        "7",
+		`isapid_counters_refused_total{pool="p",reason="name"}`:                        "8",
 		`isapid_counters_refused_total{pool="p",reason="value"}`:                       "3",
 		`isapid_counters_refused_total{pool="p",reason="labels"}`:                      "7",
 		`isapid_counters_refused_total{pool="q",reason="too many names"}`:              fmt.Sprint(ownNames),

@@ -18,7 +18,8 @@ const (
 // ownPrefix is the begin of the names that images choose.
 const ownPrefix = "isapid_ext_"
 
-var ownName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]{0,99}$`) })
+// ownName is what a name or label may be called, as the extension is told.
+var ownName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`) })
 
 // own are the counters that images publish.
 type own struct {
