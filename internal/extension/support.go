@@ -55,6 +55,7 @@ var supported = map[isapi.Code]func(*request, call) isapi.Error{
 	isapi.AbortiveClose:         (*request).abortiveClose,
 	isapi.CloseConnection:       func(q *request, _ call) isapi.Error { return q.closeConnection() },
 	isapi.GetFileDescriptor:     (*request).fileDescriptor,
+	isapi.Counter:               (*request).count,
 	isapi.GetCertInfoEx:         func(q *request, c call) isapi.Error { return q.vars.CertInfo(c.buf) },
 	isapi.IsInProcess:           (*request).isInProcess,
 	isapi.ReportUnhealthy:       (*request).reportUnhealthy,

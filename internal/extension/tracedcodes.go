@@ -2,6 +2,8 @@ package extension
 
 import (
 	"encoding/hex"
+	"strconv"
+	"unsafe"
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
@@ -44,6 +46,7 @@ var told = map[isapi.Code]teller{
 	isapi.AbortiveClose:         {known: true},
 	isapi.CloseConnection:       {known: true},
 	isapi.GetFileDescriptor:     {known: true, out: tellAnswer},
+	isapi.Counter:               {known: true, in: tellCounter},
 	isapi.GetCertInfoEx:         {known: true, in: tellCertRoom, out: tellCert},
 	isapi.IsInProcess:           {known: true, out: tellAnswer},
 	isapi.ReportUnhealthy:       {known: true, in: tellText},
@@ -228,6 +231,15 @@ func tellCustomError(c *trace.Entry, a call) {
 	taps.Text(c, "status", info.Status)
 	c.Num("sub_error", int64(info.HTTPSubError))
 	c.Num("async", int64(info.Async))
+}
+
+func tellCounter(c *trace.Entry, a call) {
+	info := native.Read[isapi.CounterInfo](a.buf)
+	taps.Text(c, "name", info.Name)
+	c.Text("delta", strconv.FormatFloat(info.Delta, 'g', -1, 64))
+	for i := range uintptr(2 * min(info.Count, maxLabels)) {
+		taps.Text(c, [...]string{"label", "value"}[i%2], native.Read[uintptr](info.Labels+i*unsafe.Sizeof(info.Name)))
+	}
 }
 
 func tellCertRoom(c *trace.Entry, a call) {

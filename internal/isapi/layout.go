@@ -31,6 +31,15 @@ type VersionInfo struct {
 	Desc             [DescLen]byte
 }
 
+// CounterInfo is HSE_COUNTER_INFO, of HSE_REQ_COUNTER.
+type CounterInfo struct {
+	Delta    float64
+	Name     uintptr
+	Labels   uintptr // to 2*Count texts: name, value, name, value …
+	Count    uint32
+	Reserved uint32
+}
+
 // TFInfo is HSE_TF_INFO.
 type TFInfo struct {
 	Callback     uintptr

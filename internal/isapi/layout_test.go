@@ -18,6 +18,7 @@ func TestLayout(t *testing.T) {
 		es   ExecURLStatus
 		xi   ExecURLInfo
 		ce   CustomErrorInfo
+		ci   CounterInfo
 		ve   VectorElement
 		rv   ResponseVector
 		cc   CertContext
@@ -77,6 +78,10 @@ func TestLayout(t *testing.T) {
 		{"HSE_EXEC_URL_STATUS", unsafe.Sizeof(es), 8, 8},
 		{"HSE_EXEC_URL_INFO", unsafe.Sizeof(xi), 48, 24},
 		{"dwExecUrlFlags", unsafe.Offsetof(xi.Flags), 40, 20},
+		{"HSE_COUNTER_INFO", unsafe.Sizeof(ci), 32, 24},
+		{"pszName", unsafe.Offsetof(ci.Name), 8, 8},
+		{"ppszLabels", unsafe.Offsetof(ci.Labels), 16, 12},
+		{"cLabels", unsafe.Offsetof(ci.Count), 24, 16},
 		{"HSE_CUSTOM_ERROR_INFO", unsafe.Sizeof(ce), 16, 12},
 		{"uHttpSubError", unsafe.Offsetof(ce.HTTPSubError), 8, 4},
 		{"fAsync", unsafe.Offsetof(ce.Async), 12, 8},

@@ -54,6 +54,7 @@ const (
 	CancelIO                              Code = 1049
 	GetChannelBindingToken                Code = 1050
 	GetFileDescriptor                     Code = 2001 // Zeus's request; its number is in no public header, this one is ours
+	Counter                               Code = 2002 // ours
 )
 
 var codeNames = map[Code]string{
@@ -101,6 +102,7 @@ var codeNames = map[Code]string{
 	CancelIO:                              "HSE_REQ_CANCEL_IO",
 	GetChannelBindingToken:                "HSE_REQ_GET_CHANNEL_BINDING_TOKEN",
 	GetFileDescriptor:                     "HSE_REQ_GET_FILE_DESCRIPTOR",
+	Counter:                               "HSE_REQ_COUNTER",
 }
 
 // String is the SDK's name of the code, or its number.

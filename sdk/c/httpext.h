@@ -336,4 +336,17 @@ typedef BOOL(WINAPI *PFN_TERMINATEEXTENSION)(DWORD flags);
  * stays the server's. Not available over TLS or in a worker. */
 #define HSE_REQ_GET_FILE_DESCRIPTOR 2001
 
+/* Beyond the common set: adds to a counter of the extension's own, which operators see among the metrics of the server as
+ * isapid_ext_<name>_total. buffer is an HSE_COUNTER_INFO*. A name, and the name of a label, is [a-z][a-z0-9_]*; see the guide for
+ * authors for the limits. */
+#define HSE_REQ_COUNTER 2002
+
+typedef struct _HSE_COUNTER_INFO {
+    double dDelta; /* not negative */
+    LPCSTR pszName;
+    const LPCSTR *ppszLabels; /* name, value, name, value ... */
+    DWORD cLabels;            /* pairs of them, 4 at most */
+    DWORD dwReserved;         /* 0 */
+} HSE_COUNTER_INFO, *LPHSE_COUNTER_INFO;
+
 #endif

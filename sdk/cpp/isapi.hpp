@@ -19,8 +19,10 @@
 #include <algorithm>
 #include <cctype>
 #include <cstring>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace isapi {
 
@@ -111,6 +113,26 @@ public:
             all.append(block, n);
         }
         return all;
+    }
+
+    // Adds to a counter of the extension's own, which operators find among the metrics of the server as
+    // isapid_ext_<name>_total. Labels are pairs of name and value, 4 at most:
+    //
+    //     request.count("orders", 1, {{"country", "de"}});
+    //
+    // false: it was not counted. Servers but isapid have no such counters.
+    bool count(const std::string &name, double delta = 1,
+               std::initializer_list<std::pair<const char *, std::string>> labels = {}) const noexcept {
+        const char *texts[8] = {nullptr};
+        HSE_COUNTER_INFO info = {delta, name.c_str(), texts, 0, 0};
+        if (labels.size() > 4)
+            return false;
+        for (const std::pair<const char *, std::string> &label : labels) {
+            texts[2 * info.cLabels] = label.first;
+            texts[2 * info.cLabels + 1] = label.second.c_str();
+            info.cLabels++;
+        }
+        return ecb_->ServerSupportFunction(ecb_->ConnID, HSE_REQ_COUNTER, &info, nullptr, nullptr) != FALSE;
     }
 
 private:

@@ -24,7 +24,8 @@ enum {
 	HSE_APPEND_LOG_PARAMETER = 1003,
 	HSE_REQ_SEND_RESPONSE_HEADER_EX = 1016,
 	HSE_REQ_CLOSE_CONNECTION = 1017,
-	HSE_REQ_SET_FLUSH_FLAG = 1043
+	HSE_REQ_SET_FLUSH_FLAG = 1043,
+	HSE_REQ_COUNTER = 2002
 };
 
 typedef struct {
@@ -60,6 +61,14 @@ typedef struct {
 	ISAPI_BOOL fKeepConn;
 } HSE_SEND_HEADER_EX_INFO;
 
+typedef struct {
+	double dDelta;
+	const char *pszName;
+	const char *const *ppszLabels;
+	DWORD cLabels;
+	DWORD dwReserved;
+} HSE_COUNTER_INFO;
+
 /* The calls below return 0 or the error the host left in GetLastError (errno on Unix); a host that says no without a
  * reason counts as ERROR_INVALID_PARAMETER (87). */
 DWORD isapi_variable(EXTENSION_CONTROL_BLOCK *ecb, char *name, void *buf, DWORD *size);
@@ -69,5 +78,7 @@ DWORD isapi_send_header(EXTENSION_CONTROL_BLOCK *ecb, char *status, DWORD status
                         ISAPI_BOOL keep);
 DWORD isapi_support(EXTENSION_CONTROL_BLOCK *ecb, DWORD code, void *buf, DWORD *size);
 DWORD isapi_set_flush(EXTENSION_CONTROL_BLOCK *ecb);
+/* labels are count pairs of texts, 4 at most, one behind the other, each with its NUL. */
+DWORD isapi_count(EXTENSION_CONTROL_BLOCK *ecb, const char *name, double delta, const char *labels, DWORD count);
 
 #endif

@@ -55,3 +55,17 @@ DWORD isapi_set_flush(EXTENSION_CONTROL_BLOCK *ecb)
 	/* This code takes its BOOL as the pointer value itself. */
 	return isapi_support(ecb, HSE_REQ_SET_FLUSH_FLAG, (void *)(intptr_t)1, 0);
 }
+
+DWORD isapi_count(EXTENSION_CONTROL_BLOCK *ecb, const char *name, double delta, const char *labels, DWORD count)
+{
+	const char *texts[8];
+	HSE_COUNTER_INFO info = {delta, name, texts, count, 0};
+	DWORD i;
+
+	for (i = 0; i < 2 * count; i++) {
+		texts[i] = labels;
+		while (*labels++)
+			;
+	}
+	return isapi_support(ecb, HSE_REQ_COUNTER, &info, 0);
+}

@@ -80,6 +80,22 @@ func (c *ControlBlock) AppendLog(text string) error {
 	return nil
 }
 
+// Count adds delta, which is not negative, to a counter of the extension's own. Operators find it among the metrics of the server as
+// isapid_ext_<name>_total. labels are pairs of name and value, four at most; a counter has the same names of labels each time. It fails on
+// servers that are not isapid, and beyond the limits, which the guide for authors tells.
+func (c *ControlBlock) Count(name string, delta float64, labels ...string) error {
+	err := errors.New("labels are not at most four pairs of name and value")
+	if len(labels)%2 == 0 && len(labels) <= 8 && !strings.ContainsRune(strings.Join(labels, ""), 0) {
+		err = c.call(func(ecb *C.EXTENSION_CONTROL_BLOCK) error {
+			return errnoOf(C.isapi_count(ecb, cString(name), C.double(delta), cString(strings.Join(labels, "\x00")), C.DWORD(len(labels)/2)))
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("count %q: %w", name, err)
+	}
+	return nil
+}
+
 // MapPath returns the physical path of a URL path on this site. The path need not exist.
 func (c *ControlBlock) MapPath(urlPath string) (string, error) {
 	var path string

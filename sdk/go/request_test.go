@@ -103,6 +103,9 @@ func TestOutsideAHost(t *testing.T) {
 	if err := c.AppendLog("x"); err == nil {
 		t.Error("AppendLog outside a host: no error")
 	}
+	if err := c.Count("x", 1); err == nil {
+		t.Error("Count outside a host: no error")
+	}
 	seen := ""
 	h := PathInfo(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.URL.Path }))
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "/unchanged", nil)

@@ -139,6 +139,13 @@ AT(CERT_CONTEXT_EX, CertContext, 0, 0);
 AT(CERT_CONTEXT_EX, cbAllocated, 40, 20);
 AT(CERT_CONTEXT_EX, dwCertificateFlags, 44, 24);
 
+SIZE(HSE_COUNTER_INFO, 32, 24);
+AT(HSE_COUNTER_INFO, dDelta, 0, 0);
+AT(HSE_COUNTER_INFO, pszName, 8, 8);
+AT(HSE_COUNTER_INFO, ppszLabels, 16, 12);
+AT(HSE_COUNTER_INFO, cLabels, 24, 16);
+AT(HSE_COUNTER_INFO, dwReserved, 28, 20);
+
 SIZE(HSE_TRACE_INFO, 28, 28);
 AT(HSE_TRACE_INFO, fTraceRequest, 0, 0);
 AT(HSE_TRACE_INFO, TraceContextId, 4, 4);

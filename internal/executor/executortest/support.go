@@ -72,6 +72,7 @@ var worksOn = map[isapi.Code]outcomes{
 	isapi.RaiseTraceEvent:       {"87", "87"},
 	isapi.CancelIO:              {"87", "87"}, // nothing is pending
 	isapi.GetFileDescriptor:     {"87", "87"},
+	isapi.Counter:               {"87", "87"},
 }
 
 // Works tells whether the suite expects a code to do something. The table in docs/conformance.md must say the same.

@@ -18,6 +18,7 @@ var
   HX: THSE_SEND_HEADER_EX_INFO;
   MX: THSE_URL_MAPEX_INFO;
   CE: THSE_CUSTOM_ERROR_INFO;
+  CI: THSE_COUNTER_INFO;
   VE: THSE_VECTOR_ELEMENT;
   RV: THSE_RESPONSE_VECTOR;
   UI: THSE_EXEC_URL_USER_INFO;
@@ -56,6 +57,10 @@ begin
   Show('HSE_SEND_HEADER_EX_INFO.fKeepConn', PtrUInt(@HX.fKeepConn) - PtrUInt(@HX));
   Show('HSE_URL_MAPEX_INFO', SizeOf(MX));
   Show('HSE_URL_MAPEX_INFO.dwFlags', PtrUInt(@MX.dwFlags) - PtrUInt(@MX));
+  Show('HSE_COUNTER_INFO', SizeOf(CI));
+  Show('HSE_COUNTER_INFO.pszName', PtrUInt(@CI.pszName) - PtrUInt(@CI));
+  Show('HSE_COUNTER_INFO.ppszLabels', PtrUInt(@CI.ppszLabels) - PtrUInt(@CI));
+  Show('HSE_COUNTER_INFO.cLabels', PtrUInt(@CI.cLabels) - PtrUInt(@CI));
   Show('HSE_CUSTOM_ERROR_INFO', SizeOf(CE));
   Show('HSE_CUSTOM_ERROR_INFO.uHttpSubError', PtrUInt(@CE.uHttpSubError) - PtrUInt(@CE));
   Show('HSE_CUSTOM_ERROR_INFO.fAsync', PtrUInt(@CE.fAsync) - PtrUInt(@CE));

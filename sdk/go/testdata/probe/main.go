@@ -148,6 +148,8 @@ func block(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s err=%v", v, err)
 	case "log":
 		fmt.Fprintf(w, "err=%v", c.AppendLog(r.FormValue("arg")))
+	case "count":
+		fmt.Fprintf(w, "err=%v", c.Count(r.FormValue("arg"), 2.5, r.Form["label"]...))
 	}
 }
 
