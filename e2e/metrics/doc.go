@@ -1,2 +1,3 @@
-// Package metrics has a test with a real Prometheus, which scrapes a real isapid and is asked what it knows.
+// Package metrics has tests of what a real isapid tells other programs: a real Prometheus, which scrapes it and is asked what it knows, and a
+// collector of spans.
 package metrics
