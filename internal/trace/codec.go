@@ -23,7 +23,8 @@ func (r *Recorder) put(p *part, c *Entry, k Kind, from, to int) {
 		return
 	}
 	if p.buf == nil {
-		p.buf = *buffers.Get().(*[]byte)
+		p.box = buffers.Get().(*[]byte)
+		p.buf = *p.box
 	}
 	at := len(p.buf)
 	b := append(p.buf, 0, 0, 0, byte(k)) // room for the length

@@ -156,15 +156,12 @@ func (c *compiled) later() bool { return c.f.Errors || c.f.Slower > 0 }
 
 // fromClient tells whether an address, perhaps with a port, is in the network.
 func (c *compiled) fromClient(client string) bool {
-	a, err := netip.ParseAddr(client)
-	if err != nil {
-		ap, err := netip.ParseAddrPort(client)
-		if err != nil {
-			return false
-		}
-		a = ap.Addr()
+	host := client
+	if i := strings.LastIndexByte(client, ':'); i > 0 && (client[0] == '[' || strings.IndexByte(client, ':') == i) {
+		host = strings.TrimSuffix(strings.TrimPrefix(client[:i], "["), "]")
 	}
-	return c.client.Contains(a.Unmap().WithZone(""))
+	a, err := netip.ParseAddr(host)
+	return err == nil && c.client.Contains(a.Unmap().WithZone(""))
 }
 
 // glob tells whether s is what a pattern says, in which * stands for anything.

@@ -42,6 +42,7 @@ type part struct {
 	c      *compiled
 	gone   bool // who wanted it
 	buf    []byte
+	box    *[]byte // where buf came from
 	events int
 }
 
@@ -108,11 +109,11 @@ func (r *Recorder) send(p *part) {
 }
 
 func (p *part) free() {
-	if b := p.buf; b != nil && cap(b) <= batchKept {
-		b = b[:0]
-		buffers.Put(&b)
+	if p.buf != nil && cap(p.buf) <= batchKept {
+		*p.box = p.buf[:0]
+		buffers.Put(p.box)
 	}
-	p.buf, p.events = nil, 0
+	p.buf, p.box, p.events = nil, nil, 0
 }
 
 // Entry is one call of a function as it is taken down, from before its arguments are looked at until after its results have been: all methods may be called
@@ -126,6 +127,14 @@ func (p *part) free() {
 //	c.Num("size", 12)               // what comes out
 //	c.End()
 type Entry struct {
+	entry
+	args  [mostArgs]arg
+	texts []byte
+	body  []byte
+}
+
+// entry is what is not used again.
+type entry struct {
 	r      *Recorder
 	image  *Image
 	f      Func
@@ -140,11 +149,8 @@ type Entry struct {
 	result       int64
 	err          uint32
 
-	args  [mostArgs]arg
-	n     int
-	ins   int // of args, what Enter has told
-	texts []byte
-	body  []byte
+	n     int   // arguments there are
+	ins   int   // of them, what Enter has told
 	size  int64 // of the body
 	told  bool  // of the body, with Enter
 	fault bool
@@ -319,14 +325,12 @@ func (c *Entry) EndAll() {
 
 // free gives c back.
 func (c *Entry) free() {
-	texts, body := c.texts[:0], c.body[:0]
-	if cap(texts) > textKept {
-		texts = nil
+	if c.texts = c.texts[:0]; cap(c.texts) > textKept {
+		c.texts = nil
 	}
-	if cap(body) > MostBody {
-		body = nil
+	if c.body = c.body[:0]; cap(c.body) > MostBody {
+		c.body = nil
 	}
-	clear(c.args[:c.n])
-	*c = Entry{args: c.args, texts: texts, body: body}
+	c.entry = entry{}
 	entries.Put(c)
 }
