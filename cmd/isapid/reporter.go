@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"path/filepath"
 	"time"
 
 	"github.com/isapid/isapid/internal/front"
+	"github.com/isapid/isapid/internal/obituary"
 	"github.com/isapid/isapid/internal/swap"
 )
 
@@ -70,6 +72,23 @@ func (r *reporter) swapped(s swap.Receipt) {
 	default:
 		fmt.Fprintf(r.out, "%s: version %.12s is %s, the one before serves on: %s\n", name, s.To.SHA256, s.Outcome, s.Reason)
 	}
+}
+
+type diedEvent struct {
+	Event string `json:"event"`
+	*obituary.Report
+}
+
+// died tells what is known of the death of a worker, or of a fault.
+func (r *reporter) died(o *obituary.Report) {
+	var text bytes.Buffer
+	if r.json {
+		printJSON(&text, diedEvent{string(o.Kind), o})
+		_, _ = r.out.Write(text.Bytes())
+		return
+	}
+	_ = o.Print(&text)
+	_, _ = r.err.Write(text.Bytes())
 }
 
 func (r *reporter) draining(f *front.Front) {

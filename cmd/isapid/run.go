@@ -45,6 +45,9 @@ HSE_REQ_MAP_URL_TO_PATH answer with, is the folder of FILE; no file in it is ser
 If FILE is a filter, the files of the document root are served through it. Filters of --filter see every request before the
 extension does. Filters that want raw data (SF_NOTIFY_READ_RAW_DATA, SF_NOTIFY_SEND_RAW_DATA) need --in-process.
 
+Everything that an extension may not do is looked for (checks: on) and told as it is found; of each fault, and each death of a worker, all that is
+known is printed.
+
 Ctrl-C stops listening, waits up to 90 s for running requests and calls TerminateExtension; a second Ctrl-C ends at once. SIGHUP is ignored.`,
 		Example: `  isapid run counter.c
   isapid run shop.so --addr 127.0.0.1:8081 --root ./wwwroot --access-log access.log
@@ -100,6 +103,7 @@ func runRun(o runOptions, out, errOut io.Writer) error {
 	}()
 	return serveConfig(cfg, say, func(l *life, _ *logSink) {
 		l.front.OnSwap(say.swapped)
+		l.front.OnObituary(say.died)
 		for _, p := range parts {
 			p.watch(say)
 		}
@@ -178,7 +182,8 @@ func (o runOptions) asConfig() (*config.Config, error) {
 	cfg.Sites = []config.Site{site}
 	cfg.Log.Level = "warn" // what is loaded and unloaded is told anyway
 	pool := cfg.Pools[config.DefaultPoolName]
-	pool.Threads, pool.Stack = o.threads, int(o.stack)
+	pool.Threads, pool.Stack, pool.Checks = o.threads, int(o.stack), config.ChecksOn
+	cfg.Crashes.Keep = 0 // what is known of them is printed
 	if o.inProcess {
 		pool.Mode = config.ModeInProcess
 	}

@@ -97,6 +97,7 @@ func (b *Book) Bury(r *Report) (id string) {
 		r.At = time.Now()
 	}
 	r.Server = executor.Software
+	r.name()
 	r.Unwritten, b.unwritten = b.unwritten, 0
 	r.ID = newID(r, b.last)
 	b.last = r.ID
@@ -106,6 +107,13 @@ func (b *Book) Bury(r *Report) (id string) {
 		return ""
 	}
 	return r.ID
+}
+
+// name has the fault lie in the image as people know it, where it lies in the private copy of that.
+func (r *Report) name() {
+	if c := r.Crash; c != nil && r.Image != "" && filepath.Base(c.Image) == filepath.Base(r.Image) {
+		c.Image = r.Image
+	}
 }
 
 // Amend adds a sentence to what was done about the deaths of an image in the last ten minutes: what comes later than the obituary, as that its
