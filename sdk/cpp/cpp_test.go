@@ -3,7 +3,9 @@ package cpp_test
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/isapid/isapid"
+	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/extension"
 	"github.com/isapid/isapid/internal/testext"
 )
 
@@ -133,5 +137,25 @@ func TestBody(t *testing.T) {
 	value := strings.Repeat("v", 5000) // longer than the first buffer
 	if _, got, err := ask(t, "GET", url+"/header", nil, "X-Long-One", value); err != nil || got != value {
 		t.Errorf("got %d bytes of a header, %v, want %d", len(got), err, len(value))
+	}
+}
+
+func TestCount(t *testing.T) {
+	var counted []string
+	o := executor.Options{Logger: slog.New(slog.DiscardHandler), Count: func(name string, labels []string, delta float64) {
+		counted = append(counted, fmt.Sprintf("%s%q+%g", name, labels, delta))
+	}}
+	e, err := extension.Open(testext.Compile(t, "testdata/probe.cpp"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close(context.Background())
+	w := httptest.NewRecorder()
+	e.Execute(w, httptest.NewRequest(http.MethodGet, "/count?me", nil), &executor.Target{PathInfo: "/count", App: &executor.App{SiteID: 1, Path: "/"}})
+	if got := w.Body.String(); got != "counted" {
+		t.Errorf("answered %q, want counted", got)
+	}
+	if want := `orders[]+1 sold["by" "me" "to" "café"]+2.5`; strings.Join(counted, " ") != want {
+		t.Errorf("counted %s, want %s", strings.Join(counted, " "), want)
 	}
 }

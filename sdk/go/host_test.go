@@ -52,11 +52,33 @@ func newHost(t *testing.T, ex executor.Executor) *host {
 
 func open(t *testing.T) executor.Executor {
 	t.Helper()
-	ex, err := extension.Open(probe(t), executor.Options{Staging: built.dir})
+	ex, err := extension.Open(probe(t), executor.Options{Staging: built.dir, Count: counted.add})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return ex
+}
+
+// counted is what the probe has counted.
+var counted counts
+
+type counts struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (c *counts) add(name string, labels []string, delta float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, fmt.Sprintf("%s%q+%g", name, labels, delta))
+}
+
+func (c *counts) take() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := strings.Join(c.all, " ")
+	c.all = nil
+	return all
 }
 
 // closeExecutor fails the test, if there is one, when something still runs. That the image stays mapped is no news for

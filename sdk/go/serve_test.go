@@ -221,6 +221,25 @@ func TestAppendLog(t *testing.T) {
 	}
 }
 
+func TestCount(t *testing.T) {
+	h := startHost(t)
+	for _, c := range []struct{ query, said, counted string }{
+		{"arg=go_orders", "err=<nil>", `go_orders[]+2.5`},
+		{"arg=go_sold&label=to&label=caf%c3%a9&label=by&label=", "err=<nil>", `go_sold["by" "" "to" "café"]+2.5`},
+		{"arg=Bad", `err=count "Bad": isapi: invalid parameter`, ""},
+		{"arg=go_x&label=odd", `err=count "go_x": labels are not at most four pairs of name and value`, ""},
+		{"arg=go_x&label=a&label=b%00c", `err=count "go_x": labels are not at most four pairs of name and value`, ""},
+		{"arg=go_x" + strings.Repeat("&label=a&label=b", 5), `err=count "go_x": labels are not at most four pairs of name and value`, ""},
+	} {
+		if got := h.get(t, "/app.so/block?do=count&"+c.query); !strings.HasPrefix(got, c.said) {
+			t.Errorf("%s: %q, want %q", c.query, got, c.said)
+		}
+		if got := counted.take(); got != c.counted {
+			t.Errorf("%s: counted %q, want %q", c.query, got, c.counted)
+		}
+	}
+}
+
 func TestManyAtOnce(t *testing.T) {
 	h := startHost(t)
 	var wg sync.WaitGroup

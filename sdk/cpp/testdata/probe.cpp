@@ -33,6 +33,10 @@ static void probe(isapi::Request &request, isapi::Response &response) {
         response.write(std::string(found ? "yes " : "no ") + value);
     } else if (path == "/header") {
         response.write(request.header("X-Long-One", "none"));
+    } else if (path == "/count") {
+        const bool ok = request.count("orders") && request.count("sold", 2.5, {{"to", "caf\xc3\xa9"}, {"by", request.query()}});
+        const bool bad = request.count("Bad") || request.count("many", 1, {{"a", ""}, {"b", ""}, {"c", ""}, {"d", ""}, {"e", ""}});
+        response.write(std::string(ok ? "counted" : "not counted") + (bad ? ", and what is bad" : ""));
     } else if (path == "/echo") {
         response.write(request.body(1 << 22));
     }
