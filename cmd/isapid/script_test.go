@@ -37,14 +37,19 @@ func TestMain(m *testing.M) {
 //	await stderr TEXT           wait until the started isapid has said that
 //	await file NAME             wait until the file is there
 //	signal NAME                 send HUP, INT or TERM to the started isapid
-//	stop CODE                   wait for the end of the started isapid, compare the exit code, write isapid.out and isapid.err
+//	ends CODE                   wait for the end of the started isapid, compare the exit code, write isapid.out and isapid.err
+//	snoop ARG...                start isapid snoop in the background and wait until it listens
+//	snooped [-sorted] FILE RE...
+//	                            wait until it has said all that, end it by Ctrl-C, write what it said to FILE, the same in each run
 //	fetch URL [BODY]            print status and body of the answer to a GET, or a POST with BODY
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "", // the golden files in them
 		Setup: func(env *testscript.Env) error {
 			env.Values[slotKey{}] = &slot{}
 			env.Setenv("GORACE", "atexit_sleep_ms=10") // instead of a second for each program that ends
+			env.Setenv("EXAMPLES", filepath.Join(testext.Root(t), "examples"))
 			env.Setenv("SDK", filepath.Join(testext.Root(t), "sdk", "c"))
 			return nil
 		},
@@ -53,7 +58,10 @@ func TestScripts(t *testing.T) {
 			"start":  startServer,
 			"await":  await,
 			"signal": signalServer,
-			"stop":   stopServer,
+			"ends":   endServer,
+
+			"snoop":   startSnoop,
+			"snooped": endSnoop,
 		},
 	})
 }

@@ -31,8 +31,8 @@ type server struct {
 	out, err strings.Builder
 }
 
-// slot is where a script keeps the isapid it started.
-type slot struct{ server *server }
+// slot is where a script keeps the isapid it started, and the one that looks at that.
+type slot struct{ server, snoop *server }
 
 type slotKey struct{}
 
@@ -148,9 +148,9 @@ func signalServer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(current(ts).cmd.Process.Signal(signals[args[0]]))
 }
 
-func stopServer(ts *testscript.TestScript, neg bool, args []string) {
+func endServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: stop CODE")
+		ts.Fatalf("usage: ends CODE")
 	}
 	s := current(ts)
 	select {
