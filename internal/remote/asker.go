@@ -42,7 +42,7 @@ func (a *asker) HangUp() { a.hangUp = true }
 func (a *asker) Question(topic wire.Topic, payload []byte) (ok bool, answer []byte, file *os.File) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.log.Error("question of a worker panicked", "panic", p, "url", a.r.URL.RequestURI(), "stack", string(debug.Stack()))
+			a.t.Trail.Logger(a.log).Error("question of a worker panicked", "panic", p, "url", a.r.URL.RequestURI(), "stack", string(debug.Stack()))
 			ok, answer, file = false, nil, nil
 		}
 	}()
@@ -81,7 +81,7 @@ func (a *asker) Child(x *wire.Exchange) {
 	defer func() {
 		if p := recover(); p != nil {
 			if err, _ := p.(error); !errors.Is(err, http.ErrAbortHandler) {
-				a.log.Error("child request panicked", "panic", p, "url", a.r.URL.RequestURI(), "stack", string(debug.Stack()))
+				a.t.Trail.Logger(a.log).Error("child request panicked", "panic", p, "url", a.r.URL.RequestURI(), "stack", string(debug.Stack()))
 			}
 			res.Broken = true
 		}

@@ -126,7 +126,7 @@ func sendError(rw http.ResponseWriter, r *http.Request, t *executor.Target, stat
 }
 
 func (i *Image) answerHung(rw http.ResponseWriter, r *http.Request, t *executor.Target, began bool) executor.Result {
-	i.opt.Logger.Error("request given up: the worker is replaced", "error", errHung, "limit", i.opt.Limit, "method", r.Method, "url", r.URL.RequestURI())
+	t.Trail.Logger(i.opt.Logger).Error("request given up: the worker is replaced", "error", errHung, "limit", i.opt.Limit, "method", r.Method, "url", r.URL.RequestURI())
 	if began {
 		return executor.Result{Fault: errHung, Broken: true}
 	}

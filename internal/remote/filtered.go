@@ -242,7 +242,7 @@ func (c *chain) answer(x *wire.Exchange, r *http.Request) (res executor.Result) 
 func (c *chain) change(rt *executor.Route, by *wire.Changes) bool {
 	for _, p := range by.Paths {
 		if p.Map >= len(rt.Maps) || !c.mayServe(rt, p.Path) {
-			c.a.log.Warn("path of a filter refused: it is outside of the folders of its site, and its worker is restricted", "path", p.Path, "url", c.a.r.URL.RequestURI())
+			c.a.t.Trail.Logger(c.a.log).Warn("path of a filter refused: it is outside of the folders of its site, and its worker is restricted", "path", p.Path, "url", c.a.r.URL.RequestURI())
 			return false
 		}
 	}
