@@ -55,7 +55,7 @@ func (s *service) begin() (err error) {
 	return nil
 }
 
-// Reopen implements [admin.Insight].
+// Reopen implements [admin.Server].
 func (s *service) Reopen() error { return s.reopen() }
 
 // serving tells the manager that the server is ready, and goes on telling it until the end.

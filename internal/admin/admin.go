@@ -27,8 +27,8 @@ import (
 	"github.com/isapid/isapid/internal/trace"
 )
 
-// Server is what is controlled. All methods may be called at any time, from many goroutines. None but Reload, Deploy and
-// Rollback may wait for anything: they begin something, and Status shows how far it is. The name of a pool is one that [Status.Named] knows, or that of a
+// Server is what is controlled. All methods may be called at any time, from many goroutines. None but Reload, Deploy,
+// Rollback, Snoop and Record may wait for anything: they begin something, and Status shows how far it is. The name of a pool is one that [Status.Named] knows, or that of a
 // pool with workers that has loaded nothing yet.
 type Server interface {
 	Status() Status
@@ -62,10 +62,7 @@ type Server interface {
 	Rollback(ctx context.Context, image, to, who string, wait bool, step func(swap.Step)) (swap.Receipt, error)
 	// History has the receipts of an image that are kept, the newest first.
 	History(image string) ([]swap.Receipt, error)
-}
 
-// Insight is a [Server] whose requests can be looked into. Its methods, too, may be called at any time, from many goroutines.
-type Insight interface {
 	// Snoop sends the events that f wants to see, as package hub writes them, until ctx ends or the server: then it returns nil. Write is
 	// called for the first time when everything that serves has heard of it, with whole records always, never twice at a time,
 	// and not after the end; an error of it ends the snoop, without another error. Who is for the status. An error before the first write

@@ -14,26 +14,13 @@ import (
 	"github.com/isapid/isapid/internal/trace"
 )
 
-// insight is the server, if its requests can be looked into.
-func (h *handler) insight() (Insight, error) {
-	in, ok := h.server.(Insight)
-	if !ok {
-		return nil, &Error{http.StatusNotImplemented, "this server cannot be looked into", "another version can"}
-	}
-	return in, nil
-}
-
 // inFlight adds the requests in flight to a status, if the query asks for them.
 func (h *handler) inFlight(r *http.Request, s *Status) error {
 	var requests, calls bool
 	if err := readQuery(r, map[string]any{"requests": &requests, "calls": &calls}); err != nil || !requests {
 		return err
 	}
-	in, err := h.insight()
-	if err != nil {
-		return err
-	}
-	s.InFlight = in.InFlight(calls)
+	s.InFlight = h.server.InFlight(calls)
 	return nil
 }
 
@@ -65,15 +52,11 @@ func (h *handler) crashes(r *http.Request) (any, error) {
 	if err := readQuery(r, map[string]any{"id": &id}); err != nil {
 		return nil, err
 	}
-	in, err := h.insight()
-	if err != nil {
-		return nil, err
-	}
 	if id == "" {
-		list, err := in.Crashes()
+		list, err := h.server.Crashes()
 		return CrashesResult{listed(list)}, err
 	}
-	one, err := in.Crash(id)
+	one, err := h.server.Crash(id)
 	if errors.Is(err, ErrNoCrash) {
 		return nil, &Error{http.StatusNotFound, fmt.Sprintf("there is no crash %q", id), "isapid crashes lists those that are kept"}
 	}
@@ -84,21 +67,13 @@ func (h *handler) reopen(r *http.Request) (any, error) {
 	if err := read(r, &struct{}{}); err != nil {
 		return nil, err
 	}
-	in, err := h.insight()
-	if err != nil {
-		return nil, err
-	}
 	h.tell(r)
-	return struct{}{}, in.Reopen()
+	return struct{}{}, h.server.Reopen()
 }
 
 func (h *handler) metrics(w http.ResponseWriter, r *http.Request) error {
-	in, err := h.insight()
-	if err != nil {
-		return err
-	}
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeLimit)) // fails on a connection that is gone
-	in.Metrics().ServeHTTP(w, r)
+	h.server.Metrics().ServeHTTP(w, r)
 	return nil
 }
 
@@ -113,13 +88,9 @@ func (h *handler) snoop(w http.ResponseWriter, r *http.Request) error {
 		h.refused(r, who.caller)
 		return onlyReads("secrets and bodies")
 	}
-	in, err := h.insight()
-	if err != nil {
-		return err
-	}
 	h.tell(r, "filter", filterText(f))
 	return h.pour(w, r, hub.ContentType, func(ctx context.Context, write func([]byte) error) error {
-		return in.Snoop(ctx, who.String(), f, write)
+		return h.server.Snoop(ctx, who.String(), f, write)
 	})
 }
 
@@ -129,13 +100,9 @@ func (h *handler) record(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &asked); err != nil {
 		return err
 	}
-	in, err := h.insight()
-	if err != nil {
-		return err
-	}
 	h.tell(r, "filter", filterText(asked.Filter), "mask", asked.Mask)
 	return h.pour(w, r, "application/vnd.isapid.tape", func(ctx context.Context, write func([]byte) error) error {
-		return in.Record(ctx, callOf(r).String(), asked.Filter, asked.Mask, write)
+		return h.server.Record(ctx, callOf(r).String(), asked.Filter, asked.Mask, write)
 	})
 }
 

@@ -15,8 +15,6 @@ import (
 	"github.com/isapid/isapid/internal/trace"
 )
 
-var _ Insight = (*fake)(nil)
-
 // TestRequests: requests in flight, and their calls, are there for who asks for them.
 func TestRequests(t *testing.T) {
 	all := everything()

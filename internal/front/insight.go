@@ -15,9 +15,9 @@ import (
 	"github.com/isapid/isapid/internal/trace"
 )
 
-var _ admin.Insight = (*Control)(nil)
+var _ admin.Server = (*Control)(nil)
 
-// Snoop implements [admin.Insight].
+// Snoop implements [admin.Server].
 func (c *Control) Snoop(ctx context.Context, who string, filter trace.Filter, write func([]byte) error) error {
 	f := c.front
 	stream, err := f.hub.Attach(ctx, who, filter)
@@ -31,7 +31,7 @@ func (c *Control) Snoop(ctx context.Context, who string, filter trace.Filter, wr
 	return stream.Run(ctx, write)
 }
 
-// Record implements [admin.Insight].
+// Record implements [admin.Server].
 func (c *Control) Record(ctx context.Context, who string, filter trace.Filter, mask bool, write func([]byte) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -39,7 +39,7 @@ func (c *Control) Record(ctx context.Context, who string, filter trace.Filter, m
 	return c.front.Record(ctx, who, filter, mask, write)
 }
 
-// Metrics implements [admin.Insight].
+// Metrics implements [admin.Server].
 func (c *Control) Metrics() http.Handler { return c.metrics() }
 
 // newMetrics is what Prometheus asks.
@@ -79,7 +79,7 @@ func (ps *pools) processes(each func(of string, p pool.Process)) {
 	}
 }
 
-// InFlight implements [admin.Insight].
+// InFlight implements [admin.Server].
 func (c *Control) InFlight(calls bool) []admin.InFlight {
 	f, now := c.front, time.Now()
 	list, places := []admin.InFlight{}, map[uint64]*executor.Place{}
@@ -169,5 +169,5 @@ func (f *Front) snoops() []admin.Snoop {
 	return list
 }
 
-// Reopen implements [admin.Insight].
+// Reopen implements [admin.Server].
 func (c *Control) Reopen() error { return c.front.Reopen() }
