@@ -71,6 +71,14 @@ func (f *Front) buryFault(k key, fault error, done string) {
 		Kind: obituary.Fault, At: now, Pid: os.Getpid(), Pool: k.group.name, Image: k.image, How: fault.Error(), Crash: obituary.CrashOf(info),
 		Age: obituary.Seconds(now.Sub(f.started)), Memory: &obituary.Memory{Resident: ownProcess().Resident}, Done: []string{done},
 	}
+	board, known := inprocess.Board()
+	if known {
+		r.Threads = obituary.Threads(&board, boardTime())
+	}
+	guilty := faultedOn(&board)
+	if info != nil && info.Request != 0 {
+		guilty = info.Request
+	}
 	f.watch.each(func(s *Seen) {
 		_, p, _ := s.Trail.Now()
 		if p == nil || p.Worker != "" || p.Image != k.image {
@@ -81,17 +89,27 @@ func (f *Front) buryFault(k key, fault error, done string) {
 			Age: obituary.Seconds(now.Sub(s.Trail.Began)),
 		}
 		r.InFlight = append(r.InFlight, q)
-		if info != nil && info.Request == s.Trail.ID {
+		if s.Trail.ID == guilty {
 			r.Hand, r.Generation = &q, p.Generation
 		}
 	})
 	slices.SortFunc(r.InFlight, func(a, b obituary.Request) int { return cmp.Compare(b.Age, a.Age) })
-	if board, ok := inprocess.Board(); ok {
-		r.Threads = obituary.Threads(&board, boardTime())
-	}
 	if id := f.bury(r); id != "" {
 		f.logger("extension").Warn("fault has an obituary", "image", filepath.Base(k.image), "pool", k.group.name, "obituary", id)
 	}
+}
+
+// faultedOn is the request of the call that faulted last; 0: that is not known.
+func faultedOn(b *trace.Board) (request uint64) {
+	last := int64(0)
+	for i := range b.Threads {
+		for _, c := range b.Threads[i].Last {
+			if c.Faulted && c.Request != 0 && c.At >= last {
+				request, last = c.Request, c.At
+			}
+		}
+	}
+	return request
 }
 
 // afterFault says what happens to an image in this process that had a fault.
@@ -102,7 +120,7 @@ func afterFault(p executor.FaultPolicy) string {
 	return "the image goes on in this process"
 }
 
-// Crashes implements [admin.Insight].
+// Crashes implements [admin.Server].
 func (c *Control) Crashes() ([]admin.Crash, error) {
 	list := []admin.Crash{}
 	at := c.front.crashes.Load()
@@ -116,7 +134,7 @@ func (c *Control) Crashes() ([]admin.Crash, error) {
 	return list, err
 }
 
-// Crash implements [admin.Insight].
+// Crash implements [admin.Server].
 func (c *Control) Crash(id string) (json.RawMessage, error) {
 	at := c.front.crashes.Load()
 	if at == nil || at.directory == "" {
