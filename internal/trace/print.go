@@ -115,7 +115,11 @@ func (p *Printer) paint(color string) {
 }
 
 func (p *Printer) prefix(e *Event) {
-	p.line = e.At.Local().AppendFormat(p.line, "15:04:05.000000 ")
+	at := e.At
+	if e.Kind == Leave {
+		at = at.Add(e.Took)
+	}
+	p.line = at.Local().AppendFormat(p.line, "15:04:05.000000 ")
 	if e.Request == 0 {
 		p.line = append(p.line, "-             "...)
 	} else {
