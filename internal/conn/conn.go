@@ -32,6 +32,7 @@ type Conn struct {
 	closed   atomic.Bool // Abort or Close was called
 	gone     atomic.Bool // a read said that the peer is no longer there
 	abortive atomic.Bool // ResetOnClose was called
+	broke    atomic.Bool // a write failed
 	cert     atomic.Pointer[x509.Certificate]
 
 	request  any          // see SetRequest
@@ -134,10 +135,17 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if c == nil {
 		return 0, net.ErrClosed
 	}
+	var n int
+	var err error
 	if c.held.Load() {
-		return c.writeHeld(p)
+		n, err = c.writeHeld(p)
+	} else {
+		n, err = c.send(p)
 	}
-	return c.send(p)
+	if err != nil {
+		c.broke.Store(true)
+	}
+	return n, err
 }
 
 // Close implements [net.Conn]. What a cork holds back is sent first.
@@ -239,6 +247,9 @@ func (c *Conn) Received() int64 {
 	}
 	return c.received.Load()
 }
+
+// Broke tells whether the client has not been sent everything: a write failed.
+func (c *Conn) Broke() bool { return c != nil && c.broke.Load() }
 
 // ServerCertificate is the certificate this server presented on the connection; nil without TLS.
 func (c *Conn) ServerCertificate() *x509.Certificate {

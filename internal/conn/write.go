@@ -180,6 +180,7 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 		sent += n
 		rest.N -= n
 		if err != nil && !c.goOn(&s, n, err) {
+			c.broke.Store(true)
 			return sent, err
 		}
 		if err == nil && (n < want || rest.N <= 0) {

@@ -186,7 +186,7 @@ func (s *Seen) settle() {
 	} else if s.Status == 0 && s.Complete {
 		s.Status = http.StatusOK // net/http sends it for a handler that wrote nothing
 	}
-	s.ClientGone = s.Request.Context().Err() != nil
+	s.ClientGone = s.on.Broke() || s.Request.Context().Err() != nil
 }
 
 // release gives s to the next request on its connection, unless somebody may have it still: a worker that hangs, what it asks about the

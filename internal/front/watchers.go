@@ -170,6 +170,14 @@ func (s *Seen) Sent() int64 {
 	if h["Date"] == nil {
 		n += int64(len("Date: \r\n") + len(http.TimeFormat))
 	}
+	if r := s.Request; h["Connection"] == nil && r.ProtoMajor == 1 {
+		switch {
+		case r.Close:
+			n += int64(len("Connection: close\r\n"))
+		case r.ProtoMinor == 0:
+			n += int64(len("Connection: keep-alive\r\n"))
+		}
+	}
 	if h["Content-Length"] == nil && h["Transfer-Encoding"] == nil && s.Request.ProtoMajor == 1 {
 		n += int64(len("Content-Length: \r\n") + len(strconv.FormatInt(s.Body, 10)))
 	}
