@@ -47,7 +47,7 @@ func (q *request) count(c call) isapi.Error {
 		at := info.Labels + 2*uintptr(i)*unsafe.Sizeof(info.Name)
 		labels[i].name = native.String(native.Read[uintptr](at), maxLabelName)
 		labels[i].value = native.String(native.Read[uintptr](at+unsafe.Sizeof(info.Name)), maxLabelValue)
-		if !isCounterName(labels[i].name) || !isLabelValue(labels[i].value) {
+		if !isCounterName(labels[i].name) || isServers[labels[i].name] || !isLabelValue(labels[i].value) {
 			return isapi.InvalidParameter
 		}
 	}
@@ -73,6 +73,9 @@ func (q *request) count(c call) isapi.Error {
 	q.e.opt.Count(name, pairs, info.Delta)
 	return isapi.OK
 }
+
+// isServers are the labels that the server adds.
+var isServers = map[string]bool{"pool": true, "image": true}
 
 // isCounterName: a letter, and letters, digits and underscores.
 func isCounterName(s string) bool {

@@ -101,6 +101,7 @@ func TestCounter(t *testing.T) {
 		{"name=sold&label=by&value=a", "87", ""},
 		{"name=orders&label=by&value=a", "87", ""},
 		{"name=other&label=By&value=a", "87", ""},
+		{"name=other&label=image&value=a", "87", ""}, // that is the server's
 		{"name=other&label=a&value=%01", "87", ""},
 		{"name=other&label=a&value=%ff", "87", ""},
 		{"name=other&label=a&value=" + long(129), "87", ""},

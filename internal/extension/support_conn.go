@@ -87,8 +87,11 @@ func (q *request) traceInfo(c call) isapi.Error {
 	return isapi.OK
 }
 
-// trace is an id of this request, a random GUID.
+// trace is an id of this request: that of its W3C trace context, or else a random GUID.
 func (q *request) trace() [16]byte {
+	if t := q.t.Trail; t != nil && t.Trace.Valid() {
+		return t.Trace.TraceID
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.traceID == ([16]byte{}) {

@@ -314,11 +314,14 @@ func (q *run) lead() *executor.Route {
 // target is where the request leads as server variables tell it.
 func (q *run) target() *executor.Target {
 	rt := q.lead()
-	if rt.Target != nil {
-		return rt.Target
+	if t := rt.Target; t != nil {
+		if t.Trail == nil {
+			t.Trail = q.trail
+		}
+		return t
 	}
 	path := q.physical()
-	q.plain = executor.Target{ScriptName: q.r.URL.Path, ScriptTranslated: path, PathInfo: q.r.URL.Path, PathTranslated: path, App: rt.App, User: rt.User}
+	q.plain = executor.Target{Trail: q.trail, ScriptName: q.r.URL.Path, ScriptTranslated: path, PathInfo: q.r.URL.Path, PathTranslated: path, App: rt.App, User: rt.User}
 	return &q.plain
 }
 

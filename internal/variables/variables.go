@@ -2,6 +2,7 @@
 package variables
 
 import (
+	"encoding/hex"
 	"net/http"
 	"net/textproto"
 	"sort"
@@ -76,6 +77,12 @@ func (q *Request) lookup(name string) (string, isapi.Error) {
 	if f := variables[name]; f != nil {
 		return f(q), isapi.OK
 	}
+	if f := traced[name]; f != nil {
+		if t := q.T.Trail; t != nil && t.Trace.Valid() {
+			return f(&t.Trace), isapi.OK
+		}
+		return "", isapi.InvalidIndex
+	}
 	if h, ok := strings.CutPrefix(name, "HTTP_"); ok {
 		return q.headerVariable(strings.ReplaceAll(h, "_", "-"))
 	}
@@ -83,6 +90,12 @@ func (q *Request) lookup(name string) (string, isapi.Error) {
 		return q.headerVariable(h)
 	}
 	return "", isapi.InvalidIndex
+}
+
+// traced are the variables of this server's own for requests of which there is a W3C trace context. Without one they are not there.
+var traced = map[string]func(*executor.TraceContext) string{
+	"ISAPID_TRACEPARENT": func(c *executor.TraceContext) string { return c.Traceparent() },
+	"ISAPID_TRACE_ID":    func(c *executor.TraceContext) string { return hex.EncodeToString(c.TraceID[:]) },
 }
 
 func (q *Request) headerVariable(name string) (string, isapi.Error) {

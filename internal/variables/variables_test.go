@@ -46,6 +46,24 @@ func TestBeforeRouting(t *testing.T) {
 	}
 }
 
+// TestTraced: with a trace context there are two variables more.
+func TestTraced(t *testing.T) {
+	q := request()
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for _, trail := range []*executor.Trail{nil, {}} {
+		q.T.Trail = trail
+		if got, err := q.Lookup("ISAPID_TRACEPARENT"); err != isapi.InvalidIndex {
+			t.Errorf("without a trace there is %q, error %d", got, err)
+		}
+	}
+	q.T.Trail.Trace, _ = executor.ParseTraceparent(parent)
+	for name, want := range map[string]string{"ISAPID_TRACEPARENT": parent, "isapid_trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"} {
+		if got, err := q.Lookup(name); got != want || err != isapi.OK {
+			t.Errorf("%s is %q, error %d; want %q", name, got, err, want)
+		}
+	}
+}
+
 func TestUser(t *testing.T) {
 	for _, c := range []struct {
 		user *executor.User
