@@ -234,7 +234,12 @@ func (t *take) entry(r *Recorder) *Entry {
 
 // sequence are the calls in the order of their beginnings, with how deep they were inside of others.
 func (t *take) sequence() (list []Call) {
-	slices.SortStableFunc(t.calls, func(a, b call) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(t.calls, func(a, b call) int {
+		if c := a.at.Compare(b.at); c != 0 || a.source != b.source {
+			return c
+		}
+		return cmp.Compare(a.Span, b.Span)
+	})
 	type key struct{ source, span uint32 }
 	depth := map[key]int{}
 	for i := range t.calls {
