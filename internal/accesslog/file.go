@@ -123,6 +123,9 @@ func (f *file) write() error {
 		n, err := f.whole(lines)
 		f.log.lines.Add(uint64(bytes.Count(f.rest[:n], newline)))
 		f.rest = f.rest[:copy(f.rest, f.rest[n:])]
+		if len(f.rest) == 0 && cap(f.rest) > keepBuffer {
+			f.rest = nil
+		}
 		if err != nil {
 			return err
 		}
@@ -248,6 +251,8 @@ func (f *file) openFile(path string) (err error) {
 		return err
 	}
 	if err := f.mend(); err != nil {
+		f.f.Close()
+		f.f = nil
 		return err
 	}
 	if f.log.s.Keep > 0 {
