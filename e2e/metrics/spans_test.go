@@ -110,7 +110,7 @@ func (c *collector) of(trace string) (whole *span, parts []span) {
 
 const clientSpan = "00f067aa0ba902b7"
 
-// TestSpans: a trace goes through the server, from the client's context to the collector.
+// TestSpans: a trace goes through the server, from the client's context to the collector, and to the extension.
 func TestSpans(t *testing.T) {
 	dir := t.TempDir()
 	for name, lib := range map[string]string{"variables.so": testext.Fixture(t, "variables"), "havoc.so": testext.Fixture(t, "havoc")} {
@@ -133,10 +133,11 @@ func TestSpans(t *testing.T) {
 	server.until(t, "serving", func() bool { return server.url() != "" })
 
 	id := func(n int) string { return fmt.Sprintf("4bf92f3577b34da6a3ce929d0e0e%04x", n) }
+	said := map[int]string{}
 	for n, path := range []string{"/variables/x?value=ISAPID_TRACEPARENT", "/inside/x?value=ISAPID_TRACEPARENT", "/variables/x?value=ISAPID_TRACE_ID", "/missing", "/frail?exit_group"} {
-		ask(t, server.url()+path, "00-"+id(n)+"-"+clientSpan+"-01")
+		said[n] = ask(t, server.url()+path, "00-"+id(n)+"-"+clientSpan+"-01")
 	}
-	ask(t, server.url()+"/variables/x?value=ISAPID_TRACEPARENT", "00-"+id(99)+"-"+clientSpan+"-00")
+	unsampled := ask(t, server.url()+"/variables/x?value=ISAPID_TRACEPARENT", "00-"+id(99)+"-"+clientSpan+"-00")
 	server.end(t) // it sends what waits
 
 	for n, want := range []struct{ name, status, pool, worker string }{
@@ -171,18 +172,33 @@ func TestSpans(t *testing.T) {
 			t.Errorf("request %d: %+v", n, tries)
 			continue
 		}
-		if n == 4 && (len(tries) != 2 || tries[0].Status.Code != 2 || !strings.Contains(tries[0].Status.Message, "lost") ||
-			tries[0].attribute("isapid.worker") != "frail/1" || tries[1].Status.Code != 2 || whole.Status.Code != 2) {
-			t.Errorf("a request that ends its workers: %+v, %+v", whole.Status, tries)
+		context := "00-" + id(n) + "-" + whole.SpanID + "-01"
+		switch n {
+		case 0, 1:
+			if said[n] != context {
+				t.Errorf("the extension sees %q, not %q", said[n], context)
+			}
+		case 2:
+			if said[n] != id(n) {
+				t.Errorf("the extension sees %q, not %q", said[n], id(n))
+			}
+		case 4:
+			if len(tries) != 2 || tries[0].Status.Code != 2 || !strings.Contains(tries[0].Status.Message, "lost") || tries[0].attribute("isapid.worker") != "frail/1" ||
+				tries[1].Status.Code != 2 || whole.Status.Code != 2 {
+				t.Errorf("a request that ends its workers: %+v, %+v", whole.Status, tries)
+			}
 		}
 	}
 	if whole, _ := c.of(id(99)); whole != nil {
 		t.Error("a request that the client does not sample has a span")
 	}
+	if !strings.HasPrefix(unsampled, "00-"+id(99)) || !strings.HasSuffix(unsampled, "-00") {
+		t.Errorf("the extension sees %q of a request that is not sampled", unsampled)
+	}
 }
 
-// ask sends a request of a trace.
-func ask(t *testing.T, url, traceparent string) {
+// ask sends a request of a trace and returns the first line of the answer.
+func ask(t *testing.T, url, traceparent string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -197,7 +213,10 @@ func ask(t *testing.T, url, traceparent string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
 		t.Fatal(err)
 	}
+	first, _, _ := strings.Cut(string(b), "\n")
+	return strings.TrimSpace(first)
 }

@@ -246,6 +246,7 @@ func (s shown) images() {
 		}
 		s.tell(&imageTrouble, trouble, image)
 	}
+	s.inside()
 	e := &s.m.events
 	s.all(&swapsTotal, &e.swaps)
 	s.all(&heldRequests, &e.held)
@@ -254,6 +255,21 @@ func (s shown) images() {
 	s.all(&apiCalls, &s.m.calls.calls)
 	s.all(&apiErrors, &s.m.calls.errors)
 	s.all(&refused, &s.m.own.refused)
+}
+
+// inside shows what is loaded into the server itself. An image can be there more than once, for several applications.
+func (s shown) inside() {
+	told, faults := map[[4]string]bool{}, map[[2]string]int64{}
+	for _, i := range s.last.status.InProcess {
+		told[[4]string{clean(i.Pool), clean(i.Image), strconv.Itoa(i.Generation), clean(i.SHA256)}] = true
+		faults[[2]string{clean(i.Pool), clean(i.Image)}] += i.Faults
+	}
+	for labels := range told {
+		s.tell(&insideInfo, 1, labels[:]...)
+	}
+	for labels, n := range faults {
+		s.tell(&insideFaults, float64(n), labels[:]...)
+	}
 }
 
 // all shows every value of a counter.

@@ -79,6 +79,8 @@ var (
 var (
 	imageInfo    = family{"isapid_image_info", gauges, []string{"image", "sha256", "build_id"}, "The version of an image that serves; always 1."}
 	imageTrouble = family{"isapid_image_trouble", gauges, ofImage, "1 if the files of an image cannot be looked at or changed."}
+	insideInfo   = family{"isapid_in_process_info", gauges, []string{"pool", "image", "generation", "sha256"}, "An image that is loaded into the server itself; always 1."}
+	insideFaults = family{"isapid_in_process_faults_total", counts, []string{"pool", "image"}, "Faults of an image in the server itself, since it was loaded."}
 	swapsTotal   = family{"isapid_swaps_total", counts, []string{"image", "result"}, "Swaps by result: committed, rejected, taken_back."}
 	heldRequests = family{"isapid_requests_held_total", counts, ofImage, "Requests that waited in a swap because the old version had to end first."}
 	swapLost     = family{"isapid_swap_lost_requests_total", counts, ofImage, "Requests that no version answered while one replaced another."}
@@ -94,5 +96,5 @@ var families = []*family{
 	&requestsTotal, &duration, &received, &sent, &retries, &broken, &abandoned,
 	&poolState, &poolGeneration, &poolQueue, &poolWorkers, &poolCrashes, &workerStarts, &workerCrashes, &lostRequests, &faults, &recycles,
 	&workerCPU, &workerResident, &workerPrivate, &workerThreads, &workerAge, &workerRequests, &workerInFlight, &workerOldest,
-	&imageInfo, &imageTrouble, &swapsTotal, &heldRequests, &swapLost, &misuse, &apiCalls, &apiErrors, &refused,
+	&imageInfo, &imageTrouble, &insideInfo, &insideFaults, &swapsTotal, &heldRequests, &swapLost, &misuse, &apiCalls, &apiErrors, &refused,
 }

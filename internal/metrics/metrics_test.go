@@ -299,6 +299,15 @@ func TestPools(t *testing.T) {
 	}
 }
 
+// TestInside: an image that is there twice is told once.
+func TestInside(t *testing.T) {
+	x := admin.Extension{Image: "i.so", Pool: "p", Generation: 2, SHA256: "ab", Faults: 3}
+	expect(t, scrape(t, New(nil), Sources{Status: func() admin.Status { return admin.Status{InProcess: []admin.Extension{x, x}} }}), map[string]string{
+		`isapid_in_process_info{generation="2",image="i.so",pool="p",sha256="ab"}`: "1",
+		`isapid_in_process_faults_total{image="i.so",pool="p"}`:                    "6",
+	})
+}
+
 func TestWords(t *testing.T) {
 	for how, want := range map[pool.Death]string{
 		{How: "signal 6 (SIGABRT)"}:                                         "SIGABRT",
