@@ -12,7 +12,9 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/executor/executortest"
@@ -51,8 +53,9 @@ func TestConformanceListened(t *testing.T) {
 
 // seen is the fixture "watched", which somebody listens to.
 type seen struct {
-	e *extension.Extension
-	l *tracetest.Listener
+	e   *extension.Extension
+	tap *trace.Tap
+	l   *tracetest.Listener
 }
 
 func watchFixture(t testing.TB, f trace.Filter, o executor.Options) *seen {
@@ -64,11 +67,11 @@ func watchFixture(t testing.TB, f trace.Filter, o executor.Options) *seen {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Close(context.Background()) })
-	return &seen{e, l}
+	return &seen{e, tap, l}
 }
 
 // ask sends a request with secrets in it.
-func (w *seen) ask(query, body string) {
+func (w *seen) ask(query, body string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("GET", "/app.so?"+query, nil)
 	if body != "" {
 		r = httptest.NewRequest("POST", "/app.so?"+query, strings.NewReader(body))
@@ -76,10 +79,12 @@ func (w *seen) ask(query, body string) {
 	r.Header.Set("Authorization", "Basic s3cr3t")
 	r.Header.Set("Cookie", "s3cr3t=s3cr3t")
 	r.Header.Set("X-Evil", "\x1b[2J")
-	w.e.Execute(httptest.NewRecorder(), r, &executor.Target{
+	answer := httptest.NewRecorder()
+	w.e.Execute(answer, r, &executor.Target{
 		ScriptName: "/app.so", App: &executor.App{}, Host: mapHost{}, Trail: &executor.Trail{ID: 7},
 		User: &executor.User{Name: "ann", Password: "s3cr3t", Type: "Basic"},
 	})
+	return answer
 }
 
 // mapHost maps everything below /srv.
@@ -144,5 +149,43 @@ func TestTraced(t *testing.T) {
 				t.Errorf("events:\n%s\nwant:\n%s", got, want)
 			}
 		})
+	}
+}
+
+// TestAttachUnderLoad: somebody comes and goes while requests run, some of them with threads of their own; all are answered as ever.
+func TestAttachUnderLoad(t *testing.T) {
+	w := watchFixture(t, trace.Filter{}, executor.Options{})
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for _, query := range []string{"variables", "codes", "async", "thread"} {
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if got := w.ask(query, ""); got.Code != http.StatusOK {
+					t.Errorf("%s: status %d", query, got.Code)
+					return
+				}
+			}
+		})
+	}
+	for i := range uint32(1000) {
+		if err := w.tap.Set([]trace.Subscription{{ID: i + 2, Filter: trace.Filter{Body: 10}}}, w.l); err != nil {
+			t.Fatal(err)
+		}
+		if i%10 == 0 {
+			time.Sleep(time.Millisecond) // let some requests begin
+		}
+		if err := w.tap.Set(nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	clients.Wait()
+	if b := w.l.Bytes(); len(b) == 0 || bytes.Contains(b, []byte("s3cr3t")) {
+		t.Errorf("%d bytes were seen, perhaps with a secret", len(b))
 	}
 }

@@ -121,13 +121,13 @@ func tellMapping(c *trace.Entry, flags, path, url uint32) {
 }
 
 func tellHeader(c *trace.Entry, a call) {
-	taps.Text(c, "status", a.buf)
+	taps.Header(c, "status", a.buf, 0)
 	taps.Header(c, "header", a.dataType, 0)
 }
 
 func tellHeaderEx(c *trace.Entry, a call) {
 	info := native.Read[isapi.SendHeaderExInfo](a.buf)
-	taps.Text(c, "status", info.Status)
+	taps.Header(c, "status", info.Status, 0)
 	taps.Header(c, "header", info.Header, info.HeaderLength)
 	c.Num("status_length", int64(info.StatusLength))
 	c.Num("header_length", int64(info.HeaderLength))
@@ -159,7 +159,7 @@ func tellTransmit(c *trace.Entry, a call) {
 	c.Num("head_length", int64(info.HeadLength))
 	c.Num("tail_length", int64(info.TailLength))
 	if info.StatusCode != 0 && info.Flags&isapi.IOSendHeaders != 0 {
-		taps.Text(c, "status", info.StatusCode)
+		taps.Header(c, "status", info.StatusCode, 0)
 	}
 	switch {
 	case info.Head == 0:
@@ -177,7 +177,7 @@ func tellVector(c *trace.Entry, a call) {
 	rv := native.Read[isapi.ResponseVector](a.buf)
 	taps.Flags(c, "flags", rv.Flags, ioFlags)
 	if rv.Flags&isapi.IOSendHeaders != 0 {
-		taps.Text(c, "status", rv.Status)
+		taps.Header(c, "status", rv.Status, 0)
 		taps.Header(c, "header", rv.Headers, 0)
 	}
 	c.Num("elements", int64(rv.Count))
@@ -228,7 +228,7 @@ func tellExecStatus(c *trace.Entry, a call) {
 
 func tellCustomError(c *trace.Entry, a call) {
 	info := native.Read[isapi.CustomErrorInfo](a.buf)
-	taps.Text(c, "status", info.Status)
+	taps.Header(c, "status", info.Status, 0)
 	c.Num("sub_error", int64(info.HTTPSubError))
 	c.Num("async", int64(info.Async))
 }

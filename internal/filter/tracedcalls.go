@@ -189,7 +189,7 @@ type codeTeller struct {
 // codes has every code there is; a test compares it with those of the SDK.
 var codes = map[isapi.SFReq]codeTeller{
 	isapi.SFSendResponseHeader: {in: func(c *trace.Entry, data, ul1 uintptr) {
-		taps.Text(c, "status", data)
+		taps.Header(c, "status", data, 0)
 		taps.Header(c, "header", ul1, 0)
 	}},
 	isapi.SFAddHeadersOnDenial: {in: func(c *trace.Entry, data, _ uintptr) { taps.Header(c, "header", data, 0) }},

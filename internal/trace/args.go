@@ -28,9 +28,10 @@ func (c *Entry) Header(name string, text []byte) {
 	}
 }
 
-// Value is the value of a variable or of a field of a header, which is masked if the name says that it is secret.
+// Value is the value of a variable or of a field of a header, which is masked if the name says that it is secret; and so are lines in it that
+// are another field.
 func (c *Entry) Value(name string, of, value []byte) {
-	if a := c.addText(name, "", 0, maskOf(of)); a != nil {
+	if a := c.addText(name, "", 0, max(maskOf(of), maskLines)); a != nil {
 		c.copyText(a, value)
 	}
 }

@@ -3,12 +3,13 @@ package trace
 import (
 	"errors"
 	"testing"
+	"time"
 )
 
 // batch is one with everything in it.
 func batch(t testing.TB) []byte {
 	t.Helper()
-	tap, to := &Tap{}, &sink{}
+	tap, to := &Tap{every: time.Hour}, &sink{}
 	if err := tap.Set([]Subscription{{1, Filter{Body: 100}}}, to); err != nil {
 		t.Fatal(err)
 	}

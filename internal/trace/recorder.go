@@ -3,6 +3,7 @@ package trace
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,7 +28,8 @@ type Recorder struct {
 	unix    int64 // of base
 	body    int   // bytes of a body that somebody wants
 	one     [1]part
-	parts   []part // buf and so on are guarded by mu
+	parts   []part      // what is not c is guarded by mu
+	done    atomic.Bool // it has ended, or everybody has left
 
 	mu    sync.Mutex // guards all below
 	ended bool
@@ -64,6 +66,7 @@ func (r *Recorder) End() {
 		p.free()
 	}
 	r.ended = true
+	r.done.Store(true)
 	r.mu.Unlock()
 	r.tap.dismiss(r)
 }
@@ -87,16 +90,18 @@ func (r *Recorder) Flush() {
 func (r *Recorder) keep(subs []*compiled) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	left := 0
 	for i := range r.parts {
 		p := &r.parts[i]
-		found := false
-		for _, c := range subs {
-			found = found || c.id == p.c.id
+		if !p.gone && slices.ContainsFunc(subs, func(c *compiled) bool { return c.id == p.c.id }) {
+			left++
+			continue
 		}
-		if !found {
-			p.gone = true
-			p.free()
-		}
+		p.gone = true
+		p.free()
+	}
+	if left == 0 {
+		r.done.Store(true)
 	}
 }
 
@@ -178,7 +183,7 @@ var entries = sync.Pool{New: func() any { return &Entry{} }}
 
 // Call begins one. The caller must End it; it is nil if nobody can want it.
 func (r *Recorder) Call(i *Image, f Func, code uint32) *Entry {
-	if r == nil {
+	if r == nil || r.done.Load() {
 		return nil
 	}
 	for k := range r.parts {

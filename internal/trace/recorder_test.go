@@ -77,7 +77,7 @@ func tap(t *testing.T, filters ...Filter) (*Tap, *sink) {
 	for i, f := range filters {
 		list = append(list, Subscription{uint32(i + 1), f})
 	}
-	tap, to := &Tap{}, &sink{}
+	tap, to := &Tap{every: time.Hour}, &sink{}
 	if err := tap.Set(list, to); err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,11 @@ func TestTexts(t *testing.T) {
 
 // TestBatches: events come at the end, before that when they are many or lie there for a while, and in pieces that can travel.
 func TestBatches(t *testing.T) {
-	tap, to := tap(t, Filter{Body: MostBody})
+	tap, to := &Tap{}, &sink{}
+	if err := tap.Set([]Subscription{{1, Filter{Body: MostBody}}}, to); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tap.Set(nil, nil) }()
 	r := tap.Begin(&About{Request: 1})
 	body := []byte(strings.Repeat("b", MostBody+1))
 	for range 20 {
@@ -249,11 +253,17 @@ func TestBatches(t *testing.T) {
 	to.mu.Unlock()
 	one := r.Call(image, ReadClient, 0)
 	one.Go()
+	one.Back(1, 0)
 	one.End()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
 		to.mu.Lock()
 		n := 0
-		_ = Decode(to.b[1], func(*Event) error { n++; return nil })
+		_ = Decode(to.b[1], func(e *Event) error {
+			if e.Kind != Enter {
+				n++
+			}
+			return nil
+		})
 		to.mu.Unlock()
 		if n == 21 {
 			break
@@ -267,7 +277,11 @@ func TestBatches(t *testing.T) {
 
 // TestLongCall: who looks sees that a call has not returned.
 func TestLongCall(t *testing.T) {
-	tap, to := tap(t, Filter{}, Filter{Errors: true})
+	tap, to := &Tap{}, &sink{}
+	if err := tap.Set([]Subscription{{1, Filter{}}, {2, Filter{Errors: true}}}, to); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tap.Set(nil, nil) }()
 	r := tap.Begin(&About{Request: 1})
 	proc := r.Call(image, HttpExtensionProc, 0)
 	proc.Go()
@@ -340,6 +354,9 @@ func TestSet(t *testing.T) {
 	play(r)
 	if err := tap.Set(nil, nil); err != nil || tap.On() || tap.Begin(&About{}) != nil {
 		t.Error("somebody listens still")
+	}
+	if r.Call(image, WriteClient, 0) != nil {
+		t.Error("a call is taken down for nobody")
 	}
 	play(r)
 	r.End()

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync"
@@ -17,7 +18,8 @@ const (
 //
 // Requests that begin while somebody listens are recorded to their end, or until nobody does; those that are inside already are not.
 type Tap struct {
-	set atomic.Pointer[set]
+	set   atomic.Pointer[set]
+	every time.Duration // between flushes, if it is not flushEvery: for tests
 
 	changing sync.Mutex // held by Set
 	quit     chan struct{}
@@ -98,7 +100,7 @@ func (t *Tap) keep(subs []*compiled) {
 // flush sends what recorders have, now and then, until quit.
 func (t *Tap) flush(quit <-chan struct{}, gone chan<- struct{}) {
 	defer close(gone)
-	tick := time.NewTicker(flushEvery)
+	tick := time.NewTicker(cmp.Or(t.every, flushEvery))
 	defer tick.Stop()
 	for {
 		select {
