@@ -3,9 +3,12 @@ package logs
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -50,6 +53,7 @@ log:
 	var all []exchange
 	for i, x := range []struct{ first, headers, body, want string }{
 		{"GET /page.txt?1 HTTP/1.1", "X-Test: a\tb\r\n", "", "/page.txt GET HTTP/1.1 h a+b text/plain 200 0 0"},
+		{"GET /page.txt HTTP/1.1", "Connection: close\r\n", "", "/page.txt GET HTTP/1.1 h - text/plain 200 0 0"},
 		{"HEAD /page.txt HTTP/1.1", "X-Test: one\r\nX-Test: two\r\n", "", "/page.txt HEAD HTTP/1.1 h one text/plain 200 0 0"},
 		{"POST /echo/x HTTP/1.1", "Content-Length: 5\r\n", "12345", "/echo/x POST HTTP/1.1 h - text/html 200 0 0"},
 		{"GET /" + strings.Repeat("x", 5000) + " HTTP/1.1", "", "", "/" + strings.Repeat("x", 5000) + " GET HTTP/1.1 h - text/html;+charset=utf-8 404 14"},
@@ -74,5 +78,33 @@ log:
 		if sent != len(x.answer) || received != len(x.request) {
 			t.Errorf("%d bytes were sent and %d logged, %d received and %d logged:\n%s\n%s", len(x.answer), sent, len(x.request), received, x.request, x.answer)
 		}
+	}
+}
+
+// Who leaves before the end of the response has 64 as sc-win32-status.
+func TestClientLeaves(t *testing.T) {
+	s := newServer(t)
+	s.write("isapid.yaml", one+"log: {access: {file: ./a.log, fields: [cs-uri-stem, sc-status, sc-win32-status]}}\n")
+	big, err := os.Create(filepath.Join(s.dir, "root", "big.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := big.Truncate(1 << 30); err != nil { // with nothing on the disk
+		t.Fatal(err)
+	}
+	big.Close()
+	s.start("serve")
+	c, err := net.DialTimeout("tcp", strings.TrimPrefix(s.urls[0], "http://"), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(c, "GET /big.txt HTTP/1.1\r\nHost: h\r\n\r\n")
+	if _, err := io.ReadFull(c, make([]byte, 1000)); err != nil {
+		t.Error(err)
+	}
+	c.Close()
+	s.until("written", func() bool { return len(lines(s.read("a.log"))) == 1 })
+	if line := lines(s.read("a.log"))[0]; line != "/big.txt 200 64" {
+		t.Errorf("got %s", line)
 	}
 }
