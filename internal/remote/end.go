@@ -117,7 +117,7 @@ func (w *Worker) bury(why error) {
 	defer w.mu.Unlock()
 	o := &Obituary{
 		Name: w.s.Name, Pid: w.process.Pid(), Exit: w.process.Exit(), Reason: w.killed, Age: time.Since(w.started),
-		Served: w.served.Load(), Lost: int64(len(w.running)) + w.lost.Load(), Output: w.output.String(), stopped: w.stopped,
+		Served: w.served.Load(), Lost: int64(w.runs.n) + w.lost.Load(), Output: w.output.String(), stopped: w.stopped,
 	}
 	if o.Reason == "" && !errors.Is(why, io.EOF) && !w.stopped && o.Exit.Signal == 0 && o.Exit.Code <= 0 || isProtocol(why) && w.killed == "" {
 		o.Reason = why.Error()
@@ -130,7 +130,7 @@ func (w *Worker) bury(why error) {
 		o.Board = &board
 	}
 	o.Requests = w.lostRuns
-	for r := range w.running {
+	for r := range w.runs.all() {
 		if len(o.Requests) < maxInside {
 			o.Requests = append(o.Requests, r.inside())
 		}
@@ -212,7 +212,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 func (w *Worker) Blockers() (list []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for r := range w.running {
+	for r := range w.runs.all() {
 		if len(list) == 10 {
 			return append(list, "…")
 		}

@@ -161,12 +161,9 @@ func (i *Image) readAhead(rw http.ResponseWriter, r *http.Request, m *wire.Messa
 }
 
 func (w *Worker) begin(i *Image, r *http.Request, t *executor.Target) *running {
-	run := &running{i, t.Trail.Number(), t.App, r.Method, r.URL.RequestURI(), r.RemoteAddr, time.Now()}
+	run := &running{image: i, id: t.Trail.Number(), app: t.App, method: r.Method, url: r.URL.RequestURI(), client: r.RemoteAddr, since: time.Now()}
 	w.mu.Lock()
-	w.running[run] = struct{}{}
-	if run.id != 0 {
-		w.byID[run.id] = run
-	}
+	w.runs.add(run)
 	w.mu.Unlock()
 	return run
 }
@@ -199,11 +196,5 @@ func (w *Worker) faultOf(run *running, fault error) {
 func (w *Worker) abandon(run *running) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.running, run)
-	if run.id != 0 {
-		w.recent.add(run.id)
-		if w.byID[run.id] == run {
-			delete(w.byID, run.id)
-		}
-	}
+	w.runs.remove(run)
 }

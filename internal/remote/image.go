@@ -21,7 +21,8 @@ type Image struct {
 	opt  executor.Options
 	desc string
 
-	level int // of its log, as the worker knows; guarded by the worker's mu
+	level    int // of its log, as the worker knows; guarded by the worker's mu, as is counters
+	counters counters
 
 	loading chan struct{} // closed when the worker has loaded it, or not
 	loaded  bool          // set before that

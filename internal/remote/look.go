@@ -77,10 +77,15 @@ func (w *Worker) readBoard() (b trace.Board, ok bool) {
 		b = trace.Board{}
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	requests := w.runs.known()
+	images := make(map[uint64]struct{}, len(w.images))
+	for id := range w.images {
+		images[id] = struct{}{}
+	}
+	w.mu.Unlock()
 	for _, t := range b.Threads {
-		w.purge(t.Open)
-		w.purge(t.Last)
+		purge(t.Open, images, requests)
+		purge(t.Last, images, requests)
 	}
 	return b, true
 }
@@ -88,27 +93,24 @@ func (w *Worker) readBoard() (b trace.Board, ok bool) {
 // boardHead is how much of a board says how long it is, in bytes.
 const boardHead = 4096
 
-// purge takes from calls what the worker cannot know. w.mu is held.
-func (w *Worker) purge(calls []trace.LastCall) {
+// purge takes from calls what the worker cannot know.
+func purge(calls []trace.LastCall, images, requests map[uint64]struct{}) {
 	for i := range calls {
 		c := &calls[i]
-		if w.images[c.Image] == nil {
+		if _, ok := images[c.Image]; !ok {
 			c.Image = 0
 		}
-		if !w.knows(c.Request) {
+		if _, ok := requests[c.Request]; !ok {
 			c.Request = 0
 		}
 	}
 }
 
-// knows says whether a request is in the worker, or was lately. w.mu is held.
-func (w *Worker) knows(id uint64) bool { return id != 0 && (w.byID[id] != nil || w.recent.has(id)) }
-
 // Requests are those that are inside, in no order.
 func (w *Worker) Requests() (list []Inside) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for r := range w.running {
+	for r := range w.runs.all() {
 		list = append(list, r.inside())
 	}
 	return list
@@ -129,7 +131,7 @@ func (w *Worker) Image(number uint64) (ImageInfo, bool) {
 func (w *Worker) Request(id uint64) (Inside, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := w.byID[id]
+	r := w.runs.byID[id]
 	if r == nil {
 		return Inside{}, false
 	}
@@ -154,34 +156,6 @@ func (w *Worker) relevel(image uint64, known *int, log *slog.Logger) {
 	}
 }
 
-func (r *running) inside() Inside {
-	in := Inside{Request: r.id, Image: r.image.path, Method: r.method, URL: r.url, Client: r.client, Since: r.since}
-	if r.app != nil {
-		in.Site, in.App = r.app.SiteName, r.app.Path
-	}
-	return in
-}
-
 func (i *Image) info() ImageInfo {
 	return ImageInfo{Number: i.id, Path: i.path, Generation: i.opt.Generation}
-}
-
-// recent are the IDs of the requests that were in a worker last.
-type recent struct {
-	ids  [256]uint64
-	next int
-}
-
-func (r *recent) add(id uint64) {
-	r.ids[r.next%len(r.ids)] = id
-	r.next++
-}
-
-func (r *recent) has(id uint64) bool {
-	for _, one := range r.ids {
-		if one == id {
-			return true
-		}
-	}
-	return false
 }

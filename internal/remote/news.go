@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/wire"
@@ -16,15 +17,20 @@ import (
 type news struct {
 	window time.Time // findings are counted from here
 	finds  int
+}
+
+// counters are those of an image in a worker.
+type counters struct {
 	names  map[string]struct{}
 	series map[string]struct{}
 }
 
-// Most of what one worker can tell. What is more is dropped.
+// Most of what one worker can tell. What is more is dropped. For counters, which its side does not let an image have more of, it is as
+// much as there.
 const (
 	maxFinds  = 100 // findings in findsIn
 	findsIn   = 10 * time.Second
-	maxNames  = 100  // names of counters
+	maxNames  = 100  // names of counters of an image
 	maxSeries = 1000 // with their labels
 	maxLabels = 4    // pairs
 	maxName   = 64   // bytes
@@ -47,7 +53,7 @@ func (w *Worker) found(number uint64, f *executor.Finding, times int) {
 	}
 	n.finds++
 	pass := i != nil && n.finds <= maxFinds && slices.Contains(findingKinds, f.Kind)
-	if !w.knows(f.Request) {
+	if !w.runs.knows(f.Request) {
 		f.Request = 0
 	}
 	w.mu.Unlock()
@@ -66,7 +72,7 @@ func (w *Worker) counted(number uint64, list []wire.Counter) {
 	w.mu.Lock()
 	i := w.images[number]
 	if i != nil {
-		list = slices.DeleteFunc(list, func(c wire.Counter) bool { return !goodCounter(&c) || !w.news.has(&c) })
+		list = slices.DeleteFunc(list, func(c wire.Counter) bool { return !goodCounter(&c) || !i.counters.has(&c) })
 	}
 	w.mu.Unlock()
 	if i == nil { // it was just unloaded
@@ -78,7 +84,7 @@ func (w *Worker) counted(number uint64, list []wire.Counter) {
 }
 
 // has makes room for a counter; false if there is none.
-func (n *news) has(c *wire.Counter) bool {
+func (n *counters) has(c *wire.Counter) bool {
 	if n.names == nil {
 		n.names, n.series = map[string]struct{}{}, map[string]struct{}{}
 	}
@@ -100,7 +106,7 @@ func goodCounter(c *wire.Counter) bool {
 	}
 	for n := 0; n < len(c.Labels); n += 2 {
 		value := c.Labels[n+1]
-		if !isName(c.Labels[n]) || len(value) > maxValue || strings.ContainsFunc(value, func(r rune) bool { return r == unicode.ReplacementChar || !unicode.IsPrint(r) }) {
+		if !isName(c.Labels[n]) || len(value) > maxValue || !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl) {
 			return false
 		}
 	}

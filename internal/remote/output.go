@@ -93,10 +93,8 @@ func (w *Worker) whose() (generation int, request uint64) {
 	for _, i := range w.images {
 		generation = max(generation, i.opt.Generation)
 	}
-	if len(w.running) == 1 {
-		for r := range w.running {
-			request = r.id
-		}
+	if w.runs.n == 1 {
+		request = w.runs.first.id
 	}
 	return generation, request
 }

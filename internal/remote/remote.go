@@ -5,6 +5,8 @@
 //	start.go     the process, and the greeting
 //	image.go     load, ping, unload
 //	execute.go   one request
+//	runs.go      those that are inside
+//	news.go      what a worker tells of its images
 //	asker.go     what a worker may ask about a request
 //	filtered.go  the same of a request that goes through filters in the worker
 //	look.go      what can be seen of a worker: who is inside, the board, calls that are listened to
@@ -120,14 +122,13 @@ type Worker struct {
 	lost      atomic.Int64
 	output    tail
 	logged    tail
-	board     *os.File // the board of its threads; nil: it has none
+	looked    time.Time // at the board, for a fault; only of who reads from the worker
+	board     *os.File  // the board of its threads; nil: it has none
 
 	mu         sync.Mutex // guards all below
 	images     map[uint64]*Image
 	nextID     uint64
-	running    map[*running]struct{}
-	byID       map[uint64]*running // of those that have an ID
-	recent     recent
+	runs       runs
 	lostRuns   []Inside // the first of those that were inside at the end
 	news       news
 	level      int                 // of its own log
@@ -137,16 +138,6 @@ type Worker struct {
 	killed     string              // why we killed it
 	stopped    bool                // it was asked to end
 	disowned   bool
-}
-
-// running is a request inside a worker.
-type running struct {
-	image       *Image
-	id          uint64 // of its trail; 0: it has none
-	app         *executor.App
-	method, url string
-	client      string // its address
-	since       time.Time
 }
 
 // Name is the worker's in logs.
@@ -165,14 +156,14 @@ func (w *Worker) Served() int64 { return w.served.Load() }
 func (w *Worker) InFlight() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.running)
+	return w.runs.n
 }
 
 // Oldest is the request that has been inside for the longest time.
 func (w *Worker) Oldest() (url string, since time.Time, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for r := range w.running {
+	for r := range w.runs.all() {
 		if !ok || r.since.Before(since) {
 			url, since, ok = r.url, r.since, true
 		}

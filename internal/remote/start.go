@@ -18,7 +18,7 @@ import (
 // leaves nothing behind; if the worker died it is its [*Obituary].
 func Start(ctx context.Context, s Settings) (*Worker, error) {
 	w := &Worker{
-		s: s.withDefaults(), images: map[uint64]*Image{}, running: map[*running]struct{}{}, byID: map[uint64]*running{}, started: time.Now(),
+		s: s.withDefaults(), images: map[uint64]*Image{}, runs: runs{byID: map[uint64]*running{}}, started: time.Now(),
 		ready: make(chan struct{}), gone: make(chan struct{}), givenUp: make(chan struct{}), announced: make(chan struct{}),
 	}
 	if err := w.launch(); err != nil {
