@@ -94,7 +94,7 @@ func (c *collector) look(now time.Time) {
 		return
 	}
 	c.last = look{status: c.from.Status()}
-	c.m.events.look(c.last.status.Pools)
+	c.m.events.look(c.last.status.Pools, c.last.status.Images)
 	if c.from.Boards != nil {
 		there := map[Process]bool{}
 		c.from.Boards(func(p Process, b *trace.Board) {

@@ -58,8 +58,15 @@ type events struct {
 	lost     counter // pool: requests that were in workers that died
 	recycles counter // pool, reason
 
-	mu    sync.Mutex
-	pools map[string]*watched // what was seen of each pool at the last look
+	mu       sync.Mutex          // guards all below
+	pools    map[string]*watched // what was seen of each pool at the last look
+	receipts map[string]receipt  // of the last swap of each image
+}
+
+// receipt is what was counted of a swap, whose receipt is told more than once.
+type receipt struct {
+	id         string
+	held, lost int64
 }
 
 // watched is what the status of a pool said at the last look.
@@ -68,27 +75,49 @@ type watched struct {
 	crashes, recycles int
 }
 
-func (e *events) init() { e.pools = map[string]*watched{} }
+func (e *events) init() { e.pools, e.receipts = map[string]*watched{}, map[string]receipt{} }
 
 func (e *events) swapped(r *swap.Receipt) {
 	e.swaps.add(1, r.Image, strings.ReplaceAll(string(r.Outcome), " ", "_"))
-	if r.Held > 0 {
-		e.held.add(float64(r.Held), r.Image)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.requests(r)
+}
+
+// requests counts what a swap did to requests since its receipt was seen before. The lock is held.
+func (e *events) requests(r *swap.Receipt) {
+	last, known := e.receipts[r.Image]
+	switch {
+	case !known && len(e.receipts) >= mostValues, known && r.ID < last.id: // an older one
+		return
+	case r.ID > last.id:
+		last = receipt{id: r.ID}
 	}
-	if r.Lost > 0 {
-		e.swapLost.add(float64(r.Lost), r.Image)
+	if n := int64(r.Held) - last.held; n > 0 {
+		e.held.add(float64(n), r.Image)
+		last.held += n
 	}
+	if n := r.Lost - last.lost; n > 0 {
+		e.swapLost.add(float64(n), r.Image)
+		last.lost += n
+	}
+	e.receipts[r.Image] = last
 }
 
 func (e *events) found(f *executor.Finding, times int) {
 	e.misuse.add(float64(times), f.Image, string(f.Kind))
 }
 
-// look counts what happened in the pools since the last look. The pools remember the last deaths only: of those that crashed before, the
-// kind is not known.
-func (e *events) look(pools []admin.Pool) {
+// look counts what happened in the pools since the last look, and what the last swaps have done since. The pools remember the last deaths
+// only: of those that crashed before, the kind is not known.
+func (e *events) look(pools []admin.Pool, images []swap.State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	for i := range images {
+		if r := images[i].Last; r != nil {
+			e.requests(r)
+		}
+	}
 	there := map[string]bool{}
 	for i := range pools {
 		p := &pools[i]

@@ -336,8 +336,13 @@ func TestWords(t *testing.T) {
 
 func TestEvents(t *testing.T) {
 	m := New(nil)
-	m.Swapped(&swap.Receipt{Image: "i.so", Outcome: swap.Committed, Held: 4})
-	m.Swapped(&swap.Receipt{Image: "i.so", Outcome: swap.TakenBack, Lost: 1})
+	m.Swapped(&swap.Receipt{ID: "1", Image: "i.so", Outcome: swap.Committed, Held: 3})
+	m.Swapped(&swap.Receipt{ID: "2", Image: "i.so", Outcome: swap.Committed, Held: 1})
+	m.Swapped(&swap.Receipt{ID: "2", Image: "i.so", Outcome: swap.TakenBack, Held: 1, Lost: 1})
+	states := []swap.State{{Image: "i.so", Last: &swap.Receipt{ID: "2", Image: "i.so", Held: 1, Lost: 2}}}
+	m.events.look(nil, states)
+	states[0].Last.ID = "1" // an older one
+	m.events.look(nil, states)
 	m.Found(&executor.Finding{Image: "i.so", Kind: executor.TwoAsync}, 3)
 	m.Count("p", "i.so", "orders", []string{"shop", "north", "kind", "large"}, 2)
 	m.Count("p", "i.so", "orders_total", []string{"kind", "large", "shop", "north"}, 0.5)
@@ -362,10 +367,10 @@ func TestEvents(t *testing.T) {
 	m.Count("s", "i.so", "name", []string{"client", "\xff\n\"\\"}, 1)
 	got := scrape(t, m, Sources{AccessLost: func() int64 { return 5 }, SnoopDropped: func() int64 { return 6 }, Spans: func() Spans { return Spans{7, 8, 9} }})
 	expect(t, got, map[string]string{
-		`isapid_swaps_total{image="i.so",result="committed"}`:                          "1",
+		`isapid_swaps_total{image="i.so",result="committed"}`:                          "2",
 		`isapid_swaps_total{image="i.so",result="taken_back"}`:                         "1",
 		`isapid_requests_held_total{image="i.so"}`:                                     "4",
-		`isapid_swap_lost_requests_total{image="i.so"}`:                                "1",
+		`isapid_swap_lost_requests_total{image="i.so"}`:                                "2",
 		`isapid_misuse_total{image="i.so",kind="two_async"}`:                           "3",
 		`isapid_ext_orders_total{image="i.so",kind="large",pool="p",shop="north"}`:     "2.5",
 		`isapid_counters_refused_total{pool="p",reason="name"}`:                        "8",
