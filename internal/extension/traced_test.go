@@ -19,6 +19,7 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/executor/executortest"
 	"github.com/isapid/isapid/internal/extension"
+	"github.com/isapid/isapid/internal/filter"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/testext"
 	"github.com/isapid/isapid/internal/trace"
@@ -188,4 +189,70 @@ func TestAttachUnderLoad(t *testing.T) {
 	if b := w.l.Bytes(); len(b) == 0 || bytes.Contains(b, []byte("s3cr3t")) {
 		t.Errorf("%d bytes were seen, perhaps with a secret", len(b))
 	}
+}
+
+// TestTracedNesting: filters of a request and its extension are seen together, and a filter that sees a response inside of the call that sent
+// it, on whatever threads they run.
+func TestTracedNesting(t *testing.T) {
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			w := watchFixture(t, trace.Filter{Calls: []string{"HttpExtensionProc", "HttpFilterProc", "HSE_REQ_SEND_RESPONSE_HEADER_EX", "WriteClient", "SetHeader"}}, m.options)
+			o := m.options
+			o.Tap, o.Logger, o.ImageID, o.Filter = w.tap, slog.New(slog.DiscardHandler), 6, true
+			f, err := extension.Open(testext.Fixture(t, "filter_watched"), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = f.Close(context.Background()) }()
+			w.l.Bytes()
+			chain := []filter.Member{{Filter: f.Filter()}}
+			c := filter.NewConnection(false)
+			h := &trailHost{route: route{e: w.e}, trail: &executor.Trail{ID: 7}}
+			filter.Serve(httptest.NewRecorder(), httptest.NewRequest("GET", "/app.so?body", nil), c, chain, h, nil, slog.New(slog.DiscardHandler))
+			c.End()
+			list := w.l.Events()
+			for _, e := range list {
+				between := e.Code == isapi.NotifyEndOfNetSession
+				if between != (e.Request == 0) || e.Image != 5 && e.Image != 6 {
+					t.Errorf("%s: request %d, image %d", trace.Name(e.Func, e.Code), e.Request, e.Image)
+				}
+			}
+			want := []string{
+				`app.so:HttpFilterProc(SF_NOTIFY_PREPROC_HEADERS) {`,
+				`  SetHeader("Authorization:", value="***") = TRUE`,
+				`} HttpFilterProc = SF_STATUS_REQ_NEXT_NOTIFICATION`,
+				`app.so:HttpFilterProc(SF_NOTIFY_AUTHENTICATION, user="alice", password="***") = SF_STATUS_REQ_NEXT_NOTIFICATION user="alice" password="***"`,
+				`app.so:HttpFilterProc(SF_NOTIFY_AUTH_COMPLETE, status=200) = SF_STATUS_REQ_NEXT_NOTIFICATION status=200 reset_auth=0`,
+				`app.so:HttpExtensionProc(method="GET", query="body", path_info="", path_translated="", content_type="", total_bytes=0, available=0) {`,
+				`  HSE_REQ_SEND_RESPONSE_HEADER_EX(status="200 OK", header="Content-Type: text/plain\r\nContent-Length: 28\r\n\r\n", status_length=0, header_length=0, keep_conn=1) {`,
+				`    app.so:HttpFilterProc(SF_NOTIFY_SEND_RESPONSE, status=200) {`,
+				`      SetHeader("X-Seen:", value="yes") = TRUE`,
+				`    } HttpFilterProc = SF_STATUS_REQ_NEXT_NOTIFICATION`,
+				`  } HSE_REQ_SEND_RESPONSE_HEADER_EX = TRUE`,
+				`  WriteClient(size=28, flags=HSE_IO_SYNC) = TRUE size=28`,
+				`} HttpExtensionProc = HSE_STATUS_SUCCESS http_status=200`,
+				`app.so:HttpFilterProc(SF_NOTIFY_END_OF_REQUEST) = SF_STATUS_REQ_NEXT_NOTIFICATION`,
+			}
+			got := tracetest.Lines(list)
+			if n := len(want); len(got) < n || !slices.Equal(got[:n], want) {
+				t.Errorf("events:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+			if h.trail.Recorder != nil {
+				t.Error("a recorder that has ended is left behind")
+			}
+		})
+	}
+}
+
+// trailHost has a trail, as that of the server.
+type trailHost struct {
+	route
+	trail *executor.Trail
+}
+
+func (h *trailHost) Trail() *executor.Trail { return h.trail }
+
+func (h *trailHost) Answer(w http.ResponseWriter, r *http.Request, rt *executor.Route) executor.Result {
+	rt.Target.Trail = h.trail
+	return h.route.Answer(w, r, rt)
 }
