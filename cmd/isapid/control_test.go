@@ -241,7 +241,7 @@ func TestDrainCommand(t *testing.T) {
 func TestStatusJSON(t *testing.T) {
 	want := inState(pool.StateRunning, 3)
 	want.Version, want.URLs, want.InProcess, want.Images = "v1 <&>", []string{}, []admin.Extension{}, []swap.State{}
-	want.Pools[0].Deaths = nil
+	want.Pools[0].Deaths, want.Misuse, want.Snoops = nil, []admin.Finding{}, []admin.Snoop{}
 	f := &fakeServer{states: []admin.Status{want}}
 	code, out, errOut := runMain("status", "--json", "--socket", f.listen(t))
 	var got admin.Status

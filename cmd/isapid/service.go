@@ -46,13 +46,8 @@ func (s *service) begin() (err error) {
 	if s == nil {
 		return nil
 	}
-	if s.commands, err = admin.Open(s.places, s, s.log); err != nil {
-		return err
-	}
-	if addr := s.commands.Addr(); addr != nil {
-		s.log.Info("control API over TCP", "address", addr.String())
-	}
-	return nil
+	s.commands, err = admin.Open(s.places, s, s.log)
+	return err
 }
 
 // Reopen implements [admin.Server].

@@ -104,6 +104,7 @@ func openTCP(p Places, s Server, log *slog.Logger) (*Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control.listen: %w", err)
 	}
+	log.Info("control API over TCP", "address", l.Addr().String())
 	return newSocket(tls.NewListener(l, conf), s, log, &Socket{path: l.Addr().String(), addr: l.Addr()}, bearers(p.Tokens)), nil
 }
 
