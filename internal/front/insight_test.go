@@ -2,6 +2,7 @@ package front
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/isapid/isapid/internal/admin"
@@ -232,5 +234,67 @@ func TestRefusedIsSeen(t *testing.T) {
 	})
 	if s := control.Status(); s.Requests.Served != 4 || s.Requests.Running != 0 || s.Process.Threads == 0 || s.Process.Resident == 0 {
 		t.Errorf("status %+v %+v", s.Requests, s.Process)
+	}
+}
+
+// Over TLS and HTTP/2, where several requests share a connection, each is seen for itself.
+func TestInFlightTogether(t *testing.T) {
+	for _, mode := range bothModes {
+		for _, http2 := range []bool{false, true} {
+			t.Run(fmt.Sprint(mode, " http2=", http2), func(t *testing.T) {
+				log := filepath.Join(t.TempDir(), "access.log")
+				x, control := insight(t, mode, func(c *config.Config) {
+					certificates(t, c)
+					c.Sites[0].HTTP2 = http2
+					c.Log.Access = logAt(log)
+				})
+				transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: http2, DisableKeepAlives: !http2}
+				defer transport.CloseIdleConnections()
+				client := http.Client{Transport: transport}
+				url := "https://" + x.server.Addrs()[0].String()
+				ask := func(path string) (status int, proto string) {
+					resp, err := client.Get(url + path)
+					if err != nil {
+						t.Error(err)
+						return 0, ""
+					}
+					defer resp.Body.Close()
+					_, _ = io.Copy(io.Discard, resp.Body)
+					return resp.StatusCode, resp.Proto
+				}
+				const n = 5
+				var all sync.WaitGroup
+				for i := range n {
+					all.Go(func() {
+						want := map[bool]string{false: "HTTP/1.1", true: "HTTP/2.0"}[http2]
+						if status, proto := ask(fmt.Sprintf("/hang/%d?wait", i)); status != 200 || proto != want {
+							t.Errorf("%d: %d %s, want 200 %s", i, status, proto, want)
+						}
+					})
+				}
+				seen := map[string]string{}
+				x.until("inside", func() bool {
+					clear(seen)
+					for _, q := range control.InFlight(false) {
+						if len(q.Inside) == 1 && q.Site == "test" && q.Image == x.image {
+							seen[q.URL] = q.ID
+						}
+					}
+					return len(seen) == n
+				})
+				if status, _ := ask("/missing"); status != 404 {
+					t.Errorf("beside them: %d", status)
+				}
+				must(t, os.WriteFile(filepath.Join(x.root, "go"), nil, 0o600))
+				all.Wait()
+				x.until("over", func() bool { return x.Stats().Requests == n+1 })
+				must(t, control.Reopen())
+				want := []map[string]any{{"url": "/missing", "status": 404., "site": "test"}}
+				for url, id := range seen {
+					want = append(want, map[string]any{"url": url, "status": 200., "request": id, "bytes": 2.})
+				}
+				checkAccessLog(t, log, want)
+			})
+		}
 	}
 }

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
 )
 
@@ -238,4 +240,62 @@ func TestRecord(t *testing.T) {
 			t.Errorf("GET %s: application %+v, want %q", target, app, want.application)
 		}
 	}
+}
+
+// The trail of a request goes to whoever runs it; a child has one of its own, with the same ID.
+func TestTrail(t *testing.T) {
+	f := start(t, []string{"app.dll"}, dllApp)
+	var trail *executor.Trail
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		trail = &executor.Trail{}
+		trail.Reset(7, time.Now())
+		trail.Trace.SpanID = [8]byte{1}
+		f.site.ServeHTTP(w, WithThisRecord(r, &Record{Trail: trail}))
+	}))
+	defer server.Close()
+	var own, child *executor.Trail
+	f.run = func(w http.ResponseWriter, r *http.Request, target *executor.Target) {
+		if r.URL.RawQuery == "child" {
+			child = target.Trail
+			return
+		}
+		own = target.Trail
+		target.Host.Exec(w, &http.Request{Method: "GET", URL: mustURL(t, "/app.dll?child"), Header: http.Header{}}, false)
+	}
+	resp, err := server.Client().Get(server.URL + "/app.dll")
+	must(t, err)
+	resp.Body.Close()
+	if own != trail || child == nil || child == trail || child.ID != 7 || child.Trace != trail.Trace {
+		t.Errorf("trail %p, of the target %p, of the child %+v", trail, own, child)
+	}
+	f.run = func(_ http.ResponseWriter, _ *http.Request, target *executor.Target) { own = target.Trail }
+	f.site.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/app.dll", nil)) // without a record
+	if own != nil {
+		t.Errorf("without anybody who wants to know: %+v", own)
+	}
+}
+
+// What the server writes is not to be had, wherever it lies.
+func TestWrittenIsPrivate(t *testing.T) {
+	f := start(t, []string{"page.html", "access.log", "access-20260101.log", "accessories.log", "logs/W3SVC1/u_ex260101.log", "crashes/a.json"}, dllApp)
+	f.conf.Log.Access = &config.AccessLog{File: filepath.Join(f.dir, "access.log")}
+	f.conf.Crashes = config.CrashFiles{Directory: filepath.Join(f.dir, "crashes"), Keep: 1}
+	f.conf.Sites[0].MIME = map[string]string{".log": "text/plain", ".json": "text/plain"}
+	check := func(want map[string]int) {
+		t.Helper()
+		s, err := New(f.conf, &f.conf.Sites[0], f.open, nil, nil)
+		must(t, err)
+		for path, status := range want {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			if w.Code != status {
+				t.Errorf("%s: got %d, want %d", path, w.Code, status)
+			}
+		}
+	}
+	check(map[string]int{
+		"/page.html": 200, "/access.log": 404, "/access-20260101.log": 404, "/accessories.log": 200, "/crashes/a.json": 404, "/logs/W3SVC1/u_ex260101.log": 200,
+	})
+	f.conf.Log.Access = &config.AccessLog{Directory: filepath.Join(f.dir, "logs")}
+	check(map[string]int{"/access.log": 200, "/logs/W3SVC1/u_ex260101.log": 404})
 }

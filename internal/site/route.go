@@ -106,6 +106,7 @@ func (x *host) begin(w http.ResponseWriter, r *http.Request) {
 	if app.auth != nil {
 		w = &challenging{w, app.auth}
 	}
+	x.trail.At(executor.StageFilters)
 	res := chain.Serve(w, r, &through.h)
 	if x.record != nil {
 		x.record.keep(&res)
