@@ -14,5 +14,6 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "worker" { // how the front starts its workers; nothing for people
 		os.Exit(worker.Main())
 	}
+	outliveReopening()
 	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

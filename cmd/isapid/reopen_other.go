@@ -6,3 +6,5 @@ import "os"
 
 // reopenSignals are none here.
 var reopenSignals []os.Signal
+
+func outliveReopening() {}

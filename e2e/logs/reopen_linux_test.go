@@ -3,6 +3,7 @@ package logs
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -111,6 +112,30 @@ func TestReopenOfRun(t *testing.T) {
 	if n := strings.Count(s.read("old.json"), "\n"); n != 1 {
 		t.Errorf("%d lines in the old file", n)
 	}
+}
+
+// A signal that comes before there is a server, while its extension is compiled, ends nothing.
+func TestReopenTooEarly(t *testing.T) {
+	compiler, err := exec.LookPath("cc")
+	if err != nil {
+		t.Skip(err)
+	}
+	s := newServer(t)
+	s.write("echo.c", echo)
+	s.write("cc", "#!/bin/sh\n: > "+s.dir+"/began\nwhile ! test -e "+s.dir+"/go; do sleep 0.01; done\nexec "+compiler+" \"$@\"\n")
+	if err := os.Chmod(filepath.Join(s.dir, "cc"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CC", filepath.Join(s.dir, "cc"))
+	s.launch("run", "echo.c", "--addr", "127.0.0.1:0")
+	s.until("compiling", func() bool {
+		_, err := os.Stat(filepath.Join(s.dir, "began"))
+		return err == nil
+	})
+	s.signal(syscall.SIGUSR1)
+	s.write("go", "")
+	s.serves()
+	send(t, client(t), 200, "GET", s.urls[0]+"/one")
 }
 
 // told are the lines of the log about what workers write.

@@ -60,7 +60,8 @@ type server struct {
 	dir  string // with isapid.yaml, root, and what a test has put there
 	cmd  *exec.Cmd
 	urls []string // of the bindings, without a slash at the end
-	log  output
+	out  output
+	log  output        // its standard error
 	gone chan struct{} // closed when it has ended
 }
 
@@ -143,6 +144,13 @@ func (s *server) copy(name, from string) {
 // start starts isapid with a command and flags, and waits until it serves.
 func (s *server) start(args ...string) {
 	s.t.Helper()
+	s.launch(args...)
+	s.serves()
+}
+
+// launch starts isapid.
+func (s *server) launch(args ...string) {
+	s.t.Helper()
 	program, err := isapid()
 	if err != nil {
 		s.t.Fatal(err)
@@ -150,8 +158,7 @@ func (s *server) start(args ...string) {
 	s.cmd = exec.Command(program, append(args, "--json")...)
 	s.cmd.Dir, s.cmd.Stderr = s.dir, &s.log
 	s.cmd.WaitDelay = 10 * time.Second
-	var out output
-	s.cmd.Stdout = &out
+	s.cmd.Stdout = &s.out
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -165,12 +172,17 @@ func (s *server) start(args ...string) {
 			s.t.Logf("the log:\n%s", s.log.String())
 		}
 	})
+}
+
+// serves waits until it says that it serves.
+func (s *server) serves() {
+	s.t.Helper()
 	s.until("serving", func() bool {
 		var event struct {
 			Event string
 			URLs  []string
 		}
-		line, _, whole := strings.Cut(out.String(), "\n")
+		line, _, whole := strings.Cut(s.out.String(), "\n")
 		if !whole || json.Unmarshal([]byte(line), &event) != nil || event.Event != "serving" {
 			return false
 		}
