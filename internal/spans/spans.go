@@ -4,7 +4,9 @@ package spans
 
 import (
 	"context"
+	"encoding/binary"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -33,9 +35,9 @@ type Settings struct {
 
 // Tracer makes spans. A nil *Tracer makes none, and passes on what clients sent.
 type Tracer struct {
-	provider *sdk.TracerProvider
-	tracer   trace.Tracer
-	pipe     *pipe
+	tracer trace.Tracer
+	pipe   *pipe
+	sample float64
 }
 
 // New begins to send. The caller must call Close.
@@ -43,8 +45,8 @@ func New(s Settings) *Tracer {
 	p := newPipe(s)
 	about := resource.NewSchemaless(attribute.String("service.name", s.Service), attribute.String("service.version", s.Version))
 	provider := sdk.NewTracerProvider(
-		sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(s.Sample))), sdk.WithResource(about), sdk.WithSpanProcessor(p))
-	return &Tracer{provider, provider.Tracer("isapid", trace.WithInstrumentationVersion(s.Version)), p}
+		sdk.WithSampler(sdk.AlwaysSample()), sdk.WithResource(about), sdk.WithSpanProcessor(p)) // who is sampled is known before
+	return &Tracer{provider.Tracer("isapid", trace.WithInstrumentationVersion(s.Version)), p, s.Sample}
 }
 
 // Close sends what waits and ends, at the latest when ctx does. Spans that end later are dropped. The error says how many were lost.
@@ -81,30 +83,35 @@ type Span struct {
 // Begin has the trail of a request tell its trace context, and begins its span. It is nil if there is to be none.
 func (t *Tracer) Begin(r *http.Request, trail *executor.Trail) *Span {
 	c := Context(r.Header)
-	if t == nil {
+	if t == nil || c.Valid() && !c.Sampled {
 		trail.Trace = c
 		return nil
 	}
 	ctx := context.Background()
 	if c.Valid() {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, remote(c))
+	} else if rand.Float64() >= t.sample {
+		trail.Trace = unsampled()
+		return nil
 	}
 	ctx, span := t.tracer.Start(ctx, method(r), trace.WithTimestamp(trail.Began), trace.WithSpanKind(trace.SpanKindServer))
 	of := span.SpanContext()
 	trail.Trace = executor.TraceContext{TraceID: of.TraceID(), SpanID: of.SpanID(), Sampled: of.IsSampled(), State: c.State}
-	if !span.IsRecording() {
-		return nil
-	}
 	trail.Steps = &executor.Steps{}
 	return &Span{span, t, ctx, trail}
 }
 
-// remote is what a client sent in the words of OpenTelemetry.
+// unsampled is the context of a request that has no span: whom it asks should have none either.
+func unsampled() (c executor.TraceContext) {
+	binary.NativeEndian.PutUint64(c.TraceID[:], rand.Uint64())
+	binary.NativeEndian.PutUint64(c.TraceID[8:], rand.Uint64()|1) // not all zero
+	binary.NativeEndian.PutUint64(c.SpanID[:], rand.Uint64()|1)
+	return c
+}
+
+// remote is what a client that samples sent, in the words of OpenTelemetry.
 func remote(c executor.TraceContext) trace.SpanContext {
-	conf := trace.SpanContextConfig{TraceID: c.TraceID, SpanID: c.SpanID, Remote: true}
-	if c.Sampled {
-		conf.TraceFlags = trace.FlagsSampled
-	}
+	conf := trace.SpanContextConfig{TraceID: c.TraceID, SpanID: c.SpanID, Remote: true, TraceFlags: trace.FlagsSampled}
 	if state, err := trace.ParseTraceState(c.State); err == nil {
 		conf.TraceState = state
 	}
