@@ -70,6 +70,7 @@ looks: what is too much is dropped, and the number of such events shown. Passwor
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
+		context.AfterFunc(ctx, stop) // the second Ctrl-C ends at once
 		return runSnoop(ctx, o, target, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
 	return cmd

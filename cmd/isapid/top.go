@@ -49,6 +49,7 @@ With --json there is one line for each look at the server, the status with its r
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
+		context.AfterFunc(ctx, stop) // the second Ctrl-C ends at once
 		return runTop(ctx, o, cmd.OutOrStdout())
 	}
 	return cmd
