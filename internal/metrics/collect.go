@@ -37,7 +37,10 @@ type Spans struct {
 func (m *Metrics) Handler(from Sources) http.Handler {
 	r := prometheus.NewRegistry()
 	r.MustRegister(newCollector(m, from), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true})
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true,
+		MaxRequestsInFlight: 4, // the rest is answered 503: an answer can have megabytes
+	})
 }
 
 // collector is a [prometheus.Collector] over everything.
