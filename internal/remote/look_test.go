@@ -103,14 +103,14 @@ func TestFaultOfRequest(t *testing.T) {
 // TestFindingOfImage: misuse is told with image, call, request and stack, the first one at once, and how often it came.
 func TestFindingOfImage(t *testing.T) {
 	l := lookAt(t, "misuse_calls", executor.Options{Checks: executor.ChecksOn})
-	id, _ := l.get("/?two")
+	id, _ := l.get("/?size-null")
 	fact(t, "it is told", func() bool { return of(l, func() bool { return len(l.finds) > 0 }) })
 	f := of(l, func() executor.Finding { return l.finds[0] })
 	if f.Kind == "" || f.Image != l.i.Path() || f.Request != id || f.Call == "" {
 		t.Errorf("%+v", f)
 	}
 	for range 20 {
-		l.get("/?two")
+		l.get("/?size-null")
 	}
 	fact(t, "all are told", func() bool {
 		return of(l, func() bool {
