@@ -201,15 +201,16 @@ func (e *Extension) faultOf(err error, q *request) error {
 // fault records a contained fault, with the request it happened in (nil: none).
 func (e *Extension) fault(err error, q *request) error {
 	n := e.faults.Add(1)
-	args := []any{"error", err, "faults", n}
+	log, args := e.log, []any{"error", err, "faults", n}
 	if q != nil {
+		log = q.logger()
 		args = append(args, "method", q.r.Method, "url", q.r.URL.RequestURI(), "client", q.r.RemoteAddr)
 	}
 	var f *native.Fault
 	if errors.As(err, &f) {
 		args = append(args, "stack", f.StackText())
 	}
-	e.log.Error("fault contained; the image is suspect from now on", args...)
+	log.Error("fault contained; the image is suspect from now on", args...)
 	if e.opt.Faulted != nil {
 		e.opt.Faulted(err)
 	}

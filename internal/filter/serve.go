@@ -330,7 +330,11 @@ func (q *run) about() []any {
 	if q == nil {
 		return nil
 	}
-	return []any{"method", q.orig.Method, "url", q.orig.URL.RequestURI(), "client", q.orig.RemoteAddr}
+	about := []any{"method", q.orig.Method, "url", q.orig.URL.RequestURI(), "client", q.orig.RemoteAddr}
+	if id := q.trail.Number(); id != 0 {
+		about = append(about, "request", trace.FormatID(id))
+	}
+	return about
 }
 
 // url is the target of the request as it is now, with its query.
