@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/testext"
 )
 
 // followed has a sink follow a configuration.
@@ -203,6 +207,37 @@ func TestBadLogLevel(t *testing.T) {
 	for _, l := range []config.Log{{Level: "loud"}, {Level: "info", Levels: map[string]string{"pool": "loud"}}} {
 		if _, _, err := s.follow(&config.Config{Log: l}); err == nil {
 			t.Errorf("%+v: no error", l)
+		}
+	}
+}
+
+// What has a level of its own in the code, in the configuration and in the documentation is the same.
+func TestSubsystems(t *testing.T) {
+	named := map[string]bool{"control": true} // also in this package
+	call := regexp.MustCompile(`(?:\.logger\(|of\([a-z.]+, )"([a-z]+)"`)
+	files, err := filepath.Glob(filepath.Join(testext.Root(t), "internal/front/*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		code, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range call.FindAllStringSubmatch(string(code), -1) {
+			named[m[1]] = true
+		}
+	}
+	if got := slices.Sorted(maps.Keys(named)); !slices.Equal(got, config.Subsystems) {
+		t.Errorf("the code has %q, the configuration %q", got, config.Subsystems)
+	}
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range config.Subsystems {
+		if !strings.Contains(string(page), "\n| `"+name+"` |") {
+			t.Errorf("docs/operations.md does not explain the subsystem %q", name)
 		}
 	}
 }
