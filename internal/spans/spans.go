@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"time"
 
@@ -148,7 +149,7 @@ func (s *Span) End(f *Facts) {
 	}
 	attrs := []attribute.KeyValue{
 		attribute.String("http.request.method", method(r)), attribute.String("url.scheme", scheme), attribute.String("url.path", clip(r.URL.Path)),
-		attribute.String("server.address", clip(r.Host)), attribute.String("client.address", r.RemoteAddr), attribute.String("isapid.request", f.ID),
+		attribute.String("server.address", clip(host(r.Host))), attribute.String("client.address", host(r.RemoteAddr)), attribute.String("isapid.request", f.ID),
 		attribute.Int64("http.response.body.size", f.Sent),
 	}
 	if f.Status != 0 {
@@ -182,4 +183,12 @@ func method(r *http.Request) string {
 		return r.Method
 	}
 	return "_OTHER"
+}
+
+// host is an address without its port.
+func host(addr string) string {
+	if h, _, err := net.SplitHostPort(addr); err == nil {
+		return h
+	}
+	return addr
 }

@@ -234,7 +234,7 @@ func closed(t *testing.T, tr *Tracer) {
 
 // serve makes the span of one request that goes through do.
 func serve(tr *Tracer, header http.Header, f Facts, do func(*executor.Trail)) executor.TraceContext {
-	r := httptest.NewRequest("GET", "https://shop.test/orders/list?secret=1", nil)
+	r := httptest.NewRequest("GET", "https://shop.test:8443/orders/list?secret=1", nil)
 	r.Header = header
 	trail := &executor.Trail{}
 	trail.Reset(7, time.Now())
@@ -280,7 +280,7 @@ func TestSpans(t *testing.T) {
 		t.Errorf("%+v", whole)
 	}
 	for k, v := range map[string]string{
-		"http.request.method": "GET", "url.scheme": "https", "url.path": "/orders/list", "server.address": "shop.test", "http.response.status_code": "200",
+		"http.request.method": "GET", "url.scheme": "https", "url.path": "/orders/list", "server.address": "shop.test", "client.address": "192.0.2.1", "http.response.status_code": "200",
 		"http.route": "/orders/*", "isapid.request": "REQ7", "isapid.site": "shop", "isapid.application": "/", "isapid.image": "/srv/p.so",
 		"http.response.body.size": "5", "user_agent.original": "test",
 	} {
