@@ -137,6 +137,10 @@ void isapid_board_layout(uint32_t *at) {
 		offsetof(struct board_call, err), offsetof(struct board_call, request), offsetof(struct board_call, image), offsetof(struct board_call, at),
 		sizeof(struct board_error), offsetof(struct board_error, fn), offsetof(struct board_error, code), offsetof(struct board_error, err),
 		offsetof(struct board_error, n), BOARD_MAGIC, CALL_INSIDE, CALL_DONE, CALL_FAULTED,
+		COUNT_SUPPORT, COUNT_FILTER_SUPPORT, COUNT_NOTIFY,
+		FN_DLL_MAIN, FN_EXTENSION_VERSION, FN_EXTENSION_PROC, FN_TERMINATE_EXTENSION, FN_FILTER_VERSION, FN_FILTER_PROC, FN_TERMINATE_FILTER,
+		FN_COMPLETION, FN_GET_VARIABLE, FN_WRITE, FN_READ, FN_SUPPORT, FN_FILTER_GET_VARIABLE, FN_FILTER_ADD_HEADERS, FN_FILTER_WRITE,
+		FN_FILTER_ALLOC, FN_FILTER_SUPPORT, FN_FILTER_GET_HEADER, FN_FILTER_SET_HEADER, FN_FILTER_ADD_HEADER, FN_FILTER_USER_TOKEN,
 	};
 	_Static_assert(sizeof layout / sizeof *layout == BOARD_LAYOUT, "as many as native.h says");
 	for (unsigned i = 0; i < BOARD_LAYOUT; i++) at[i] = layout[i];

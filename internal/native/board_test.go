@@ -180,6 +180,19 @@ func TestBoardAfterFaultsInside(t *testing.T) {
 	}
 }
 
+// TestBoardOfFilter: the calls of a filter are about its context.
+func TestBoardOfFilter(t *testing.T) {
+	c := newCaller(t, &recorder{})
+	c.context.Mark(7, 3)
+	b := &boarded{TB: t}
+	after := b.onThread(func(func() trace.Thread) { c.do("every call", order{}) })
+	want := "GetServerVariable AddResponseHeaders WriteClient AllocMem SF_REQ_DISABLE_NOTIFICATIONS GetHeader SetHeader AddHeader GetUserToken " +
+		"HttpFilterProc(SF_NOTIFY_AUTH_COMPLETE)"
+	if shown(after.Last) != want {
+		t.Errorf("the board has %q, want %q", shown(after.Last), want)
+	}
+}
+
 // TestBoardNestedDeeply has more calls inside of each other than a line has room for.
 func TestBoardNestedDeeply(t *testing.T) {
 	b := newBoarded(t)

@@ -81,7 +81,7 @@ uint64_t isapid_board_image(void);
 // When the callback that this thread is in is back in C, isapidAtCaller gets handle and the stack. Answers the handle that
 // was to be told, 0 for none.
 uintptr_t isapid_at_caller(uintptr_t handle);
-#define BOARD_LAYOUT 34
+#define BOARD_LAYOUT 58
 void isapid_board_layout(uint32_t *at);
 
 // The path a handle was loaded from.

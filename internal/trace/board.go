@@ -59,6 +59,9 @@ const (
 	lineLast     = 16
 	lineErrors   = 32
 	lineCounts   = 272
+	countSupport = 128 // codes of ServerSupportFunction
+	countFilter  = 224 // of that of filters
+	countNotify  = 240 // notifications, by bit
 	callSize     = 40
 	errorSize    = 24
 	atOpen       = 64
@@ -75,6 +78,12 @@ func BoardLayout() []uint32 {
 	return []uint32{
 		BoardSize, boardLines, boardPage, boardPage, 4, 0, 4, 8, 12, atOpen, lineOpen, atLast, lineLast, atCalls, lineCounts, atErrors, lineErrors,
 		callSize, 0, 2, 4, 8, 16, 24, 32, errorSize, 0, 4, 8, 16, boardMagic, stateInside, stateDone, stateFaulted,
+		countSupport, countFilter, countNotify,
+		uint32(DllMain), uint32(GetExtensionVersion), uint32(HttpExtensionProc), uint32(TerminateExtension), uint32(GetFilterVersion),
+		uint32(HttpFilterProc), uint32(TerminateFilter), uint32(Completion), uint32(GetServerVariable), uint32(WriteClient), uint32(ReadClient),
+		uint32(ServerSupportFunction), uint32(FilterGetServerVariable), uint32(FilterAddResponseHeaders), uint32(FilterWriteClient),
+		uint32(FilterAllocMem), uint32(FilterServerSupportFunction), uint32(FilterGetHeader), uint32(FilterSetHeader), uint32(FilterAddHeader),
+		uint32(FilterGetUserToken),
 	}
 }
 
@@ -162,18 +171,18 @@ func counted(i int) (FuncCode, bool) {
 		f := Func(i)
 		_, known := funcNames[f]
 		return FuncCode{f, 0}, known
-	case i < 128+16:
-		return FuncCode{ServerSupportFunction, uint32(i - 128)}, true
-	case i < 128+80:
-		return FuncCode{ServerSupportFunction, uint32(i - 144 + 1000)}, true
-	case i < 128+95:
-		return FuncCode{ServerSupportFunction, uint32(i - 208 + 2000)}, true
-	case i == 128+95:
+	case i < countSupport+16:
+		return FuncCode{ServerSupportFunction, uint32(i - countSupport)}, true
+	case i < countSupport+80:
+		return FuncCode{ServerSupportFunction, uint32(i - countSupport - 16 + 1000)}, true
+	case i < countSupport+95:
+		return FuncCode{ServerSupportFunction, uint32(i - countSupport - 80 + 2000)}, true
+	case i == countSupport+95:
 		return FuncCode{ServerSupportFunction, OtherCode}, true
-	case i < 224+15:
-		return FuncCode{FilterServerSupportFunction, uint32(i - 224)}, true
-	case i == 224+15:
+	case i < countFilter+15:
+		return FuncCode{FilterServerSupportFunction, uint32(i - countFilter)}, true
+	case i == countFilter+15:
 		return FuncCode{FilterServerSupportFunction, OtherCode}, true
 	}
-	return FuncCode{HttpFilterProc, 1 << (i - 240)}, true
+	return FuncCode{HttpFilterProc, 1 << (i - countNotify)}, true
 }
