@@ -95,7 +95,7 @@ func TestFaultOfRequest(t *testing.T) {
 	}
 	l.w.Kill("enough")
 	<-l.w.Gone()
-	if o := l.w.Obituary(); o.Fault == nil || o.Fault.Request != id || !strings.Contains(o.Logged, "fault contained") {
+	if o := l.w.Obituary(); o.Fault == nil || o.Fault.Request != id || !strings.Contains(o.Logged, ` level=ERROR msg="fault contained; the image is suspect from now on" worker=`) || !strings.Contains(o.Logged, " image=crash.so ") {
 		t.Errorf("the obituary has the fault %+v, and of the log %q", o.Fault, o.Logged)
 	}
 }

@@ -1,11 +1,14 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
@@ -140,12 +143,23 @@ func (w *Worker) logRecord(r *wire.Record) {
 		log = i.opt.Logger
 	}
 	w.mu.Unlock()
-	w.logged.add(r.Level.String()+" "+r.Text, time.Now())
-	if !log.Enabled(context.Background(), r.Level) {
-		return
-	}
 	rec := slog.NewRecord(r.Time, r.Level, r.Text, 0)
 	rec.AddAttrs(slog.Int("worker", w.Pid()))
 	rec.AddAttrs(r.Attrs...)
+	w.logged.add(lineOf(rec), time.Now())
+	if !log.Enabled(context.Background(), r.Level) {
+		return
+	}
 	_ = log.Handler().Handle(context.Background(), rec)
+}
+
+// maxLine is how much of a line of the log an obituary has, in bytes.
+const maxLine = 1 << 10
+
+// lineOf is a line of the log as text. Control characters in it are quoted.
+func lineOf(rec slog.Record) string {
+	var b bytes.Buffer
+	_ = slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.Level(math.MinInt)}).Handle(context.Background(), rec)
+	line := strings.TrimSuffix(b.String(), "\n")
+	return line[:min(len(line), maxLine)]
 }
