@@ -298,3 +298,43 @@ func TestInFlightTogether(t *testing.T) {
 		}
 	}
 }
+
+// The status tells of images and workers what they are, and what they have used.
+func TestStatusTellsAll(t *testing.T) {
+	for _, mode := range bothModes {
+		t.Run(string(mode), func(t *testing.T) {
+			x, control := insight(t, mode, nil)
+			for range 3 {
+				get(t, x.URLs()[0]+"hang/")
+			}
+			x.until("counted", func() bool { return control.Status().Requests.Served == 3 })
+			s := control.Status()
+			if s.Process.Threads == 0 || s.Process.Resident == 0 || s.Process.CPU == 0 || s.Misuse == nil || s.Snoops == nil || s.InFlight != nil {
+				t.Errorf("got %+v", s)
+			}
+			if mode == config.ModeInProcess {
+				if len(s.InProcess) != 1 {
+					t.Fatalf("got %+v", s.InProcess)
+				}
+				e := s.InProcess[0]
+				if e.Image != x.image || len(e.SHA256) != 64 || e.Size == 0 || e.Generation != 1 || e.Requests != 3 || e.Faults != 0 || e.Filter {
+					t.Errorf("got %+v", e)
+				}
+			} else {
+				x.until("used", func() bool { w := control.Status().Pools[0].Workers[0]; return w.Threads > 0 })
+				if i := s.Pools[0].Images[0]; i.Path != x.image || len(i.SHA256) != 64 {
+					t.Errorf("got %+v", i)
+				}
+			}
+			text := scrape(t, control)
+			for _, want := range []string{
+				`isapid_requests_total{application="/",generation="1",image="` + x.image + `",pool="default",site="test",status="2xx"} 3`,
+				"isapid_api_calls_total{", "isapid_requests_in_flight 0",
+			} {
+				if !strings.Contains(text, want) {
+					t.Errorf("no %s in\n%s", want, grep(text, "isapid_"))
+				}
+			}
+		})
+	}
+}
