@@ -207,10 +207,10 @@ func aim(f *trace.Filter, target string, s *admin.Status) error {
 	switch {
 	case filepath.IsAbs(target):
 		f.Image = filepath.Clean(target) // it may be loaded later
+	case slices.Contains(pools, target): // first: a part of a pool has a slash in its name
+		f.Pool = target
 	case slash:
 		f.Site, f.App = site, "/"+app
-	case slices.Contains(pools, target):
-		f.Pool = target
 	case slices.ContainsFunc(images, func(path string) bool { return isImage(path, target) }):
 		f.Image = target
 	default:

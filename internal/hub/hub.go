@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -163,14 +164,22 @@ func (s *source) tell(ctx context.Context, version uint64) error {
 	return nil
 }
 
+// partOf says whether a pool with workers is meant by a name: it is called so, or is a part of the pool of the configuration with that name.
+func partOf(pool, name string) bool { return pool == name || strings.HasPrefix(pool, name+"@") }
+
 // list is who listens to a process, and of which version that is. A worker is not asked for what belongs to others.
 func (h *Hub) list(s *source) (list []trace.Subscription, version uint64) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for id, st := range h.streams {
-		if pool := st.filter.Pool; pool == "" || s.process.Worker == "" || pool == s.process.Pool {
-			list = append(list, trace.Subscription{ID: id, Filter: st.filter})
+		f := st.filter
+		if s.process.Worker != "" {
+			if f.Pool != "" && !partOf(s.process.Pool, f.Pool) {
+				continue
+			}
+			f.Pool = "" // all that it has is of this pool, whatever it is called there
 		}
+		list = append(list, trace.Subscription{ID: id, Filter: f})
 	}
 	slices.SortFunc(list, func(a, b trace.Subscription) int { return cmp.Compare(a.ID, b.ID) })
 	return list, h.version
