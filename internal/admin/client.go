@@ -19,7 +19,7 @@ import (
 
 const (
 	askLimit  = 10 * time.Second // for an answer; that to a reload may take reloadLimit longer
-	maxAnswer = 16 << 20         // bytes
+	maxAnswer = 64 << 20         // bytes; a request in flight with its calls is 2 KiB
 )
 
 // Client asks the server behind a [Target]. The methods mean what those of [Server] mean; an error is an [*Error] when the

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/isapid/isapid/internal/hub"
 )
 
 const documentation = "../../docs/control-api.md"
@@ -42,6 +44,7 @@ func TestDocumentation(t *testing.T) {
 	for _, limit := range []string{
 		fmt.Sprintf("%v s to be sent", readLimit.Seconds()), fmt.Sprintf("%d KiB of headers", maxHeader>>10), fmt.Sprintf("%d KiB of\nbody", maxRequest>>10),
 		fmt.Sprintf("%v min later", reloadLimit.Minutes()), fmt.Sprintf("up to %d bytes", maxReason),
+		fmt.Sprintf("Up to %d can look", hub.Most), fmt.Sprintf("takes nothing for\n%v s", writeLimit.Seconds()), fmt.Sprintf("others may not read, %d to %d visible", minToken, maxToken),
 		fmt.Sprintf("up to %d GiB", maxFile>>30), fmt.Sprintf("stand still for %v s", stallLimit.Seconds()), fmt.Sprintf("for %v h", leftAfter.Hours()),
 	} {
 		if !strings.Contains(text, limit) {
