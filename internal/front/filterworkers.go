@@ -53,6 +53,9 @@ func (c *workerChain) Serve(w http.ResponseWriter, r *http.Request, h executor.F
 		*t = *rt.Target
 	}
 	t.User, t.Host = nil, h // the user is that of the route
+	if of, ok := h.(interface{ Trail() *executor.Trail }); ok {
+		t.Trail = of.Trail() // also of a request that leads to no image
+	}
 	t.Filtered = &executor.Filtered{
 		Filters: c.filters, Route: rt, Host: h, Connection: conn.From(r.Context()).Number(), Local: local, Here: c.here,
 	}
