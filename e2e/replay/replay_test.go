@@ -189,6 +189,69 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// TestMounted: an image that the URL names, below a virtual directory and an application of its own, is replaced where it was.
+func TestMounted(t *testing.T) {
+	t.Parallel()
+	image, err := os.ReadFile(build(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, "isolated", "{path: '*.so', isapi: true}", "")
+	if err := os.WriteFile(filepath.Join(s.folder("root/scripts"), "recorded.so"), image, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.folder("root"), "page.txt"), []byte("a page"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := s.record("t.tape", "--count", "2")
+	s.ask("GET", "/page.txt", "") // no image has a part in it
+	s.ask("GET", "/scripts/recorded.so/path/info?x=1", "")
+	s.ask("GET", "/scripts/recorded.so?x=2", "")
+	r.end()
+	if code, v, text := replay(t, r.file, "--calls", "full"); code != 0 || v.Requests != 2 {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+	if code, v, text := replay(t, r.file, "--against", build(t, "-DHEADER")); code != 1 || v.Differ != 2 {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+}
+
+// TestFilesThroughFilters: where files are served through a filter, that is what is replaced.
+func TestFilesThroughFilters(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "in-process", "", filter(t))
+	if err := os.WriteFile(filepath.Join(s.folder("root"), "page.txt"), []byte("a page"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := s.record("t.tape", "--count", "1")
+	s.ask("GET", "/page.txt", "")
+	r.end()
+	if code, v, text := replay(t, r.file, "--against", filter(t)); code != 0 || v.Requests != 1 {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+	if err := os.WriteFile(filepath.Join(s.folder("root"), "page.txt"), []byte("a pagE"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, v, text := replay(t, r.file); code != 1 || v.Differences[0].What[len(v.Differences[0].What)-1].What != "body" {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+}
+
+// TestLoad: nothing of many requests is lost on a server that is busy.
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	image := build(t)
+	s := serve(t, "isolated", "{path: '*', extension: "+image+"}", "")
+	r := s.record("t.tape.gz", "--count", "1000")
+	s.load(10, 100)
+	if n := r.end(); n != 1000 {
+		t.Errorf("%d of 1000", n)
+	}
+	if code, v, text := replay(t, r.file, "--against", image); code != 0 || v.Requests != 1000 {
+		t.Errorf("exit code %d: %.2000s", code, text)
+	}
+}
+
 // TestRefused: what cannot be played says why.
 func TestRefused(t *testing.T) {
 	t.Parallel()

@@ -152,6 +152,8 @@ func (s *server) record(name string, args ...string) *recording {
 // end waits for its end and says how many requests it has.
 func (r *recording) end() (requests int) {
 	r.t.Helper()
+	limit := time.AfterFunc(time.Minute, func() { _ = r.cmd.Process.Kill() })
+	defer limit.Stop()
 	if err := r.cmd.Wait(); err != nil {
 		r.t.Fatalf("record: %v\n%s", err, &r.err)
 	}
@@ -174,7 +176,7 @@ func (s *server) load(clients, each int) {
 			for n := range each {
 				method, body := "GET", ""
 				if n%3 == 1 {
-					method, body = "POST", strings.Repeat("some body ", 1+c*700*n)
+					method, body = "POST", strings.Repeat("some body ", 1+c*n*7%9000)
 				}
 				s.ask(method, fmt.Sprintf("/p%d?x=%d", c, n), body)
 			}
