@@ -74,13 +74,17 @@ type bench struct {
 	w  *remote.Worker
 	i  *remote.Image
 	id atomic.Uint64 // of the last request
+
+	pieces atomic.Int64 // that the worker has sent
 }
 
 // start starts a worker for a fixture, in a pool.
 func start(t testing.TB, h *Hub, pool, fixture string) *bench {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
+	b := &bench{t: t}
 	s := remote.Settings{Name: pool + "/1", Log: log}
+	s.Traced = func(*remote.Worker, uint32, []byte, int, int) { b.pieces.Add(1) }
 	h.Watch(&s, pool)
 	w, err := remote.Start(t.Context(), s)
 	if err != nil {
@@ -94,7 +98,8 @@ func start(t testing.TB, h *Hub, pool, fixture string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{t: t, w: w, i: i}
+	b.w, b.i = w, i
+	return b
 }
 
 // get runs one request; the answer is "" if the worker died.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/isapid/isapid/internal/trace"
 )
@@ -49,10 +50,157 @@ func TestCalls(t *testing.T) {
 		t.Errorf("listeners: %+v", list)
 	}
 	l.leave()
-	b.get("/after")
+	before := b.pieces.Load()
+	for range 10 {
+		b.get("/after")
+	}
 	if list := h.Listeners(); len(list) != 0 {
 		t.Errorf("listeners: %+v", list)
 	}
+	if after := b.pieces.Load(); before == 0 || after != before {
+		t.Errorf("the worker sent %d pieces, and %d when nobody listened", before, after-before)
+	}
+}
+
+// TestFilter: what a filter lets through is decided in the worker: the rest is not sent.
+func TestFilter(t *testing.T) {
+	leavesNothing(t)
+	h := New("isapid/test")
+	b := start(t, h, "pool", "hello")
+	l := listen(t, h, trace.Filter{URL: "/this/*", Calls: []string{"WriteClient"}, Client: "192.0.2.0/24", App: "/app"})
+	none := listen(t, h, trace.Filter{Client: "10.0.0.0/8"})
+	for range 10 {
+		b.get("/that/x")
+	}
+	_, id := b.get("/this/x")
+	got := l.calls(func(e *trace.Event) bool { return true })
+	if len(got) != 1 || !strings.HasPrefix(got[0], "= WriteClient of pool") || !strings.Contains(got[0], "GET shop/app/this/x") || id != 11 {
+		t.Errorf("got %q", got)
+	}
+	if n := b.pieces.Load(); n != 1 {
+		t.Errorf("the worker sent %d pieces, want 1", n)
+	}
+	if list := h.Listeners(); list[0].Events != 1 || list[1].Events != 0 {
+		t.Errorf("%+v", list)
+	}
+	none.leave()
+}
+
+// TestStopped: a worker that does not answer is named, and is listened to when it goes on. One that is given up is not missed.
+func TestStopped(t *testing.T) {
+	leavesNothing(t)
+	h := New("isapid/test")
+	b := start(t, h, "pool", "hello")
+	signal := func(s syscall.Signal) {
+		if err := syscall.Kill(b.w.Pid(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal(syscall.SIGSTOP)
+	l := listen(t, h, trace.Filter{})
+	missing := l.next(KindHello).Hello.Missing
+	if len(missing) != 1 || missing[0].Worker != "pool/1" || missing[0].Pid != b.w.Pid() || missing[0].Why != "it did not answer within 2s" {
+		t.Errorf("missing: %+v", missing)
+	}
+	signal(syscall.SIGCONT)
+	_, id := b.get("/")
+	if got := l.calls(ends(id)); len(got) != 6 {
+		t.Errorf("got %q", got)
+	}
+	b.w.Disown("a test")
+	again := listen(t, h, trace.Filter{})
+	if missing := again.next(KindHello).Hello.Missing; len(missing) > 0 {
+		t.Errorf("missing: %+v", missing)
+	}
+}
+
+// TestKilledUnderLoad: workers are killed and started while requests run and somebody listens.
+func TestKilledUnderLoad(t *testing.T) {
+	leavesNothing(t)
+	h := New("isapid/test")
+	l := listen(t, h, trace.Filter{})
+	events := make(chan int, 1)
+	go func() {
+		n := 0
+		for {
+			rec, err := l.r.Next()
+			if err != nil {
+				events <- n
+				return
+			}
+			more, err := trace.Scan(rec.Events, func(uint64, uint64) {})
+			if n += more; err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for range 8 {
+		b := start(t, h, "pool", "hello")
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				for answer := "-"; answer != ""; {
+					answer, _ = b.get("/")
+				}
+			})
+		}
+		until(t, "requests are running", func() bool { return b.id.Load() > 200 })
+		b.w.Kill("a test")
+		<-b.w.Gone()
+		all.Wait()
+	}
+	now := h.Listeners()[0]
+	until(t, "all is written", func() bool { l.stream.mu.Lock(); defer l.stream.mu.Unlock(); return len(l.stream.buf) == 0 })
+	l.leave()
+	if n := <-events; now.Events < 8*200*5 || uint64(n) > now.Events || uint64(n)+now.Dropped < now.Events*9/10 {
+		t.Errorf("%d events arrived, %d were given, %d dropped", n, now.Events, now.Dropped)
+	}
+	if len(h.sources) != 0 {
+		t.Errorf("%d sources are left", len(h.sources))
+	}
+}
+
+// BenchmarkRequest is what requests to a worker cost both processes while nobody listens, somebody to others, and somebody to all.
+func BenchmarkRequest(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		f    *trace.Filter
+	}{{"nobody", nil}, {"others", &trace.Filter{URL: "/others/*"}}, {"all", &trace.Filter{}}} {
+		b.Run(c.name, func(b *testing.B) {
+			h := New("isapid/test")
+			w := start(b, h, "pool", "hello")
+			if c.f != nil {
+				st, err := h.Attach(b.Context(), "", *c.f)
+				if err != nil {
+					b.Fatal(err)
+				}
+				ctx, cancel := context.WithCancel(b.Context())
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					_ = st.Run(ctx, func([]byte) error { return nil })
+				}()
+				defer st.Close()
+				defer func() { cancel(); <-done }()
+			}
+			b.ReportAllocs()
+			begun := used(w)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					w.get("/")
+				}
+			})
+			b.ReportMetric(float64((used(w)-begun).Nanoseconds())/float64(b.N), "CPU-ns/op")
+		})
+	}
+}
+
+// used is the CPU time of this process and of a worker.
+func used(b *bench) time.Duration {
+	var own syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &own)
+	user, system, _ := b.w.CPU()
+	return user + system + time.Duration(own.Utime.Nano()+own.Stime.Nano())
 }
 
 // TestLaterWorker: a worker that starts while somebody listens is listened to from its first load on.

@@ -28,7 +28,7 @@ type ImageInfo struct {
 }
 
 // Trace says who listens to the calls of the worker's images from now on, all of them; none: nobody does. It returns when the worker
-// has answered. The events go to Settings.Traced.
+// has answered, or has ended or was disowned: then nobody can listen, which is no error. The events go to Settings.Traced.
 func (w *Worker) Trace(ctx context.Context, list []trace.Subscription) error {
 	if list == nil {
 		list = []trace.Subscription{}
@@ -38,8 +38,11 @@ func (w *Worker) Trace(ctx context.Context, list []trace.Subscription) error {
 		return err
 	}
 	_, err = w.link.Ask(ctx.Done(), wire.AskTrace, payload)
-	if errors.Is(err, wire.ErrCancelled) {
-		err = ctx.Err()
+	switch {
+	case errors.Is(err, wire.ErrCancelled):
+		return ctx.Err()
+	case errors.Is(err, wire.ErrDown):
+		return nil
 	}
 	return err
 }

@@ -8,6 +8,9 @@
 //	question.go, pump.go an exchange, from the end that asks
 //	serve.go, reply.go   an exchange, from the end that answers
 //	region.go, lend.go   memory that both ends have, for large bodies
+//	control.go,
+//	telling.go           questions and notes of the link
+//	tracing.go           calls of images, for somebody who listens, and the board
 //
 // Both ends treat the other as hostile: every length, id and state is checked, and what breaks a rule ends the link with a
 // [*ProtocolError]. Nothing here blocks for another exchange than its own: a slow client costs a bounded buffer, never a worker.
