@@ -56,7 +56,7 @@ log:
 		{"GET /page.txt HTTP/1.1", "Connection: close\r\n", "", "/page.txt GET HTTP/1.1 h - text/plain 200 0 0"},
 		{"HEAD /page.txt HTTP/1.1", "X-Test: one\r\nX-Test: two\r\n", "", "/page.txt HEAD HTTP/1.1 h one text/plain 200 0 0"},
 		{"POST /echo/x HTTP/1.1", "Content-Length: 5\r\n", "12345", "/echo/x POST HTTP/1.1 h - text/html 200 0 0"},
-		{"GET /" + strings.Repeat("x", 5000) + " HTTP/1.1", "", "", "/" + strings.Repeat("x", 5000) + " GET HTTP/1.1 h - text/html;+charset=utf-8 404 14"},
+		{"GET /" + strings.Repeat("x", 5000) + " HTTP/1.1", "", "", "/" + strings.Repeat("x", 5000) + " GET HTTP/1.1 h - text/html;+charset=utf-8 404 14 0"},
 		{"GET /page.txt HTTP/1.1", "Range: bytes=1-2\r\n", "", "/page.txt GET HTTP/1.1 h - text/plain 206 0 0"},
 	} {
 		request := x.first + "\r\nHost: h\r\n" + x.headers + "\r\n" + x.body

@@ -103,16 +103,16 @@ func TestW3C(t *testing.T) {
 		if at, err := time.Parse(time.DateTime, fields[0]+" "+fields[1]); err != nil || time.Since(at) > time.Hour {
 			t.Errorf("time of %s: %v", line, err)
 		}
-		has[strings.Join(fields[2:13], " ")]++
+		has[strings.Join(fields[2:14], " ")]++
 	}
 	agent2 := "Go-http-client/1.1 -"
 	for line, n := range map[string]int{
-		"127.0.0.1 GET /echo/a q=%20x&extra=1+data+1 " + port + " - 127.0.0.1 " + agent + " 200 0": 6,
-		"127.0.0.1 GET /page.txt - " + port + " - 127.0.0.1 " + agent2 + " 200 0":                  5,
-		"127.0.0.1 HEAD /page.txt - " + port + " - 127.0.0.1 " + agent2 + " 200 0":                 2,
-		"127.0.0.1 GET /missing - " + port + " - 127.0.0.1 " + agent2 + " 404 0":                   3,
-		"127.0.0.1 GET /größe+1.txt - " + port + " - 127.0.0.1 " + agent2 + " 200 0":               1,
-		"127.0.0.1 REPORT /by+a+filter p=1 " + port + " eve 192.0.2.77 " + agent2 + " 200 0":       4,
+		"127.0.0.1 GET /echo/a q=%20x&extra=1+data+1 " + port + " - 127.0.0.1 " + agent + " 200 0 0": 6,
+		"127.0.0.1 GET /page.txt - " + port + " - 127.0.0.1 " + agent2 + " 200 0 0":                  5,
+		"127.0.0.1 HEAD /page.txt - " + port + " - 127.0.0.1 " + agent2 + " 200 0 0":                 2,
+		"127.0.0.1 GET /missing - " + port + " - 127.0.0.1 " + agent2 + " 404 0 2":                   3,
+		"127.0.0.1 GET /größe+1.txt - " + port + " - 127.0.0.1 " + agent2 + " 200 0 0":               1,
+		"127.0.0.1 REPORT /by+a+filter p=1 " + port + " eve 192.0.2.77 " + agent2 + " 200 0 0":       4,
 	} {
 		if has[line] != n {
 			t.Errorf("%d times %q, want %d", has[line], line, n)

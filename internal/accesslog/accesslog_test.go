@@ -513,3 +513,14 @@ func BenchmarkPut(b *testing.B) {
 		})
 	}
 }
+
+func TestRefused(t *testing.T) {
+	for _, tt := range []struct {
+		status, substatus int
+		want              uint32
+	}{{200, 0, 0}, {404, 0, 2}, {404, 2, 1260}, {404, 3, 50}, {404, 4, 2}, {404, 14, 0}, {401, 1, 1326}, {401, 2, 5}, {403, 14, 5}, {500, 0, 0}, {503, 2, 0}} {
+		if got := Refused(tt.status, tt.substatus); got != tt.want {
+			t.Errorf("%d.%d: got %d, want %d", tt.status, tt.substatus, got, tt.want)
+		}
+	}
+}

@@ -119,8 +119,12 @@ func (s *Seen) entry() accesslog.Entry {
 			change(&e, res.Log, r)
 		}
 	}
-	if s.ClientGone && e.Win32 == 0 {
+	switch {
+	case e.Win32 != 0:
+	case s.ClientGone:
 		e.Win32 = clientLeft
+	case rec.Image == "" || rec.Result == nil: // or it is the extension who says what was wrong
+		e.Win32 = accesslog.Refused(e.Status, e.Substatus)
 	}
 	return e
 }
