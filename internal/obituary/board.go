@@ -22,7 +22,8 @@ const (
 	mostText     = 2 << 10 // bytes of one text
 )
 
-// Threads are the last calls on a board, the thread with the newest first. Now is the clock of the board; 0: take the newest call for it.
+// Threads are the last calls on a board, the thread with the newest first. Threads that only have been told to DllMain are left out: each has
+// been. Now is the clock of the board; 0: that of this moment.
 func Threads(b *trace.Board, now int64) (list []Thread) {
 	if b == nil {
 		return nil
@@ -35,12 +36,15 @@ func Threads(b *trace.Board, now int64) (list []Thread) {
 	}
 	threads := slices.Clone(b.Threads)
 	slices.SortStableFunc(threads, func(x, y trace.Thread) int { return cmp.Compare(newest(&y), newest(&x)) })
-	if now == 0 && len(threads) > 0 {
-		now = newest(&threads[0])
+	if now == 0 {
+		now = clock()
+	}
+	if len(threads) > 0 {
+		now = max(now, newest(&threads[0])) // it is another machine's, or nobody knows it
 	}
 	for i := range threads {
 		t := &threads[i]
-		if len(t.Open)+len(t.Last) == 0 {
+		if !slices.ContainsFunc(slices.Concat(t.Open, t.Last), func(c trace.LastCall) bool { return c.Func != trace.DllMain }) && len(t.Open) == 0 {
 			continue
 		}
 		if len(list) == mostThreads {

@@ -109,6 +109,29 @@ func TestPrint(t *testing.T) {
 	}
 }
 
+func TestThreads(t *testing.T) {
+	call := func(f trace.Func, at int64) trace.LastCall {
+		return trace.LastCall{FuncCode: trace.FuncCode{Func: f}, At: at, Done: true}
+	}
+	board := &trace.Board{Threads: []trace.Thread{
+		{ID: 1}, {ID: 2, Last: []trace.LastCall{call(trace.DllMain, 9e9)}}, {ID: 3, Open: []trace.LastCall{call(trace.DllMain, 1e9)}},
+		{ID: 4, Last: []trace.LastCall{call(trace.DllMain, 1e9), call(trace.WriteClient, 2e9)}},
+	}}
+	list := Threads(board, 5e9)
+	if len(list) != 2 || list[0].ID != 4 || list[1].ID != 3 || list[0].Last[1].Ago != Seconds(7*time.Second) {
+		t.Errorf("%+v", list)
+	}
+	if now := clock(); now > 0 {
+		board.Threads[3].Last[1].At = now - 5e9
+		if list = Threads(board, 0); time.Duration(list[0].Last[1].Ago) < 5*time.Second {
+			t.Errorf("%+v", list[0])
+		}
+	}
+	if Threads(nil, 0) != nil {
+		t.Error("nothing has threads")
+	}
+}
+
 func TestKeepAndOrder(t *testing.T) {
 	b, dir, _ := books(t, time.Microsecond, 3)
 	var ids []string
