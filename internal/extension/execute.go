@@ -166,8 +166,8 @@ func (q *request) finish(status uint32, err error) executor.Result {
 	ecb := q.slot.ECB()
 	res := executor.Result{LogData: isapi.Printable(isapi.Cut(ecb.LogData[:])), LogQuery: q.logQuery(), ThreadTime: q.threadTime}
 	code := int(ecb.HTTPStatusCode)
-	if q.closely {
-		q.overwritten(&q.was)
+	if q.was != nil {
+		q.overwritten(q.was)
 	}
 	q.slot.Release()
 

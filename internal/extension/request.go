@@ -30,8 +30,7 @@ type request struct {
 	resp reply.Response
 	vars variables.Request
 
-	closely bool               // what costs something is looked at, too
-	was     isapi.ControlBlock // what the image got, if so
+	was *isapi.ControlBlock // what the image got, if what costs something is looked at, too
 
 	rec    *trace.Recorder // nil: nobody wants to see its calls
 	traced traced          // with rec
@@ -76,8 +75,8 @@ func newRequest(e *Extension, w http.ResponseWriter, r *http.Request, t *executo
 	q.body.r = r
 	q.resp.Init(w, r, reply.Around{Log: e.log, Flusher: e.flusher, Host: t.Host, Client: q.conn, Gone: q, Watch: e.watch, Trail: t.Trail})
 	q.vars = variables.Request{R: r, T: t, Client: q.conn, Length: r.ContentLength}
-	if q.closely = e.watch.Closely(); q.closely {
-		q.vars.Closer = q
+	if e.watch.Closely() {
+		q.vars.Closer, q.was = q, &isapi.ControlBlock{}
 	}
 	return q
 }
@@ -101,8 +100,8 @@ func (q *request) fill() {
 		Method: q.r.Method, QueryString: q.r.URL.RawQuery, PathInfo: q.t.PathInfo, PathTranslated: q.t.PathTranslated,
 		ContentType: q.r.Header.Get("Content-Type"),
 	}, q.body.total(), q.body.ahead)
-	if q.closely {
-		q.was = *q.slot.ECB()
+	if q.was != nil {
+		*q.was = *q.slot.ECB()
 	}
 }
 

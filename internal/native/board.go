@@ -10,7 +10,6 @@ import (
 	"runtime/cgo"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/isapid/isapid/internal/trace"
@@ -44,10 +43,8 @@ func boardLayout() []uint32 {
 // mark is what calls are about that name a control block or a filter context; C reads it.
 type mark struct{ request, image uint64 }
 
-func (m *mark) set(request, image uint64) {
-	atomic.StoreUint64(&m.request, request)
-	atomic.StoreUint64(&m.image, image)
-}
+// set is two plain stores: who reads meanwhile may read the one before.
+func (m *mark) set(request, image uint64) { m.request, m.image = request, image }
 
 var tellingCells sync.Mutex // one table at a time
 

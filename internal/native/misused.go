@@ -32,7 +32,7 @@ func misused(kind int, f trace.Func, code uint32, m *mark) {
 	}
 	u := Misuse{Kind: kind, Func: f, Code: code}
 	if m != nil {
-		u.Request, u.Image = atomic.LoadUint64(&m.request), atomic.LoadUint64(&m.image)
+		u.Request, u.Image = m.request, m.image
 	} else {
 		u.Image = uint64(C.isapid_board_image())
 	}
