@@ -142,7 +142,7 @@ func (d *decoder) event(e *Event) {
 	*e = Event{Args: e.Args[:0]}
 	k := d.byte()
 	e.Kind, e.Masked = Kind(k&kindBits), k&flagMasked != 0
-	if e.Kind < Enter || e.Kind > Note {
+	if e.Kind < Enter || e.Kind > Call {
 		d.bad = true
 	}
 	e.Request, e.Seq = d.uint(math.MaxUint64), d.uint(math.MaxUint64)

@@ -16,7 +16,6 @@ const (
 	Enter Kind = 1 + iota // it was entered; what happens inside comes next
 	Leave                 // it has returned
 	Call                  // both at once, told when it returned
-	Note                  // something else, in Args
 )
 
 // Event is one entry, return or call.

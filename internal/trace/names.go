@@ -46,7 +46,7 @@ func (e *Event) ResultName() string {
 // export tells whether it is a function of images, which the server calls.
 func (f Func) export() bool { return f <= Completion }
 
-// String is "enter", "leave", "call" or "note".
+// String is "enter", "leave" or "call".
 func (k Kind) String() string {
 	switch k {
 	case Enter:
@@ -55,8 +55,6 @@ func (k Kind) String() string {
 		return "leave"
 	case Call:
 		return "call"
-	case Note:
-		return "note"
 	}
 	return "event " + strconv.Itoa(int(k))
 }

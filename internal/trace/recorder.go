@@ -7,13 +7,15 @@ import (
 	"time"
 )
 
+// MostText is the most of a text that an event has, in bytes.
+const MostText = 256
+
 const (
 	batchSize  = 32 << 10 // bytes after which a batch is sent
-	batchKept  = 64 << 10 // a larger one is not used again
-	mostArgs   = 24
-	textKept   = 8 << 10
-	MostText   = 256 // bytes of a text in an event
-	mostNested = 64  // calls inside of each other, beyond which nobody counts
+	batchKept  = 64 << 10 // bytes; memory for a larger one is not used again
+	textKept   = 8 << 10  // likewise for the texts of a call
+	mostArgs   = 24       // of a call
+	mostNested = 64       // calls that run at a time, beyond which they are told when they have returned
 )
 
 // Recorder takes down the calls of one request for those who listen. All methods may be called on nil, from any thread, and after End,
@@ -121,8 +123,8 @@ func (p *part) free() {
 	p.buf, p.box, p.events = nil, nil, 0
 }
 
-// Entry is one call of a function as it is taken down, from before its arguments are looked at until after its results have been: all methods may be called
-// on nil, which stands for a call that nobody wants to see. One thread has it at a time.
+// Entry is one call of a function as it is taken down, from before its arguments are looked at until after its results have been. All
+// methods may be called on nil, which stands for a call that nobody wants to see. One thread has it at a time.
 //
 //	c := r.Call(image, trace.WriteClient, 0)
 //	c.Num("size", 12)               // what goes in

@@ -307,18 +307,6 @@ func TestLongCall(t *testing.T) {
 	same(t, to.lines(t, 2), `0/1 call HttpExtensionProc = 4 0`)
 }
 
-// TestSinkOfOneRequest: what a request says goes where it is to go.
-func TestSinkOfOneRequest(t *testing.T) {
-	tap, to := tap(t, Filter{})
-	own := &sink{}
-	r := tap.BeginTo(&About{Request: 1}, own)
-	play(r)
-	r.End()
-	if len(to.lines(t, 1)) != 0 || len(own.lines(t, 1)) == 0 {
-		t.Error("the events went elsewhere")
-	}
-}
-
 // TestSet: who goes on listening misses nothing, who does not gets nothing more, and what is wrong changes nothing.
 func TestSet(t *testing.T) {
 	tap, to := tap(t, Filter{}, Filter{})

@@ -118,10 +118,7 @@ func (t *Tap) flush(quit <-chan struct{}, gone chan<- struct{}) {
 
 // Begin is the beginning of a request, or of something that happens to an image outside of requests. It answers a recorder if anybody
 // wants to know, which the caller must End; nil if not.
-func (t *Tap) Begin(a *About) *Recorder { return t.BeginTo(a, nil) }
-
-// BeginTo is Begin for a request that has a [Sink] of its own; nil: that of the tap.
-func (t *Tap) BeginTo(a *About, to Sink) *Recorder {
+func (t *Tap) Begin(a *About) *Recorder {
 	if t == nil {
 		return nil
 	}
@@ -136,9 +133,6 @@ func (t *Tap) BeginTo(a *About, to Sink) *Recorder {
 		}
 		if r == nil {
 			r = &Recorder{tap: t, request: a.Request, to: s.to, base: s.base, unix: s.base.UnixNano()}
-			if to != nil {
-				r.to = to
-			}
 			r.parts = r.one[:0]
 		}
 		r.parts = append(r.parts, part{c: c})
