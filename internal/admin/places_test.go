@@ -450,3 +450,33 @@ func TestLent(t *testing.T) {
 		t.Error("what another has, or nobody")
 	}
 }
+
+// TestSnoopOverTCP: the pieces come one by one through TLS, and the server hears of the client's end.
+func TestSnoopOverTCP(t *testing.T) {
+	ended := make(chan struct{})
+	to, dir, _ := overTCP(t, &fake{snoop: func(ctx context.Context, write func([]byte) error) error {
+		defer close(ended)
+		write([]byte("one"))
+		<-ctx.Done()
+		return nil
+	}})
+	token, err := ReadToken(filepath.Join(dir, "read.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	to.Token = token
+	in, err := connect(t, to).Snoop(t.Context(), trace.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 10)
+	if n, err := io.ReadFull(in, buf[:3]); err != nil || string(buf[:n]) != "one" {
+		t.Errorf("got %q, %v", buf[:n], err)
+	}
+	in.Close()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Error("the server snoops on")
+	}
+}
