@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/isapid/isapid/internal/admin"
@@ -64,7 +64,9 @@ func TestCrashes(t *testing.T) {
 					}
 					return len(q.Inside) == 1
 				})
-				must(t, syscall.Kill(q.Pid, syscall.SIGKILL))
+				worker, err := os.FindProcess(q.Pid)
+				must(t, err)
+				must(t, worker.Kill())
 			} else if status, _ := get(t, x.URLs()[0]+"hang/b?crash"); status != 500 {
 				t.Errorf("status %d, want 500", status)
 			}

@@ -176,9 +176,9 @@ func (s *Seen) Sent() int64 {
 	}
 	if r := s.Request; h["Connection"] == nil && r.ProtoMajor == 1 {
 		switch {
-		case r.Close:
+		case r.Close && r.ProtoMinor > 0:
 			n += int64(len("Connection: close\r\n"))
-		case r.ProtoMinor == 0:
+		case !r.Close && r.ProtoMinor == 0:
 			n += int64(len("Connection: keep-alive\r\n"))
 		}
 	}
