@@ -7,6 +7,7 @@
 //	execute.go, request.go  one request, from the control block to the last byte
 //	body.go                 ReadClient; WriteClient is in package reply, GetServerVariable in package variables
 //	support*.go             ServerSupportFunction
+//	traced*.go              what those see who listen to its calls
 //
 // What an extension does wrong costs its own request and is logged with its image; it is never a panic here.
 package extension

@@ -8,6 +8,7 @@
 //	preproc.go, urlmap.go, authentication.go, denied.go, log.go    the single notifications
 //	answer.go, own.go           the ResponseWriter around whoever answers; responses of the filters' own
 //	callbacks.go, headers.go, support.go    what filters call
+//	traced.go, tracedcalls.go   what those see who listen to its calls
 //
 // What a filter does wrong costs the request it does it in and is logged with its image; it is never a panic here.
 package filter
