@@ -443,6 +443,9 @@ func TestLook(t *testing.T) {
 	if n, err := c.Threads(); err != nil || n < 2 || n > 100 {
 		t.Errorf("%d threads, %v", n, err)
 	}
+	if user, system, err := c.CPU(); err != nil || user < 0 || user+system > time.Minute {
+		t.Errorf("CPU time %v and %v, %v", user, system, err)
+	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", c.Pid()))
 	if err != nil {
 		t.Fatal(err)
@@ -455,6 +458,9 @@ func TestLook(t *testing.T) {
 		if _, err := c.Memory(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			t.Fatal(err)
 		}
+		if _, _, err := c.CPU(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Fatal(err)
+		}
 		if _, err := c.Threads(); errors.Is(err, os.ErrProcessDone) {
 			break
 		} else if err != nil {
@@ -464,6 +470,28 @@ func TestLook(t *testing.T) {
 	c.end()
 	if c.Exit().MaxRSS < 1<<20 {
 		t.Errorf("it had %d bytes at most", c.Exit().MaxRSS)
+	}
+}
+
+// TestCPUTimes: the name of a program may look like fields.
+func TestCPUTimes(t *testing.T) {
+	const rest = " S 1 2 3 4 5 6 7 8 9 10 123 45 0 0"
+	for _, c := range []struct {
+		stat         string
+		user, system time.Duration
+		ok           bool
+	}{
+		{"77 (isapid)" + rest, 1230 * time.Millisecond, 450 * time.Millisecond, true},
+		{"77 (a) S 1 (b) c)" + rest, 1230 * time.Millisecond, 450 * time.Millisecond, true},
+		{"77 (isapid) S 1 2 3", 0, 0, false},
+		{"", 0, 0, false},
+		{"77 (isapid) S 1 2 3 4 5 6 7 8 9 10 x 45", 0, 0, false},
+		{"77 (isapid) S 1 2 3 4 5 6 7 8 9 10 1 -45", 0, 0, false},
+		{"77 (isapid) S 1 2 3 4 5 6 7 8 9 10 18446744073709551615 45", 0, 0, false},
+	} {
+		if user, system, err := cpuTimes([]byte(c.stat)); user != c.user || system != c.system || (err == nil) != c.ok {
+			t.Errorf("%q: got %v, %v, %v", c.stat, user, system, err)
+		}
 	}
 }
 
