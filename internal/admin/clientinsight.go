@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -89,11 +90,16 @@ type stream struct {
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.body.Read(p)
 	s.stuck.Reset(s.client.stuckLimit)
+	if errors.Is(err, io.ErrUnexpectedEOF) && s.ctx.Err() == nil {
+		return n, &NoServerError{s.client.target.place(), errBrokeOff}
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = s.client.lostIn(s.ctx, err)
 	}
 	return n, err
 }
+
+var errBrokeOff = fmt.Errorf("it broke off: it was killed, or nothing was taken from it for %v s", writeLimit.Seconds())
 
 // Close ends the stream.
 func (s *stream) Close() error {

@@ -204,3 +204,20 @@ func TestCrashes(t *testing.T) {
 		t.Errorf("reopen: %v, asked %q", err, f.asked)
 	}
 }
+
+// TestSnoopBreaksOff: the end of a killed server does not look like that of one that has ended.
+func TestSnoopBreaksOff(t *testing.T) {
+	f := &fake{snoop: func(ctx context.Context, write func([]byte) error) error {
+		write([]byte("x"))
+		panic(http.ErrAbortHandler)
+	}}
+	socket, _ := serve(t, f)
+	in, err := client(t, socket).Snoop(t.Context(), trace.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if _, err := io.ReadAll(in); !isNoServer(err) || !strings.Contains(err.Error(), "it broke off") {
+		t.Errorf("got %v", err)
+	}
+}
