@@ -47,6 +47,7 @@ type Extension struct {
 	desc     string
 	unique   []string // symbols it was the first to have
 	stuck    bool     // set before ended is closed
+	isGo     bool     // built by Go
 	threads  threads
 	gate     gate // counts requests; closed when the extension is
 
@@ -156,7 +157,9 @@ func (e *Extension) Close(ctx context.Context) error {
 // unload ends threads, code and copy, in the reverse order of load.
 func (e *Extension) unload() error {
 	errs := []error{e.closeFilter(), e.threads.stop(e.terminate, e.detach)}
-	e.watch.Threads(leaveWithin)
+	if !e.isGo { // Go's runtime has threads that never end, and stays in memory with them
+		e.watch.Threads(leaveWithin)
+	}
 	errs = append(errs, e.close())
 	e.watch.Close()
 	e.releaseUnique()

@@ -38,6 +38,7 @@ func (e *Extension) load(path string) (err error) {
 	if err != nil {
 		return err
 	}
+	e.isGo = info.Go
 	if err = e.claimUnique(info.Unique); err != nil {
 		return err
 	}

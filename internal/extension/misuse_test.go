@@ -225,3 +225,20 @@ func TestLeakedThread(t *testing.T) {
 		})
 	}
 }
+
+// TestGoThreadsAreNotLeaked: an image built by Go has threads of its own that never end, and stays in memory with them.
+func TestGoThreadsAreNotLeaked(t *testing.T) {
+	var f findings
+	e, err := extension.Open(testext.Example(t, "go-mux"), executor.Options{
+		Logger: slog.New(slog.DiscardHandler), Checks: executor.ChecksOn, Found: f.found, ImageID: images.Add(1),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.take(); len(got) > 0 {
+		t.Errorf("found %+v", got)
+	}
+}

@@ -3,7 +3,6 @@
 package misuse
 
 import (
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -105,7 +104,7 @@ func (w *Watch) Threads(long time.Duration) {
 
 func (w *Watch) threads() (left []native.LibraryThread) {
 	for _, t := range native.LibraryThreads() {
-		if w.is(t.Image, []native.Frame{t.Start}) && !isGoThread(t.Start) {
+		if w.is(t.Image, []native.Frame{t.Start}) {
 			left = append(left, t)
 		}
 	}
@@ -190,6 +189,3 @@ func handles(m native.Misuse) {
 		w.tell(kind, trace.Name(m.Func, m.Code), m.Request, text, stack)
 	})
 }
-
-// isGoThread: Go's runtime in an image built by Go makes threads that never end, and the image stays in memory with them.
-func isGoThread(start native.Frame) bool { return strings.HasPrefix(start.Symbol, "threadentry+") }
