@@ -74,14 +74,13 @@ func sameName(name []byte, capitals string) bool {
 // on until a line that begins with no blank. A carriage return alone does not end it, but a name may follow one.
 func appendMasked(dst, text []byte) ([]byte, bool) {
 	found := false
+	if bytes.IndexByte(text, ':') < 0 {
+		return append(dst, text...), false // as most values are
+	}
 	for len(text) > 0 {
 		name := secretAt(text)
 		if name == 0 {
-			n := 0
-			for n < len(text) && text[n] != '\n' && text[n] != '\r' {
-				n++
-			}
-			n = min(n+1, len(text))
+			n := lineEnd(text)
 			dst, text = append(dst, text[:n]...), text[n:]
 			continue
 		}
@@ -101,6 +100,18 @@ func appendMasked(dst, text []byte) ([]byte, bool) {
 		text = text[end:]
 	}
 	return dst, found
+}
+
+// lineEnd is the length of the first line, with the one character that ends it.
+func lineEnd(text []byte) int {
+	n := bytes.IndexByte(text, '\n') + 1
+	if n == 0 {
+		n = len(text)
+	}
+	if r := bytes.IndexByte(text[:n], '\r') + 1; r > 0 {
+		n = r
+	}
+	return n
 }
 
 // secretAt is the length of the name of a field that is secret, with its colon, where a line may begin; 0 if there is none.
