@@ -193,7 +193,7 @@ func (s *Seen) settle() {
 // request, or a thread that was left behind by a fault.
 func (s *Seen) release() {
 	res := s.Record.Result
-	if !s.Complete || s.Status >= http.StatusInternalServerError || s.Status == http.StatusRequestHeaderFieldsTooLarge || res != nil && (res.Fault != nil || res.Broken) {
+	if !s.Complete || s.ClientGone || s.Status >= http.StatusInternalServerError || s.Status == http.StatusRequestHeaderFieldsTooLarge || res != nil && (res.Fault != nil || res.Broken) {
 		s.on.SetRequest(nil)
 		return
 	}
