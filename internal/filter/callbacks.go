@@ -203,7 +203,7 @@ func (s *session) changeHeader(name, value uintptr, add bool) isapi.Error {
 		return err
 	}
 	if !goodValue(v) {
-		s.misused(executor.HeaderInjection, f, 0, "the value has control characters: "+isapi.Printable(isapi.Clip(v)))
+		s.misused(executor.HeaderInjection, f, 0, "the value of "+isapi.Printable(isapi.Clip(n))+" has control characters")
 	}
 	switch event {
 	case isapi.NotifyPreprocHeaders, isapi.NotifyAuthComplete:

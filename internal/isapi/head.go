@@ -128,7 +128,7 @@ func (h *Head) parseFields(text string, takeStatus bool) error {
 		name, value, ok := strings.Cut(line, ":")
 		name = trimBlanks(name)
 		if !ok || !IsToken(name) {
-			return fmt.Errorf("%q is not a header line: it needs a name and a colon", Clip(line))
+			return fmt.Errorf("%q is not a header line: it needs a name and a colon", beginning(line))
 		}
 		value = trimBlanks(value)
 		if !isFieldValue(value) {
@@ -174,6 +174,19 @@ func Clip(s string) string {
 		return s[:77] + "..."
 	}
 	return s
+}
+
+// beginning is enough of a line to find it by. What follows its first word may be secret, as with "Set-Cookie SESSION=…".
+func beginning(line string) string {
+	const most = 16
+	word := line
+	if i := strings.IndexAny(line, " \t=;"); i > 0 {
+		word = line[:i]
+	}
+	if word = word[:min(len(word), most)]; word != line {
+		word += "..."
+	}
+	return word
 }
 
 // IsToken tells whether s can be a method or the name of a header field.

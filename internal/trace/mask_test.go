@@ -55,7 +55,7 @@ func FuzzMask(f *testing.F) {
 	f.Add("", "authorization ", "\n folded")
 	f.Fuzz(func(t *testing.T, before, name, after string) {
 		if !isSecret([]byte(strings.Trim(name, " \t"))) || len(name) > 60 || strings.Contains(before+after, "s3cr3t") {
-			t.Skip()
+			return
 		}
 		got, _ := appendMasked(nil, []byte(before+"\n"+name+":s3cr3t"+after))
 		if strings.Contains(string(got), "s3cr3t") {
