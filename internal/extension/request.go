@@ -50,6 +50,8 @@ type request struct {
 	gaveUp   error
 	io       asyncIO
 	log      []string // HSE_APPEND_LOG_PARAMETER
+	logged   int      // bytes of that
+	warned   bool     // the log has a call that was refused
 	execStat isapi.ExecURLStatus
 	closed   bool // HSE_REQ_CLOSE_CONNECTION
 	traceID  [16]byte

@@ -102,10 +102,21 @@ func counted(p uintptr, n uint32, limit int) string {
 func (q *request) sendHead(code isapi.Code, status, headers string, keep *bool) isapi.Error {
 	h, err := q.parseHead(code, status, headers)
 	if err != nil {
-		q.logger().Warn("response header refused", "error", err, "url", q.r.URL.RequestURI())
+		if q.firstRefusal() {
+			q.logger().Warn("response header refused", "error", err, "url", q.r.URL.RequestURI())
+		}
 		return isapi.InvalidParameter
 	}
 	return q.resp.Begin(&h, keep)
+}
+
+// firstRefusal says whether to log a call that is refused. Of each request one is: an image that calls without end must not fill the log.
+func (q *request) firstRefusal() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	first := !q.warned
+	q.warned = true
+	return first
 }
 
 // parseHead is [isapi.ParseHead] for a call of that code, in which the client may have had its hands.
@@ -124,7 +135,9 @@ func (q *request) parseHead(code isapi.Code, status, headers string) (isapi.Head
 func (q *request) redirect(c call) isapi.Error {
 	url := native.String(c.buf, maxURL)
 	if url == "" || strings.ContainsFunc(url, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		q.logger().Warn("redirect refused: the URL is empty or has control characters", "url", q.r.URL.RequestURI())
+		if q.firstRefusal() {
+			q.logger().Warn("redirect refused: the URL is empty or has control characters", "url", q.r.URL.RequestURI())
+		}
 		if url != "" {
 			q.misused(executor.HeaderInjection, trace.ServerSupportFunction, c.code, "the URL has control characters: "+isapi.Printable(isapi.Clip(url)))
 		}
@@ -161,14 +174,10 @@ func (q *request) appendLog(c call) isapi.Error {
 	text := isapi.Printable(native.String(c.buf, maxText))
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	have := 0
-	for _, s := range q.log {
-		have += len(s)
+	if text = text[:min(len(text), 4096-q.logged)]; text != "" {
+		q.log = append(q.log, text)
+		q.logged += len(text)
 	}
-	if room := 4096 - have; len(text) > room {
-		text = text[:room]
-	}
-	q.log = append(q.log, text)
 	return isapi.OK
 }
 

@@ -128,6 +128,12 @@ func (r *Report) requests(p printer) {
 	if r.Hand != nil {
 		fmt.Fprintf(p, "\nthe request in hand\n  %s\n", r.Hand.text())
 	}
+	if len(r.Hung) > 0 {
+		fmt.Fprint(p, "\nrequests that hung: answered for the worker after request_timeout\n")
+		for i := range r.Hung {
+			fmt.Fprintf(p, "  %s\n", r.Hung[i].text())
+		}
+	}
 	if len(r.InFlight) == 0 {
 		return
 	}

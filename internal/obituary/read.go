@@ -24,6 +24,8 @@ type Summary struct {
 	Image  string    `json:"image,omitempty"`
 	How    string    `json:"how,omitempty"`
 	Where  string    `json:"where,omitempty"` // image, offset and symbol of the fault
+	Reason string    `json:"reason,omitempty"`
+	Hung   int       `json:"hung_requests,omitempty"`
 	Lost   int64     `json:"lost_requests"`
 	Error  string    `json:"error,omitempty"` // why the file cannot be read; nothing but ID is set then
 }
@@ -61,7 +63,13 @@ func List(directory string) ([]Summary, error) {
 
 // Text is what happened, in a line.
 func (s *Summary) Text() string {
-	who := "the server's process"
+	who, how := "the server's process", s.How
+	if s.Reason != "" {
+		how += ", " + s.Reason
+	}
+	if s.Hung > 0 {
+		how += fmt.Sprintf("; %d requests hung", s.Hung)
+	}
 	if s.Worker != "" {
 		who = "worker " + s.Worker
 	}
@@ -69,11 +77,11 @@ func (s *Summary) Text() string {
 	case s.Error != "":
 		return s.Error
 	case s.Kind == Fault:
-		return "fault in " + who + ": " + s.How
+		return "fault in " + who + ": " + how
 	case s.Where != "":
-		return who + " died: " + s.How + ", in " + s.Where
+		return who + " died: " + how + ", in " + s.Where
 	}
-	return who + " died: " + s.How
+	return who + " died: " + how
 }
 
 func isGone(err error) bool {
@@ -83,7 +91,7 @@ func isGone(err error) bool {
 
 // Summary is the line of the report in a list.
 func (r *Report) Summary() Summary {
-	return Summary{ID: r.ID, Kind: r.Kind, At: r.At, Pool: r.Pool, Worker: r.Worker, Pid: r.Pid, Image: r.Image, How: r.How, Where: r.where(), Lost: r.Lost}
+	return Summary{ID: r.ID, Kind: r.Kind, At: r.At, Pool: r.Pool, Worker: r.Worker, Pid: r.Pid, Image: r.Image, How: r.How, Where: r.where(), Reason: r.Reason, Hung: len(r.Hung), Lost: r.Lost}
 }
 
 // where is the place of the fault in a few words.

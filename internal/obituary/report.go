@@ -43,6 +43,7 @@ type Report struct {
 	Hand     *Request  `json:"request,omitempty"`   // the one that the faulting thread had in hand
 	InFlight []Request `json:"in_flight,omitempty"` // all that were inside, the oldest first
 	More     int       `json:"in_flight_more,omitempty"`
+	Hung     []Request `json:"hung,omitempty"`    // those that had been answered for the worker, because they took longer than request_timeout
 	Threads  []Thread  `json:"threads,omitempty"` // the last calls of those that had been inside of images, the newest first
 
 	Memory *Memory `json:"memory,omitempty"`

@@ -32,7 +32,7 @@ func (p *Pool) bury(sl *slot, o *remote.Obituary, reason string, now time.Time, 
 	for _, i := range o.Images {
 		r.Images = append(r.Images, p.loadedImage(i.Path, sl.gen))
 	}
-	r.InFlight = inside(o.Requests, now)
+	r.InFlight, r.Hung = inside(o.Requests, now), inside(o.Hung, now)
 	r.More = max(0, int(o.Lost)-len(r.InFlight))
 	r.Hand = inHand(r, o.Requests, o.Board)
 	r.Image = blamed(r)

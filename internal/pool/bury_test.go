@@ -103,6 +103,28 @@ func TestObituaryOfDeath(t *testing.T) {
 	}
 }
 
+// TestObituaryOfHang: a worker that is killed because a request never returned leaves a file that says which.
+func TestObituaryOfHang(t *testing.T) {
+	set := pool.Settings{RequestTimeout: 100 * time.Millisecond, Shutdown: 100 * time.Millisecond}
+	find := graveyard(t, &set)
+	r := start(t, set)
+	if a := r.do("GET", "hang"); a.status != http.StatusGatewayTimeout {
+		t.Errorf("the request is answered %v", a)
+	}
+	o := find(obituary.Death)
+	if len(o.Hung) != 1 || !strings.HasSuffix(o.Hung[0].URL, "?hang") || o.Hung[0].Client == "" {
+		t.Errorf("requests that hung: %+v", o.Hung)
+	}
+	s := o.Summary()
+	if text := s.Text(); !strings.Contains(text, "SIGKILL") || !strings.Contains(text, "did not stop in time") || !strings.Contains(text, "1 requests hung") {
+		t.Errorf("in a line: %s", text)
+	}
+	var all strings.Builder
+	if o.Print(&all); !strings.Contains(all.String(), "?hang (for ") {
+		t.Errorf("no word of it in\n%s", &all)
+	}
+}
+
 // TestNoObituary: workers that end as they should leave none, and one that nobody keeps does no harm.
 func TestNoObituary(t *testing.T) {
 	var mu sync.Mutex

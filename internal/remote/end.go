@@ -31,6 +31,7 @@ type Obituary struct {
 	Generation int                 // the highest of its images
 	Images     []ImageInfo         // those it had
 	Requests   []Inside            // those that were inside, at most 100
+	Hung       []Inside            // those that were answered for it, because it took too long; at most 100
 	Fault      *executor.FaultInfo // the last one that was contained; nil: there was none
 	Board      *trace.Board        // what its threads did last; nil: that cannot be known
 	Memory     proc.Memory         // when somebody last looked
@@ -129,7 +130,7 @@ func (w *Worker) bury(why error) {
 	if hasBoard {
 		o.Board = &board
 	}
-	o.Requests = w.lostRuns
+	o.Requests, o.Hung = w.lostRuns, w.hungRuns
 	for r := range w.runs.all() {
 		if len(o.Requests) < maxInside {
 			o.Requests = append(o.Requests, r.inside())

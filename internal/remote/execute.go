@@ -197,4 +197,7 @@ func (w *Worker) abandon(run *running) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.runs.remove(run)
+	if len(w.hungRuns) < maxInside {
+		w.hungRuns = append(w.hungRuns, run.inside())
+	}
 }

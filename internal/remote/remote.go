@@ -129,6 +129,7 @@ type Worker struct {
 	images     map[uint64]*Image
 	nextID     uint64
 	runs       runs
+	hungRuns   []Inside // the first of those that were answered for the worker
 	lostRuns   []Inside // the first of those that were inside at the end
 	news       news
 	level      int                 // of its own log
