@@ -183,8 +183,11 @@ func beginning(line string) string {
 	if i := strings.IndexAny(line, " \t=;"); i > 0 {
 		word = line[:i]
 	}
-	if word = word[:min(len(word), most)]; word != line {
-		word += "..."
+	switch {
+	case len(word) > most: // no name: rather a piece of something longer
+		return "..."
+	case word != line:
+		return word + "..."
 	}
 	return word
 }
