@@ -45,12 +45,35 @@ func (q *request) injected(code isapi.Code, headers string) {
 	if q.e.watch == nil {
 		return
 	}
-	for _, sent := range [...]string{q.r.URL.RawQuery, q.r.URL.EscapedPath(), q.r.Header.Get("Cookie"), q.r.Header.Get("Referer")} {
-		if line := injectedLine(headers, sent); line != "" {
-			q.misused(executor.HeaderInjection, trace.ServerSupportFunction, code, "the client has made a line of the response's header: "+isapi.Printable(isapi.Clip(line)))
+	uri := q.r.RequestURI
+	if uri == "" { // a child request
+		uri = q.r.URL.RequestURI()
+	}
+	path, query, _ := strings.Cut(uri, "?")
+	for _, sent := range [...]string{query, path, first(q.r.Header["Cookie"]), first(q.r.Header["Referer"])} {
+		if q.madeLine(code, headers, sent) {
 			return
 		}
 	}
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}
+
+// madeLine is injected for one thing that the client has sent. Most have nothing that is encoded.
+func (q *request) madeLine(code isapi.Code, headers, sent string) bool {
+	if strings.IndexByte(sent, '%') < 0 {
+		return false
+	}
+	line := injectedLine(headers, sent)
+	if line != "" {
+		q.misused(executor.HeaderInjection, trace.ServerSupportFunction, code, "the client has made a line of the response's header: "+isapi.Printable(isapi.Clip(line)))
+	}
+	return line != ""
 }
 
 // injectedLine is the line of a header text that stands, encoded and after an encoded line feed, in what a client sent; "" if there is none.
