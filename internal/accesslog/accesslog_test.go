@@ -49,13 +49,15 @@ func TestW3CLine(t *testing.T) {
 
 func TestW3CText(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                   "-",
-		"-":                  "-",
-		"a\r\n#b\tc\x00d":    "a++#b+c+d",
-		"\u00a0\u0085\u2028": "+++",
-		"\xff\xc3":           "++",
-		"日本語":                "日本語",
-		`"quoted"`:           `"quoted"`,
+		"":                       "-",
+		"-":                      "-",
+		"a\r\n#b\tc\x00d":        "a++#b+c+d",
+		"\u00a0\u0085\u2028":     "+++",
+		"\u202eexe.\u200btxt":    "+exe.+txt",
+		"\ufeff\u00ad\U000e0041": "+++",
+		"\xff\xc3":               "++",
+		"日本語":                    "日本語",
+		`"quoted"`:               `"quoted"`,
 	} {
 		if got := string(appendText(nil, text)); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)

@@ -125,7 +125,8 @@ func appendText(b []byte, s string) []byte {
 	return appendPart(b, s)
 }
 
-// appendPart appends s without what would be taken for the end of a field or a line, or nobody can print: that is "+".
+// appendPart appends s without what would be taken for the end of a field or a line, nobody can print, or has others look different, as
+// the marks that turn the direction of text: that is "+".
 func appendPart(b []byte, s string) []byte {
 	if len(s) > maxText {
 		s = s[:maxText]
@@ -141,7 +142,7 @@ func appendPart(b []byte, s string) []byte {
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 || unicode.IsControl(r) || unicode.IsSpace(r) {
+		if r == utf8.RuneError && n == 1 || unicode.IsControl(r) || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) {
 			b = append(b, '+')
 		} else {
 			b = append(b, s[i:i+n]...)
