@@ -49,10 +49,9 @@ func compile(s Subscription) (*compiled, error) {
 	if f.Slower < 0 {
 		return nil, fmt.Errorf("calls cannot be slower than %v", f.Slower)
 	}
-	if f.Body < 0 {
-		return nil, fmt.Errorf("%d bytes of each body cannot be shown", f.Body)
+	if f.Body < 0 || f.Body > MostBody {
+		return nil, fmt.Errorf("%d bytes of each body cannot be shown: from 0 to %d", f.Body, MostBody)
 	}
-	f.Body = min(f.Body, MostBody)
 	for _, name := range f.Calls {
 		found := callsNamed(name)
 		if found == nil {

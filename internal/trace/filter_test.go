@@ -146,13 +146,14 @@ func TestFilterCheck(t *testing.T) {
 		{Filter{Sample: -1}, "from 0 to 1"},
 		{Filter{Sample: math.NaN()}, "from 0 to 1"},
 		{Filter{Body: -1}, "-1 bytes"},
+		{Filter{Body: MostBody + 1}, "16385 bytes of each body cannot be shown: from 0 to 16384"},
 		{Filter{Slower: -time.Second}, "slower than -1s"},
 	} {
 		if err := c.f.Check(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.f, err, c.want)
 		}
 	}
-	if err := (&Filter{Calls: []string{"send_url", "WriteClient"}, Body: 1 << 30}).Check(); err != nil {
+	if err := (&Filter{Calls: []string{"send_url", "WriteClient"}, Body: MostBody}).Check(); err != nil {
 		t.Error(err)
 	}
 }
