@@ -70,12 +70,14 @@ func (e *NoServerError) Unwrap() error { return e.Err }
 
 func (e *NoServerError) Error() string {
 	switch {
+	case errors.Is(e.Err, errDied):
+		return fmt.Sprintf("the isapid at %s has died: %v", e.Place, e.Err)
 	case errors.Is(e.Err, context.DeadlineExceeded):
 		return fmt.Sprintf("the isapid at %s does not answer: it hangs, or the machine is very busy", e.Place)
 	case strings.Contains(e.Place, "://"):
 		return fmt.Sprintf("no isapid answers at %s: %v%s", e.Place, e.Err, tlsHint(e.Err))
 	case nobody(e.Err):
-		return fmt.Sprintf("no isapid answers at %s: is it running? If it uses another socket, name that with --socket, or its configuration with -c", e.Place)
+		return fmt.Sprintf("no isapid answers at %s: is it running? If it uses another socket, name that with --socket, or its configuration with --config", e.Place)
 	}
 	return fmt.Sprintf("no isapid answers at %s: %v", e.Place, e.Err)
 }

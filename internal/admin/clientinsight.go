@@ -55,7 +55,7 @@ func (c *Client) open(ctx context.Context, path string, in any) (io.ReadCloser, 
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	s := &stream{ctx: ctx, client: c, cancel: cancel}
+	s := &stream{ctx: ctx, client: c, cancel: cancel, began: time.Now()}
 	s.stuck = time.AfterFunc(c.stuckLimit, func() { cancel(context.DeadlineExceeded) })
 	r, err := c.request(ctx, http.MethodPost, path, bytes.NewReader(body))
 	if err == nil {
@@ -84,6 +84,7 @@ type stream struct {
 	client *Client
 	cancel context.CancelCauseFunc
 	stuck  *time.Timer
+	began  time.Time
 	body   io.ReadCloser // nil: there is none yet
 }
 
@@ -91,7 +92,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.body.Read(p)
 	s.stuck.Reset(s.client.stuckLimit)
 	if errors.Is(err, io.ErrUnexpectedEOF) && s.ctx.Err() == nil {
-		return n, &NoServerError{s.client.target.place(), errBrokeOff}
+		return n, s.brokeOff()
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = s.client.lostIn(s.ctx, err)
@@ -99,7 +100,22 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-var errBrokeOff = fmt.Errorf("it broke off: it was killed, or nothing was taken from it for %v s", writeLimit.Seconds())
+var errDied = errors.New("it sent no end")
+
+// brokeOff finds out why there was no end: the server did not want to wait for who reads, or it has died, and perhaps another is there.
+func (s *stream) brokeOff() error {
+	s.stuck.Stop()
+	place := s.client.target.place()
+	status, err := s.client.Status(s.ctx)
+	_, gone := errors.AsType[*NoServerError](err)
+	switch {
+	case gone:
+		return &NoServerError{place, errDied}
+	case err == nil && time.Duration(status.Uptime)+time.Second < time.Since(s.began):
+		return &NoServerError{place, fmt.Errorf("%w, and another has been started since", errDied)}
+	}
+	return fmt.Errorf("the isapid at %s has cut this off: what it sent was not read for %v s", place, writeLimit.Seconds())
+}
 
 // Close ends the stream.
 func (s *stream) Close() error {

@@ -1,11 +1,14 @@
 package admin
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -205,11 +208,12 @@ func TestCrashes(t *testing.T) {
 	}
 }
 
-// TestSnoopBreaksOff: the end of a killed server does not look like that of one that has ended.
+// TestSnoopBreaksOff: the end of a server that was killed does not look like that of one that has ended, nor like that of a stream that
+// nobody read.
 func TestSnoopBreaksOff(t *testing.T) {
 	f := &fake{snoop: func(ctx context.Context, write func([]byte) error) error {
 		write([]byte("x"))
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) // which is what the client sees of a write that took too long
 	}}
 	socket, _ := serve(t, f)
 	in, err := client(t, socket).Snoop(t.Context(), trace.Filter{})
@@ -217,7 +221,49 @@ func TestSnoopBreaksOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	if _, err := io.ReadAll(in); !isNoServer(err) || !strings.Contains(err.Error(), "it broke off") {
+	if _, err := io.ReadAll(in); err == nil || isNoServer(err) || !strings.Contains(err.Error(), "has cut this off: what it sent was not read for 10 s") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestSnoopOfTheDead: a server that dies says nothing; one that is there in its place is not taken for it.
+func TestSnoopOfTheDead(t *testing.T) {
+	for _, next := range []string{"", `{"uptime_seconds": 0.5}`} {
+		socket := filepath.Join(t.TempDir(), "control.sock")
+		l, err := net.Listen("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			defer l.Close()
+			for _, answer := range []string{"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(next), next)} {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+					io.Copy(io.Discard, r.Body)
+				}
+				io.WriteString(conn, "HTTP/1.1 200 OK\r\n"+answer)
+				conn.Close()
+				if next == "" {
+					return
+				}
+			}
+		}()
+		in, err := client(t, socket).Snoop(t.Context(), trace.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.(*stream).began = time.Now().Add(-time.Minute)
+		_, err = io.ReadAll(in)
+		if !isNoServer(err) || !strings.Contains(err.Error(), "has died: it sent no end") || strings.Contains(err.Error(), "another") != (next != "") {
+			t.Errorf("next %q: got %v", next, err)
+		}
+		in.Close()
+		l.Close()
+		<-ended
 	}
 }
