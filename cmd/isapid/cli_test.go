@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/isapid/isapid/internal/admin"
 	"github.com/isapid/isapid/internal/front"
+	"github.com/isapid/isapid/internal/swap"
 )
 
 // TestHelp asks every command for its help and looks whether a person finds what is needed there.
@@ -101,4 +104,33 @@ func table(text string, row *regexp.Regexp) map[int]string {
 		codes[n] = m[2]
 	}
 	return codes
+}
+
+// brokenPipe takes nothing.
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("no room") }
+
+// TestOutputLost: a result that cannot be written is a failure of every command that prints one, as text or as JSON.
+func TestOutputLost(t *testing.T) {
+	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	f := &fakeServer{states: []admin.Status{{}}, images: []admin.Image{{Path: "/a.so"}}, receipts: []swap.Receipt{{Image: "/a.so", Began: at}}}
+	socket := f.listen(t)
+	for _, args := range [][]string{
+		{"status"}, {"requests"}, {"crashes"}, {"history", "/a.so"}, {"snoop", "-c"}, {"top", "-n", "1", "--json"}, {"version"}, {"--help"},
+	} {
+		if len(args) > 1 || args[0] != "--help" && args[0] != "version" {
+			args = append(args, "--socket", socket)
+		}
+		for _, more := range []string{"", "--json"} {
+			if more != "" && slices.Contains(args, "--help") {
+				continue
+			}
+			var errOut strings.Builder
+			code := Main(append(slices.Clone(args), strings.Fields(more)...), strings.NewReader(""), brokenPipe{}, &errOut)
+			if code != exitFailure || strings.Count(errOut.String(), "no room") != 1 {
+				t.Errorf("%q %s: exit code %d, stderr %q", args, more, code, errOut.String())
+			}
+		}
+	}
 }

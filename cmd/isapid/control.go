@@ -53,7 +53,7 @@ func (c *control) waits(cmd *cobra.Command) *control {
 func (c *control) client() (*admin.Client, error) {
 	switch {
 	case c.url != "" && (c.socket != "" || c.config != ""):
-		return nil, usageError{errors.New("--control names a server already: leave --socket and -c away")}
+		return nil, usageError{errors.New("--control names a server already: leave --socket and --config away")}
 	case c.url != "":
 		return c.remote()
 	case c.token != "" || c.ca != "":

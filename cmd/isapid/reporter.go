@@ -46,7 +46,7 @@ func (r *reporter) serving(f *front.Front) {
 		fmt.Fprintf(r.out, "  url          %s\n", u)
 	}
 	for _, e := range f.Extensions() {
-		fmt.Fprintf(r.out, "  description  %s\n", printable(e.Description))
+		fmt.Fprintf(r.out, "  description  %s\n", harmless(e.Description))
 	}
 	fmt.Fprintf(r.out, "  log          %s\n", r.log)
 	if r.access != "" {
@@ -121,14 +121,4 @@ func plural(n int64, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// printable quotes text of an extension that would do something to a terminal.
-func printable(s string) string {
-	for _, c := range s {
-		if c < ' ' || c == 0x7f {
-			return fmt.Sprintf("%q", s)
-		}
-	}
-	return s
 }

@@ -19,14 +19,14 @@ func TestPrintRequests(t *testing.T) {
 			},
 		},
 		{ID: "0h6", Age: admin.Seconds(12 * time.Millisecond), Stage: "queued", Pool: "fast", Client: "10.0.0.10", Method: "POST", URL: "/"},
-		{ID: "0h7", Stage: "received", Method: "GET", URL: "/"},
+		{ID: "0h7", Stage: "received", Method: "GET", URL: "/\u202efdp.exe"},
 	}
 	want := `REQUEST  AGE    STAGE     CLIENT     WHERE            URL                    INSIDE
 0h5      3.2 s  running   10.0.0.9   legacy/7 (9120)  GET "/report?\x1b[2J"  HttpExtensionProc > WriteClient for 3.1 s
   3.15 s ago  GetServerVariable, error 1413
   3.12 s ago  HSE_REQ_SEND_RESPONSE_HEADER_EX
 0h6      12 ms  queued    10.0.0.10  fast             POST /                 -
-0h7      0 ms   received  -          -                GET /                  -
+0h7      0 ms   received  -          -                GET "/\u202efdp.exe"   -
 `
 	var out strings.Builder
 	printRequests(&out, list)

@@ -56,7 +56,7 @@ Ctrl-C stops listening, waits up to 90 s for running requests and calls Terminat
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.file = args[0]
-			return runRun(o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return runRun(o, beneath(cmd.OutOrStdout()), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()

@@ -34,7 +34,7 @@ Under systemd the server uses the sockets it is handed and tells the manager whe
 		Example: "  isapid serve -c isapid.yaml",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runServe(o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return runServe(o, beneath(cmd.OutOrStdout()), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVarP(&o.config, "config", "c", "isapid.yaml", "configuration `file`")

@@ -61,7 +61,7 @@ looks: what is too much is dropped, and the number of such events shown. Passwor
 	flags.BoolVar(&o.json, "json", false, "print JSON lines")
 	flags.BoolVarP(&o.count, "count", "c", false, "print a table in the end instead: calls, errors and time by function")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := o.check(); err != nil {
+		if err := o.check(cmd.Flags().Changed("sample")); err != nil {
 			return usageError{err}
 		}
 		target := ""
@@ -76,8 +76,11 @@ looks: what is too much is dropped, and the number of such events shown. Passwor
 	return cmd
 }
 
-// check looks at what needs no server.
-func (o *snoopOptions) check() (err error) {
+// check looks at what needs no server; sampled: --sample was given.
+func (o *snoopOptions) check(sampled bool) (err error) {
+	if sampled && o.filter.Sample == 0 {
+		return errors.New("--sample 0 would show nothing: it must be over 0 and at most 1")
+	}
 	if o.request != "" {
 		if o.filter.Request, err = trace.ParseID(o.request); err != nil {
 			return fmt.Errorf("--request %s: %w", o.request, err)

@@ -84,7 +84,7 @@ func runTop(ctx context.Context, o *topOptions, out io.Writer) error {
 
 // isTerminal says whether out is a terminal.
 func isTerminal(out io.Writer) bool {
-	f, ok := out.(*os.File)
+	f, ok := beneath(out).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
