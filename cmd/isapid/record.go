@@ -117,6 +117,9 @@ func runRecord(ctx context.Context, o *recordOptions, target string, out, errOut
 	if r.Incomplete > 0 {
 		fmt.Fprintf(out, "; of %d not all calls are known", r.Incomplete)
 	}
+	if r.Missing > 0 {
+		fmt.Fprintf(out, "; %s left out: they came faster than they could be written", plural(r.Missing, "request"))
+	}
 	fmt.Fprintln(out)
 	return nil
 }
@@ -162,6 +165,8 @@ type recording struct {
 	Unusable   int `json:"unusable"`   // cannot be played again
 	Incomplete int `json:"incomplete"` // of which calls are missing
 
+	Missing int64 `json:"missing"` // were left out, because they came faster than they could be written
+
 	o      *recordOptions
 	file   *tape.Writer
 	ended  <-chan time.Time
@@ -206,15 +211,20 @@ func (r *recording) run(in *tape.Lines) error {
 	}
 }
 
-// count looks at an entry. One that began after the end is not wanted.
+// count looks at an entry, or a gap. An entry that began after the end is not wanted.
 func (r *recording) count(line []byte, end time.Time) (later bool, err error) {
 	var e struct {
 		At   time.Time `json:"at"`
 		Cut  string    `json:"cut"`
 		Lost int       `json:"calls_lost"`
+		tape.Gap
 	}
 	if err := json.Unmarshal(line, &e); err != nil {
 		return false, err
+	}
+	if e.Missing > 0 {
+		r.Missing += e.Missing
+		return false, nil
 	}
 	if !end.IsZero() && e.At.After(end) {
 		return true, nil

@@ -108,6 +108,7 @@ type verdict struct {
 	Skipped  int          `json:"skipped"` // cannot be played again
 	Calls    int          `json:"calls_incomplete"`
 	Cut      bool         `json:"tape_cut,omitempty"` // the tape does not end as it should
+	Missing  int64        `json:"missing,omitempty"`  // were left out when the tape was recorded
 	Crashes  int          `json:"crashes"`
 	Found    []difference `json:"differences"`
 }
@@ -206,7 +207,7 @@ func (o *replayOptions) survey(v *verdict) (h tape.Header, image string, err err
 			images = append(images, e.Image)
 		}
 	}
-	v.Cut = r.Cut
+	v.Cut, v.Missing = r.Cut, r.Missing
 	h = r.Header
 	if len(images) == 0 {
 		for i := range h.Sites {
@@ -348,6 +349,9 @@ func (v *verdict) print(out io.Writer) {
 	}
 	if v.Calls > 0 {
 		fmt.Fprintf(out, "of %d not all calls are known: theirs are not compared\n", v.Calls)
+	}
+	if v.Missing > 0 {
+		fmt.Fprintf(out, "%d were left out when the tape was recorded\n", v.Missing)
 	}
 	if v.Cut {
 		fmt.Fprintln(out, "the tape was cut off: what comes before that was played")

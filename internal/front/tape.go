@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,10 @@ import (
 )
 
 // taping is a [Watcher] that records requests.
-type taping struct{ to *tape.Recorder }
+type taping struct {
+	to   *tape.Recorder
+	site string // "": of all
+}
 
 // Begin implements [Watcher].
 func (t taping) Begin(s *Seen) {
@@ -28,8 +32,13 @@ func (t taping) Begin(s *Seen) {
 
 // End implements [Watcher].
 func (t taping) End(s *Seen) {
-	t.to.End(s.Trail.ID, tape.Outcome{Site: s.Record.Site, Image: s.Record.Image, User: s.Record.User, Complete: s.Complete})
+	t.to.End(s.Trail.ID, tape.Outcome{
+		Site: s.Record.Site, Image: s.Record.Image, User: s.Record.User, Complete: s.Complete, Skip: t.site != "" && s.Record.Site != t.site,
+	})
 }
+
+// tapeMemory is how many bytes are used, about, for requests that have not been written; others are left out then.
+const tapeMemory = 64 << 20
 
 // How often what has ended is written, and how often something is written at least.
 const (
@@ -38,7 +47,8 @@ const (
 )
 
 // Record writes the lines of a tape, the header first, and then each request that images had a part in, when it has ended and fits f; until ctx
-// ends or write fails. An empty line says that it is still there. Requests that have begun already are not recorded.
+// ends or write fails. An empty line says that it is still there. Requests that have begun already are not recorded, and those that have
+// not ended when ctx ends. What has ended by then is written still, if write does not fail: that takes a second at most, and what write takes.
 func (f *Front) Record(ctx context.Context, who string, filter trace.Filter, mask bool, write func([]byte) error) error {
 	return f.tape(ctx, who, filter, mask, false, write)
 }
@@ -55,7 +65,11 @@ func (f *Front) tape(ctx context.Context, who string, filter trace.Filter, mask,
 		return err
 	}
 	defer stream.Close()
-	rec := tape.NewRecorder(mask)
+	most := int64(tapeMemory)
+	if all {
+		most = math.MaxInt64 / 2 // who sends the requests himself waits for each
+	}
+	rec := tape.NewRecorder(mask, most)
 	in, out := io.Pipe()
 	heard := make(chan error, 1)
 	go func() { heard <- listen(in, rec) }()
@@ -66,13 +80,20 @@ func (f *Front) tape(ctx context.Context, who string, filter trace.Filter, mask,
 		out.CloseWithError(errors.Join(err, io.EOF))
 		ran <- err
 	}()
-	remove := f.watch.add(taping{rec})
-	err = writeTape(ctx, f.tapeHeader(filter, mask), rec, all, write)
+	remove := f.watch.add(taping{rec, filter.Site})
+	t := taper{rec: rec, all: all, write: write}
+	err = t.run(ctx, f.tapeHeader(filter, mask))
 	remove()
+	if err == nil {
+		err = t.finish()
+	}
 	stop()
 	in.Close()
 	<-ran
 	<-heard
+	if errors.Is(err, errNobody) {
+		return nil
+	}
 	return err
 }
 
@@ -91,43 +112,89 @@ func listen(in io.Reader, rec *tape.Recorder) error {
 	}
 }
 
-// writeTape writes lines until ctx ends or there is nobody to write to.
-func writeTape(ctx context.Context, h tape.Header, rec *tape.Recorder, all bool, write func([]byte) error) error {
-	line, err := tape.AppendLine(nil, h)
-	if err != nil {
+// errNobody says that what was written is not taken any more.
+var errNobody = errors.New("nobody takes the tape")
+
+// taper writes what a recorder has.
+type taper struct {
+	rec   *tape.Recorder
+	all   bool // also requests without calls
+	write func([]byte) error
+
+	buf  []byte    // the last line
+	last time.Time // when it was written
+	told int       // how many requests were said to be missing
+}
+
+// line writes one.
+func (t *taper) line(v any) (err error) {
+	if t.buf, err = tape.AppendLine(t.buf[:0], v); err != nil {
 		return err
 	}
-	if write(line) != nil {
-		return nil
+	return t.put(t.buf)
+}
+
+func (t *taper) put(line []byte) error {
+	if t.write(line) != nil {
+		return errNobody
+	}
+	t.last = time.Now()
+	return nil
+}
+
+// run writes lines until ctx ends.
+func (t *taper) run(ctx context.Context, h tape.Header) error {
+	if err := t.line(h); err != nil {
+		return err
 	}
 	tick := time.NewTicker(tapeTurn)
 	defer tick.Stop()
-	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		for _, e := range rec.Ready(all) {
-			if len(e.Calls) == 0 && !all {
-				continue // no image that is wanted had a part in it
-			}
-			if line, err = tape.AppendLine(line[:0], e); err != nil {
+		if err := t.turn(false); err != nil {
+			return err
+		}
+		if time.Since(t.last) >= tapeAlive {
+			if err := t.put([]byte("\n")); err != nil {
 				return err
 			}
-			if write(line) != nil {
-				return nil
-			}
-			last = time.Now()
-		}
-		if time.Since(last) >= tapeAlive {
-			if write([]byte("\n")) != nil {
-				return nil
-			}
-			last = time.Now()
 		}
 	}
+}
+
+// finish writes what has ended, when nothing more begins.
+func (t *taper) finish() error {
+	for {
+		if err := t.turn(true); err != nil {
+			return err
+		}
+		if _, ended := t.rec.Waiting(); ended == 0 {
+			return nil
+		}
+		time.Sleep(tapeTurn)
+	}
+}
+
+// turn writes what there is.
+func (t *taper) turn(last bool) error {
+	for e := t.rec.Next(t.all, last); e != nil; e = t.rec.Next(t.all, last) {
+		if len(e.Calls) == 0 && !t.all {
+			continue // no image that is wanted had a part in it
+		}
+		if err := t.line(e); err != nil {
+			return err
+		}
+	}
+	if now := t.rec.Missing(); now > t.told {
+		gap := tape.Gap{Missing: int64(now - t.told)}
+		t.told = now
+		return t.line(gap)
+	}
+	return nil
 }
 
 // tapeHeader says where the requests run that a filter wants.

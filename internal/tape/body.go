@@ -11,60 +11,109 @@ import (
 // MostBody is the longest body that is recorded, in bytes; a request with a longer one cannot be played again.
 const MostBody = 8 << 20
 
-// mostBodies is how many bytes of bodies a recorder keeps at a time, of all requests that have not been written.
-const mostBodies = 256 << 20
+// budget is how much of its memory a recorder uses.
+type budget struct {
+	most int64 // bytes
+	used atomic.Int64
+}
+
+// kept is what a recorder keeps of a request. When there is no room for all of it, the request is left out as a whole.
+type kept struct {
+	of *budget
+
+	mu      sync.Mutex // guards all below: a thread that was left behind may write still
+	base    int64      // bytes that are used until free, also when the request is left out
+	more    int64      // those that are used besides
+	left    bool       // it is left out
+	over    bool       // nothing is added any more
+	in, out copied
+	calls   []call
+	open    int // calls that have not returned
+}
 
 // copied is a copy of a body on its way.
 type copied struct {
-	total *atomic.Int64 // bytes of all of the recorder
-
-	mu   sync.Mutex // guards all below: a thread that was left behind may write still
 	text []byte
 	cut  string // why it is not all
 }
 
-func (c *copied) add(p []byte) {
+// begin takes room for what is always kept. It says whether there is some.
+func (k *kept) begin(base int) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.grow(base) {
+		return false
+	}
+	k.base, k.more = k.more, 0
+	return true
+}
+
+// grow takes room for more; if there is none, what was kept is gone. k.mu is held.
+func (k *kept) grow(n int) bool {
+	if k.over {
+		return false
+	}
+	if k.of.used.Add(int64(n)) <= k.of.most {
+		k.more += int64(n)
+		return true
+	}
+	k.of.used.Add(-int64(n))
+	k.left = true
+	k.drop()
+	return false
+}
+
+// drop forgets what was kept. k.mu is held.
+func (k *kept) drop() {
+	k.of.used.Add(-k.more)
+	k.more, k.over = 0, true
+	k.in.text, k.out.text, k.calls, k.open = nil, nil, nil, 0
+}
+
+// copy keeps p, of the body c of the request.
+func (k *kept) copy(c *copied, p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	switch {
-	case c.cut != "":
-		return
+	case k.over || c.cut != "":
 	case len(c.text)+len(p) > MostBody:
-		c.cut = "is longer than 8 MiB"
-	case c.total.Add(int64(len(p))) > mostBodies:
-		c.total.Add(-int64(len(p)))
-		c.cut = "did not fit beside those of other requests"
-	default:
+		k.of.used.Add(-int64(len(c.text)))
+		k.more -= int64(len(c.text))
+		c.text, c.cut = nil, "is longer than 8 MiB"
+	case k.grow(len(p)):
 		c.text = append(c.text, p...)
-		return
 	}
-	c.total.Add(-int64(len(c.text)))
-	c.text = nil
 }
 
-// take ends the copy.
-func (c *copied) take() (text []byte, cut string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	text, cut = c.text, c.cut
-	c.total.Add(-int64(len(text)))
-	c.text, c.cut = nil, "it has ended"
-	return text, cut
+// missing says whether the request is left out.
+func (k *kept) missing() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.left
+}
+
+// free gives back all room: nothing more is kept.
+func (k *kept) free() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.drop()
+	k.of.used.Add(-k.base)
+	k.base = 0
 }
 
 // received is the body of a request that is copied while it is read.
 type received struct {
 	io.ReadCloser
-	to  *copied
+	to  *kept
 	end atomic.Bool // it was read to its end
 }
 
 func (b *received) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.to.add(p[:n])
+	b.to.copy(&b.to.in, p[:n])
 	if errors.Is(err, io.EOF) {
 		b.end.Store(true)
 	}
@@ -74,7 +123,7 @@ func (b *received) Read(p []byte) (int, error) {
 // sent is a response that is copied while it is written.
 type sent struct {
 	http.ResponseWriter
-	to *copied
+	to *kept
 
 	mu     sync.Mutex // guards all below
 	status int        // 0: it has not begun
@@ -96,7 +145,7 @@ func (s *sent) WriteHeader(status int) {
 func (s *sent) Write(p []byte) (int, error) {
 	s.begin(http.StatusOK)
 	n, err := s.ResponseWriter.Write(p)
-	s.to.add(p[:n])
+	s.to.copy(&s.to.out, p[:n])
 	return n, err
 }
 

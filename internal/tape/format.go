@@ -9,7 +9,7 @@
 //	compare.go   what differs between two entries
 //	player.go    sending the requests of a tape
 //
-// A tape is lines of JSON, compressed with gzip if its name ends in ".gz". The first line is a [Header], each other one an [Entry]. What comes
+// A tape is lines of JSON, compressed with gzip if its name ends in ".gz". The first line is a [Header], each other one an [Entry] or a [Gap]. What comes
 // before the end of a tape that was cut off can be used.
 package tape
 
@@ -90,6 +90,11 @@ type Entry struct {
 	Calls    []Call    `json:"calls,omitempty"`
 	Lost     int       `json:"calls_lost,omitempty"` // events that were dropped while it ran: Calls is not all
 	Cut      string    `json:"cut,omitempty"`        // why it cannot be played again
+}
+
+// Gap says that requests are not on the tape: they came faster than the tape could be written.
+type Gap struct {
+	Missing int64 `json:"missing"` // how many; at least one
 }
 
 // Request is what the client sent.

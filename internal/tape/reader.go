@@ -18,8 +18,9 @@ import (
 
 // Reader reads a tape, which anybody may have made.
 type Reader struct {
-	Header Header
-	Cut    bool // the tape does not end as it should: what comes before that was read
+	Header  Header
+	Cut     bool  // the tape does not end as it should: what comes before that was read
+	Missing int64 // requests that are not on the tape, as far as it was read
 
 	lines *Lines
 	close func() error
@@ -60,6 +61,9 @@ func NewReader(in io.Reader) (*Reader, error) {
 	}
 	r := &Reader{lines: NewLines(in), n: 1, close: func() error { return nil }}
 	line, err := r.lines.Next()
+	if errors.Is(err, io.ErrUnexpectedEOF) && json.Valid(line) {
+		err = nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("is no tape: its first line cannot be read: %w", err)
 	}
@@ -72,10 +76,20 @@ func (r *Reader) Close() error { return r.close() }
 
 // Next is the next entry; io.EOF after the last one. A tape that was cut off ends before the entry that is not whole.
 func (r *Reader) Next() (*Entry, error) {
+	for {
+		e, err := r.next()
+		if e != nil || err != nil {
+			return e, err
+		}
+	}
+}
+
+// next reads a line; nil without an error: it has no entry.
+func (r *Reader) next() (*Entry, error) {
 	r.n++
 	line, err := r.lines.Next()
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, io.ErrUnexpectedEOF) && json.Valid(line): // only the end of the line is not there
 	case errors.Is(err, io.ErrUnexpectedEOF), isCorrupt(err):
 		r.Cut = true
 		return nil, io.EOF
@@ -84,10 +98,11 @@ func (r *Reader) Next() (*Entry, error) {
 	default:
 		return nil, fmt.Errorf("line %d: %w", r.n, err)
 	}
-	e, err := decodeEntry(line)
+	e, missing, err := decodeEntry(line)
 	if err != nil {
 		return nil, fmt.Errorf("line %d: %w", r.n, err)
 	}
+	r.Missing += missing
 	return e, nil
 }
 
@@ -103,6 +118,7 @@ const (
 	mostFields = 1000
 	mostCalls  = 100_000
 	mostTarget = 64 << 10
+	mostGap    = 1 << 40
 )
 
 func decodeHeader(line []byte) (h Header, err error) {
@@ -160,20 +176,31 @@ func checkPath(p string) error {
 	return nil
 }
 
-func decodeEntry(line []byte) (*Entry, error) {
-	var e Entry
-	if err := json.Unmarshal(line, &e); err != nil {
-		return nil, fmt.Errorf("is no request: %w", err)
+// decodeEntry reads an entry, or a gap: then the entry is nil.
+func decodeEntry(line []byte) (e *Entry, missing int64, err error) {
+	var one struct {
+		Entry
+		Gap
 	}
+	if err := json.Unmarshal(line, &one); err != nil {
+		return nil, 0, fmt.Errorf("is no request: %w", err)
+	}
+	if one.Missing != 0 {
+		if one.Missing < 0 || one.Missing > mostGap {
+			return nil, 0, fmt.Errorf("%d requests cannot be missing", one.Missing)
+		}
+		return nil, one.Missing, nil
+	}
+	e = &one.Entry
 	if e.Cut == "" {
 		if err := e.Request.check(); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	if len(e.Calls) > mostCalls {
-		return nil, fmt.Errorf("has %d calls; there may be %d", len(e.Calls), mostCalls)
+		return nil, 0, fmt.Errorf("has %d calls; there may be %d", len(e.Calls), mostCalls)
 	}
-	return &e, nil
+	return e, 0, nil
 }
 
 // check says why a request cannot be sent as one.

@@ -26,7 +26,7 @@ type studio struct {
 
 func newStudio(t *testing.T, mask bool, h http.HandlerFunc) *studio {
 	t.Helper()
-	s := &studio{rec: NewRecorder(mask)}
+	s := &studio{rec: NewRecorder(mask, 64<<20)}
 	s.rec.settle = 0
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -49,12 +49,20 @@ func newStudio(t *testing.T, mask bool, h http.HandlerFunc) *studio {
 func (s *studio) taken(t *testing.T, n int) (list []*Entry) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); len(list) < n; time.Sleep(time.Millisecond) {
-		if list = append(list, s.rec.Ready(false)...); time.Now().After(end) {
+		if list = append(list, ready(s.rec)...); time.Now().After(end) {
 			t.Fatalf("%d of %d", len(list), n)
 		}
 	}
-	if s.rec.Waiting() != 0 || s.rec.bodies.Load() != 0 {
-		t.Errorf("%d wait, %d bytes are kept", s.rec.Waiting(), s.rec.bodies.Load())
+	if all, _ := s.rec.Waiting(); all != 0 || s.rec.memory.used.Load() != 0 {
+		t.Errorf("%d wait, %d bytes are kept", all, s.rec.memory.used.Load())
+	}
+	return list
+}
+
+// ready takes all that can be taken.
+func ready(r *Recorder) (list []*Entry) {
+	for e := r.Next(false, false); e != nil; e = r.Next(false, false) {
+		list = append(list, e)
 	}
 	return list
 }
@@ -164,7 +172,7 @@ func TestCutBodies(t *testing.T) {
 
 // TestCallsOfTwoProcesses: what several processes tell of one request is one sequence.
 func TestCallsOfTwoProcesses(t *testing.T) {
-	rec := NewRecorder(false)
+	rec := NewRecorder(false, 64<<20)
 	rec.settle = time.Hour
 	r := httptest.NewRequest("GET", "/", nil)
 	rec.Begin(7, httptest.NewRecorder(), r, []byte("A: b\r\nHost: x\r\nc: D\r\n"))
@@ -210,11 +218,11 @@ func TestCallsOfTwoProcesses(t *testing.T) {
 	}
 	rec.End(7, Outcome{Complete: true})
 	rec.End(8, Outcome{})
-	if list := rec.Ready(false); len(list) != 0 {
+	if list := ready(rec); len(list) != 0 {
 		t.Fatal("it is ready at once")
 	}
 	rec.settle = 0
-	list := rec.Ready(false)
+	list := ready(rec)
 	if len(list) != 1 {
 		t.Fatalf("%d entries", len(list))
 	}
@@ -227,6 +235,88 @@ func TestCallsOfTwoProcesses(t *testing.T) {
 	}
 	if want := (Fields{{"A", "b"}, {"c", "D"}}); !slices.Equal(list[0].Request.Header, want) {
 		t.Errorf("%q", list[0].Request.Header)
+	}
+}
+
+// TestNoRoom: when nobody takes what is recorded its memory is bounded. What did not fit is left out as a whole, and counted; when there is
+// room again it goes on.
+func TestNoRoom(t *testing.T) {
+	const most = 1 << 20
+	var tap trace.Tap
+	sink := &collect{}
+	if err := tap.Set([]trace.Subscription{{ID: 1}}, sink); err != nil {
+		t.Fatal(err)
+	}
+	one := tap.Begin(&trace.About{Request: 1})
+	for range 100 {
+		c := one.Call(&trace.Image{Number: 1, Path: "/i.so"}, trace.GetServerVariable, 0)
+		c.Text("name", strings.Repeat("x", 100))
+		c.Go()
+		c.Back(1, 0)
+		c.End()
+	}
+	one.End()
+	if err := tap.Set(nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("b", 100_000)
+	for name, test := range map[string]struct {
+		n      int
+		body   string
+		header http.Header
+		calls  int // batches
+		late   bool
+	}{
+		"many":         {n: 10_000},
+		"bodies":       {n: 50, body: long},
+		"headers":      {n: 50, header: http.Header{"A": {long}}},
+		"calls":        {n: 1, calls: 100},
+		"calls, ended": {n: 1, calls: 100, late: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := NewRecorder(false, most)
+			rec.settle = 0
+			round := func() {
+				for id := range uint64(test.n) {
+					q := httptest.NewRequest("POST", "/", strings.NewReader(test.body))
+					w, q := rec.Begin(id+1, httptest.NewRecorder(), q, nil)
+					_, _ = io.Copy(io.Discard, q.Body)
+					for name, values := range test.header {
+						w.Header()[name] = values
+					}
+					_, _ = io.WriteString(w, test.body)
+					if test.late {
+						rec.End(id+1, Outcome{Complete: true})
+					}
+					for range test.calls {
+						if err := rec.Events(1, sink.p); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if !test.late {
+						rec.End(id+1, Outcome{Complete: true})
+					}
+					if used := rec.memory.used.Load(); used > most || used < 0 {
+						t.Fatalf("%d bytes are used", used)
+					}
+				}
+			}
+			for n := 1; n <= 2; n++ {
+				round()
+				list := ready(rec)
+				for _, e := range list {
+					if e.Cut != "" || string(e.Response.Body) != test.body || string(e.Request.Body) != test.body || e.Response.Status != 200 {
+						t.Fatalf("half an entry: %.200v", e)
+					}
+				}
+				if all, ended := rec.Waiting(); all != 0 || ended != 0 || rec.memory.used.Load() != 0 {
+					t.Errorf("%d wait, %d bytes are used", all, rec.memory.used.Load())
+				}
+				if test.n > 1 && len(list) == 0 || rec.Missing() == 0 || len(list)*n+rec.Missing() != n*test.n {
+					t.Errorf("%d of %d are there, %d are said to be missing", len(list), test.n, rec.Missing())
+				}
+			}
+		})
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// AppendLine appends v, a [Header] or an [Entry], as a line of a tape.
+// AppendLine appends v, a [Header], an [Entry] or a [Gap], as a line of a tape.
 func AppendLine(b []byte, v any) ([]byte, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -25,6 +25,7 @@ type Writer struct {
 	file *os.File
 	out  *bufio.Writer
 	zip  *gzip.Writer // nil: not compressed
+	bad  bool         // something could not be written, and the caller knows
 }
 
 // Create makes the file of a tape, for its owner only: requests have secrets in them. A file that is there already is an error. The caller must call
@@ -45,29 +46,39 @@ func Create(name string) (*Writer, error) {
 func (w *Writer) Line(line []byte) error {
 	if w.zip != nil {
 		_, err := w.zip.Write(line)
-		return err
+		return w.note(err)
 	}
 	_, err := w.out.Write(line)
-	return err
+	return w.note(err)
 }
 
 // Flush has the system take what was written.
 func (w *Writer) Flush() error {
 	if w.zip != nil {
 		if err := w.zip.Flush(); err != nil {
-			return err
+			return w.note(err)
 		}
 	}
-	return w.out.Flush()
+	return w.note(w.out.Flush())
 }
 
-// Close ends the tape.
+func (w *Writer) note(err error) error {
+	w.bad = w.bad || err != nil
+	return err
+}
+
+// Close ends the tape. What another method has said already is not said again.
 func (w *Writer) Close() error {
 	var err error
-	if w.zip != nil {
-		err = w.zip.Close()
+	if !w.bad {
+		if w.zip != nil {
+			err = w.zip.Close()
+		}
+		if err == nil {
+			err = w.out.Flush()
+		}
 	}
-	return errors.Join(err, w.out.Flush(), w.file.Close())
+	return errors.Join(err, w.file.Close())
 }
 
 // Most of a line, in bytes: two bodies in base64, and what is around them.
@@ -79,7 +90,7 @@ func Check(line []byte, first bool) error {
 		_, err := decodeHeader(line)
 		return err
 	}
-	_, err := decodeEntry(line)
+	_, _, err := decodeEntry(line)
 	return err
 }
 
@@ -89,7 +100,8 @@ type Lines struct{ in *bufio.Reader }
 // NewLines reads from r.
 func NewLines(r io.Reader) *Lines { return &Lines{bufio.NewReaderSize(r, 64<<10)} }
 
-// Next is the next line; io.EOF after the last one, and io.ErrUnexpectedEOF in the middle of one. It is valid until the next call.
+// Next is the next line; io.EOF after the last one, and io.ErrUnexpectedEOF with what there is of one that does not end. It is valid until the
+// next call.
 func (l *Lines) Next() ([]byte, error) {
 	var line []byte
 	for {
@@ -103,7 +115,7 @@ func (l *Lines) Next() ([]byte, error) {
 			return line, nil
 		case errors.Is(err, bufio.ErrBufferFull):
 		case errors.Is(err, io.EOF) && len(line) > 0:
-			return nil, io.ErrUnexpectedEOF
+			return line, io.ErrUnexpectedEOF
 		default:
 			return nil, err
 		}
