@@ -99,9 +99,10 @@ func runRecord(ctx context.Context, o *recordOptions, target string, out, errOut
 	if err != nil {
 		return err
 	}
-	ended, over := endOf(ctx, o.duration, cut)
+	came := make(chan struct{}, 1)
+	ended, over := endOf(ctx, o.duration, came, cut)
 	defer over()
-	r := &recording{o: o, file: file, ended: ended, errOut: errOut}
+	r := &recording{o: o, file: file, ended: ended, came: came, errOut: errOut}
 	err = errors.Join(r.run(tape.NewLines(stream)), file.Close())
 	if err != nil {
 		return err
@@ -124,8 +125,12 @@ func runRecord(ctx context.Context, o *recordOptions, target string, out, errOut
 	return nil
 }
 
-// endOf tells when the user wants an end, or the time is over. What has ended by then still comes; cut ends that.
-func endOf(ctx context.Context, after time.Duration, cut func()) (ended <-chan time.Time, over func()) {
+// mostLate is how long is waited at most for what has ended before the end.
+const mostLate = 30 * time.Second
+
+// endOf tells when the user wants an end, or the time is over. What has ended by then still comes: each time came has an element. When it has
+// none for a while cut ends that.
+func endOf(ctx context.Context, after time.Duration, came <-chan struct{}, cut func()) (ended <-chan time.Time, over func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done, gone, told := make(chan struct{}), make(chan struct{}), make(chan time.Time, 1)
@@ -144,12 +149,22 @@ func endOf(ctx context.Context, after time.Duration, cut func()) (ended <-chan t
 			return
 		}
 		told <- time.Now()
-		select { // what is on its way takes so long
-		case <-time.After(2 * tape.Settle):
+		quiet := time.NewTimer(2 * tape.Settle) // what is on its way takes so long
+		defer quiet.Stop()
+		late := time.After(mostLate)
+		for {
+			select {
+			case <-came:
+				quiet.Reset(2 * tape.Settle)
+				continue
+			case <-quiet.C:
+			case <-late:
+			case <-signals:
+			case <-done:
+				return
+			}
 			cut()
-		case <-signals:
-			cut()
-		case <-done:
+			return
 		}
 	}()
 	return told, func() {
@@ -170,6 +185,7 @@ type recording struct {
 	o      *recordOptions
 	file   *tape.Writer
 	ended  <-chan time.Time
+	came   chan<- struct{} // gets an element for each line that is wanted
 	errOut io.Writer
 }
 
@@ -204,6 +220,10 @@ func (r *recording) run(in *tape.Lines) error {
 		}
 		if err := errors.Join(r.file.Line(line), r.file.Flush()); err != nil {
 			return err
+		}
+		select {
+		case r.came <- struct{}{}:
+		default:
 		}
 		if r.o.count > 0 && r.Requests == r.o.count {
 			return nil

@@ -4,12 +4,14 @@ package replay
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestReplay: what was recorded under load is the same from the same build, and each planted difference is found, and named.
@@ -155,6 +157,60 @@ func TestEnds(t *testing.T) {
 	}
 	if code, _, said := replay(t, cut); code == 4 || code == 2 {
 		t.Errorf("exit code %d: %s", code, said)
+	}
+}
+
+// TestServerStops: requests that have been answered when the server stops are on the tape, also when they have just been.
+func TestServerStops(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"isolated", "in-process"} {
+		t.Run(mode, func(t *testing.T) {
+			s := serve(t, mode, "{path: '*', extension: "+build(t)+"}", "")
+			r := s.record("t.tape")
+			s.load(1, 3)
+			s.stop()
+			if n := r.end(); n != 3 {
+				t.Errorf("%d of 3", n)
+			}
+		})
+	}
+}
+
+// TestStoppedReader: a reader that is stopped costs some requests on the tape, and memory of the server only for those that wait. The tape says
+// how many they are.
+func TestStoppedReader(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "in-process", "{path: '*', extension: "+build(t)+"}", "")
+	r := s.record("t.tape")
+	if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	body := strings.Repeat("x", 4<<20)
+	const sent = 40 // of 4 MiB, and 64 MiB is what may wait
+	for n := range sent {
+		s.ask("POST", fmt.Sprintf("/?x=%d", n), body)
+	}
+	if err := r.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		text, err := os.ReadFile(r.file)
+		if err == nil && bytes.Contains(text, []byte("\n{\"missing\":")) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the tape does not say that something is missing: %v", err)
+		}
+	}
+	if err := r.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	n := r.end()
+	if n == 0 || n+r.missing != sent || r.missing < sent/4 {
+		t.Errorf("%d are there, %d missing, of %d", n, r.missing, sent)
+	}
+	if code, v, text := replay(t, r.file); code != 0 || v.Requests != n || v.Missing != r.missing || v.Skipped != 0 {
+		t.Errorf("exit code %d: %.2000s", code, text)
 	}
 }
 

@@ -129,6 +129,8 @@ type recording struct {
 	file string
 	out  bytes.Buffer
 	err  syncBuffer
+
+	missing int // requests, at the end
 }
 
 // record begins a recording, and returns when the server knows of it.
@@ -157,13 +159,14 @@ func (r *recording) end() (requests int) {
 	if err := r.cmd.Wait(); err != nil {
 		r.t.Fatalf("record: %v\n%s", err, &r.err)
 	}
-	var said struct{ Requests, Unusable, Incomplete int }
+	var said struct{ Requests, Unusable, Incomplete, Missing int }
 	if err := json.Unmarshal(r.out.Bytes(), &said); err != nil || said.Unusable != 0 || said.Incomplete != 0 {
 		r.t.Errorf("record says %s, %v", &r.out, err)
 	}
 	if fi, err := os.Stat(r.file); err != nil || fi.Mode().Perm() != 0o600 {
 		r.t.Errorf("the tape: %v, %v", fi, err)
 	}
+	r.missing = said.Missing
 	return said.Requests
 }
 
@@ -208,9 +211,10 @@ func (s *server) ask(method, target, body string) string {
 
 // verdict is what "isapid replay --json" prints.
 type verdict struct {
-	Requests, Differ, Skipped, Crashes int
-	Cut                                bool `json:"tape_cut"`
-	Differences                        []struct {
+	Requests, Differ, Skipped, Crashes, Missing int
+
+	Cut         bool `json:"tape_cut"`
+	Differences []struct {
 		Number         int
 		Method, Target string
 		What           []struct {
