@@ -5,18 +5,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 )
 
-// compareSnoop measures what it costs the server that somebody looks at the calls of an image, or might: nobody ever has, a snoop that
-// no request fits, one that shows everything. before, if it is not "", is another binary of isapid, which cannot be looked at. Only the server's processes count,
-// not the snoop's.
+// compareSnoop measures what it costs the server that somebody looks at the calls of an image, or might: nobody ever has, somebody to
+// whom no request fits, somebody who reads everything, and isapid snoop, which shows everything and competes for the processor. before, if it is not "", is
+// another binary of isapid, which cannot be looked at. Only the server's processes count.
 func compareSnoop(ctx context.Context, rounds, seconds, connections int, before string, markdown bool) error {
 	runtime.LockOSThread()
 	if err := useOneProcessor(); err != nil { // see compareFilters
@@ -58,16 +62,19 @@ func snoopIn(ctx context.Context, dir, mode, bin, before string, rounds, seconds
 	if _, err := add("never attached", bin); err != nil {
 		return err
 	}
-	for _, snoop := range []struct {
-		name string
-		args []string
-		sees bool
-	}{{"attached, nothing fits", []string{"--url", "/elsewhere"}, false}, {"attached, everything", nil, true}} {
-		s, err := add(snoop.name, bin)
+	for _, look := range []struct {
+		name   string
+		attach func(*server) (end func(), err error)
+	}{
+		{"attached, nothing fits", func(s *server) (func(), error) { return read(ctx, s, `{"url":"/elsewhere"}`) }},
+		{"attached, everything", func(s *server) (func(), error) { return read(ctx, s, `{}`) }},
+		{"isapid snoop", func(s *server) (func(), error) { return snoop(ctx, s, bin) }},
+	} {
+		s, err := add(look.name, bin)
 		if err != nil {
 			return err
 		}
-		end, err := attach(ctx, s, bin, snoop.args, snoop.sees)
+		end, err := look.attach(s)
 		if err != nil {
 			return err
 		}
@@ -136,10 +143,41 @@ func (l *lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// attach starts a snoop, and waits until it sees something if it is to.
-func attach(ctx context.Context, s *server, bin string, args []string, sees bool) (end func(), err error) {
+// read listens to the calls that fit a filter, and throws away what it hears.
+func read(ctx context.Context, s *server, filter string) (end func(), err error) {
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", s.socket)
+	}}}
+	ctx, cancel := context.WithCancel(ctx)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://isapid/v1/snoop", strings.NewReader(filter))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := client.Do(req)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		why, _ := io.ReadAll(res.Body)
+		cancel()
+		return nil, fmt.Errorf("look at %s: %s: %s", s.name, res.Status, why)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.CopyBuffer(io.Discard, struct{ io.Reader }{res.Body}, make([]byte, 256<<10))
+		res.Body.Close()
+	}()
+	return func() { cancel(); <-done }, nil
+}
+
+// snoop starts the command, and waits until it shows something.
+func snoop(ctx context.Context, s *server, bin string) (end func(), err error) {
 	var seen lines
-	c := exec.CommandContext(ctx, bin, append([]string{"snoop", "--socket", s.socket}, args...)...)
+	c := exec.CommandContext(ctx, bin, "snoop", "--socket", s.socket)
 	c.Stdout, c.Stderr = &seen, os.Stderr
 	if err := c.Start(); err != nil {
 		return nil, err
@@ -153,13 +191,10 @@ func attach(ctx context.Context, s *server, bin string, args []string, sees bool
 			end()
 			return nil, err
 		}
-		if time.Sleep(20 * time.Millisecond); sees && seen.n.Load() > 0 {
+		if time.Sleep(20 * time.Millisecond); seen.n.Load() > 0 {
 			return end, nil
 		}
 	}
-	if sees {
-		end()
-		return nil, errors.New("snoop shows nothing")
-	}
-	return end, nil
+	end()
+	return nil, errors.New("snoop shows nothing")
 }
