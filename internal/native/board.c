@@ -107,6 +107,12 @@ int isapid_board_cells(uintptr_t base, uintptr_t size, uintptr_t marks) {
 	return 0;
 }
 
+int32_t isapid_tid(void) {
+	static __thread int32_t tid;
+	if (tid == 0) tid = (int32_t)syscall(SYS_gettid);
+	return tid;
+}
+
 uint64_t isapid_board_image(void) {
 	struct board_line *l = board_mine;
 	uint32_t d = l ? l->depth : 0;

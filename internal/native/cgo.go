@@ -6,5 +6,7 @@ package native
 // #cgo linux LDFLAGS: -ldl -lpthread
 // #cgo noescape isapid_proc
 // #cgo noescape isapid_filter_proc
+// #cgo noescape isapid_tid
+// #cgo nocallback isapid_tid
 // #include "native.h"
 import "C"

@@ -78,6 +78,8 @@ uintptr_t isapid_board(void);
 int isapid_board_cells(uintptr_t base, uintptr_t size, uintptr_t marks);
 // The image whose code made the callback that this thread is in; 0 if it is not known.
 uint64_t isapid_board_image(void);
+// The id of the thread that calls.
+int32_t isapid_tid(void);
 // When the callback that this thread is in is back in C, isapidAtCaller gets handle and the stack. Answers the handle that
 // was to be told, 0 for none.
 uintptr_t isapid_at_caller(uintptr_t handle);

@@ -2,5 +2,5 @@ package trace
 
 import "golang.org/x/sys/unix"
 
-// threadID is the id of the thread this runs on.
-func threadID() int32 { return int32(unix.Gettid()) }
+// systemThreadID is the id of the thread this runs on.
+func systemThreadID() int32 { return int32(unix.Gettid()) }

@@ -2,5 +2,5 @@
 
 package trace
 
-// threadID is 0: other systems have no number that a reader could use.
-func threadID() int32 { return 0 }
+// systemThreadID is 0: other systems have no number that a reader could use.
+func systemThreadID() int32 { return 0 }
