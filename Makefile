@@ -13,7 +13,7 @@ STATICCHECK_VERSION   := v0.8.2
 GOLANGCI_LINT := .cache/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 STATICCHECK   := .cache/staticcheck-$(STATICCHECK_VERSION)/staticcheck
 
-.PHONY: build loader run test check format vet lint cross headers layers tidy bench bench-compare bench-floor bench-bulk fuzz soak asan packages clean
+.PHONY: build loader run test check format vet lint cross headers layers tidy bench bench-compare bench-floor bench-bulk bench-snoop fuzz soak asan packages clean
 
 build: ## build bin/isapid
 	go build -o bin/isapid ./cmd/isapid
@@ -67,6 +67,9 @@ bench-bulk: ## 1 GiB in one request, in-process and isolated
 
 fuzz: ## run every fuzz target for FUZZTIME
 	hack/fuzz.sh '$(FUZZTIME)'
+
+bench-snoop: ## what it costs to be looked at
+	go run ./bench/compare -snoop -rounds 12 -seconds 1 -markdown
 
 soak: packages ## run all tests with the long runs in them: thousands where there are usually dozens
 	ISAPID_SOAK=1 hack/test.sh -count=1 -timeout 2h $$(go list ./... | grep -vE '/e2e(/filters)?$$')
