@@ -53,7 +53,7 @@ func newStaging() (*staging, error) {
 // put copies the file of a version into the folder, where its worker may read it, and answers the path of the copy. The caller must
 // call remove when the worker does not need it any more.
 func (s *staging) put(file string, image uint64) (path string, remove func(), err error) {
-	src, err := os.Open(file)
+	src, err := openRegular(file)
 	if err != nil {
 		return "", nil, err
 	}
@@ -70,6 +70,24 @@ func (s *staging) put(file string, image uint64) (path string, remove func(), er
 		return "", nil, err
 	}
 	return filepath.Join(s.path, name), remove, nil
+}
+
+// openRegular opens a file to read it. A version may be named by a descriptor that is kept open; when that is let go its number can be
+// something else, which must not be waited for.
+func openRegular(file string) (*os.File, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", file)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // remove deletes the folder.

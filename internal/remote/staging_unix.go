@@ -8,6 +8,8 @@ import (
 	"syscall"
 )
 
+const nonblock = syscall.O_NONBLOCK
+
 // lockFolder locks a folder; closing the file, and the end of the process, unlock it. It fails if somebody else has it, or if the
 // folder is not there any more.
 func lockFolder(path string) (*os.File, error) {

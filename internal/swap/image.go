@@ -103,7 +103,7 @@ func (i *Image) open(t Target) (executor.Executor, error) {
 			}
 			continue
 		}
-		return &opened{Replaceable: e, leave: func() { i.leave(joined) }}, nil
+		return &opened{Replaceable: e, leave: func() { i.leave(joined) }, force: i.nowInForce}, nil
 	}
 }
 
@@ -126,6 +126,23 @@ func (i *Image) inForce(p Policy) (*approved, error) {
 	i.force, i.since = v, time.Now()
 	i.mu.Unlock()
 	return v.retain(), nil
+}
+
+// nowInForce is the version in force, with one more user; nil: there is none any more.
+func (i *Image) nowInForce() *approved {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	v := i.force
+	if v == nil {
+		return nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.users == 0 {
+		return nil
+	}
+	v.users++
+	return v
 }
 
 // join has a target take part from now on, if it runs the version in force.
@@ -198,11 +215,27 @@ func (i *Image) policy() (p Policy) {
 type opened struct {
 	executor.Replaceable
 	leave func()
+	force func() *approved // the version in force, with one more user
+
+	closing sync.Once
+	kept    atomic.Pointer[approved] // until it is closed: workers that start meanwhile load it; nil: there is none, or it was let go
 }
 
 func (o *opened) Close(ctx context.Context) error {
-	o.leave()
-	return o.Replaceable.Close(ctx)
+	o.closing.Do(func() {
+		o.kept.Store(o.force())
+		o.leave()
+	})
+	err := o.Replaceable.Close(ctx)
+	if err != nil && !errors.Is(err, executor.ErrClosed) {
+		return err // it may be called again
+	}
+	if v := o.kept.Swap(nil); v != nil {
+		if why := v.release(); why != nil {
+			return errors.Join(err, why)
+		}
+	}
+	return err
 }
 
 // Unwrap is the executor that takes part.

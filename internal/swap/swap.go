@@ -1,6 +1,7 @@
 package swap
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,11 +61,18 @@ func newSwap(i *Image, files *update.Files, c update.Candidate, o *order) *swap 
 	i.mu.Lock()
 	s.old = i.force
 	s.receipt.From = s.old.build
-	if len(i.targets) > 0 {
-		s.receipt.From.Description = i.targets[0].exec.Description()
-	}
 	i.mu.Unlock()
+	s.describeOld()
 	return s
+}
+
+// describeOld notes what the version in force says of itself. Before it is loaded nobody knows that, and a swap may begin while it is.
+func (s *swap) describeOld() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.targets) > 0 {
+		s.receipt.From.Description = cmp.Or(s.targets[0].exec.Description(), s.receipt.From.Description)
+	}
 }
 
 // run takes the candidate to its commit, or rejects it. It says whether the version that serves now is on trial.
@@ -122,6 +130,7 @@ func (s *swap) prepare() error {
 		return err
 	}
 	s.receipt.Ready = new(time.Now())
+	s.describeOld()
 	s.step("version %s is loaded: %q", short(s.new.build.SHA256), s.receipt.To.Description)
 	if err := s.verify(); err != nil {
 		return err
