@@ -4,6 +4,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -86,6 +87,25 @@ func TestFilter(t *testing.T) {
 	none.leave()
 }
 
+// standing waits until all threads of a process stand: SIGSTOP only asks.
+func standing(t *testing.T, pid int) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		running := 0
+		for _, name := range stats {
+			b, err := os.ReadFile(name)
+			if _, rest, _ := strings.Cut(string(b), ") "); err == nil && !strings.HasPrefix(rest, "T") {
+				running++
+			}
+		}
+		if running == 0 && len(stats) > 0 {
+			return
+		}
+	}
+	t.Fatal("the process does not stand still")
+}
+
 // TestStopped: a worker that does not answer is named, and is listened to when it goes on. One that is given up is not missed.
 func TestStopped(t *testing.T) {
 	leavesNothing(t)
@@ -97,6 +117,7 @@ func TestStopped(t *testing.T) {
 		}
 	}
 	signal(syscall.SIGSTOP)
+	standing(t, b.w.Pid())
 	l := listen(t, h, trace.Filter{})
 	missing := l.next(KindHello).Hello.Missing
 	if len(missing) != 1 || missing[0].Worker != "pool/1" || missing[0].Pid != b.w.Pid() || missing[0].Why != "it did not answer within 2s" {

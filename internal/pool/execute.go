@@ -39,7 +39,18 @@ func newMember(p *Pool, path string) *member {
 }
 
 // Description is the text the extension gave in HSE_VERSION_INFO; "" before a worker has loaded it.
-func (m *member) Description() string { return *m.description.Load() }
+func (m *member) Description() string {
+	if d := *m.description.Load(); d != "" {
+		return d
+	}
+	p := m.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if list := p.routes(p.state.gen.number, m.path); len(list) > 0 { // it is loaded, and requests are not led there yet
+		return list[0].image.Description()
+	}
+	return ""
+}
 
 // mostRuns is how often a request is run whose workers are killed from outside one after the other.
 const mostRuns = 5

@@ -167,7 +167,7 @@ func (p *Pool) snapshot() (st Status, running []process) {
 			is.Error = m.err.Error()
 		}
 		if x := p.members[m.path]; x != nil {
-			is.Description = x.Description()
+			is.Description = *x.description.Load()
 		}
 		st.Images = append(st.Images, is)
 	}
