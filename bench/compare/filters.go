@@ -55,6 +55,11 @@ func compareFilters(ctx context.Context, rounds, seconds, connections int, befor
 			return err
 		}
 	}
+	return inTurn(ctx, servers, servers[0], "in-process", "none", rounds, seconds, connections, markdown)
+}
+
+// inTurn drives servers round by round and prints what each costs, and its ratio to base, which is called so in the head of the table.
+func inTurn(ctx context.Context, servers []*server, base *server, mode, called string, rounds, seconds, connections int, markdown bool) error {
 	samples := map[string][]sample{}
 	for range rounds {
 		// Another one first in each round, and each behind another: the one behind an idle second is faster, and what the last one left in
@@ -68,18 +73,18 @@ func compareFilters(ctx context.Context, rounds, seconds, connections int, befor
 			samples[s.name] = append(samples[s.name], got)
 		}
 	}
-	row, head := "%-20s %10.2f %10.3f\n", "%-20s %10s %10s\n"
+	row, head := "%-24s %10.2f %10.3f\n", "%-24s %10s %10s\n"
 	if markdown {
 		row, head = "| %s | %.2f | %.3f |\n", "| %s | %s | %s |\n"
 	}
-	fmt.Printf("\n%d connections, in-process, %d rounds\n\n", connections, rounds)
-	fmt.Printf(head, "server", "CPU µs/req", "CPU/none")
+	fmt.Printf("\n%d connections, %s, %d rounds\n\n", connections, mode, rounds)
+	fmt.Printf(head, "server", "CPU µs/req", "CPU/"+called)
 	if markdown {
 		fmt.Println("|---|---|---|")
 	}
 	for _, s := range servers {
 		mine := samples[s.name]
-		fmt.Printf(row, s.name, median(mine, func(x sample) float64 { return x.cpu }), cpuRatio(mine, samples["0 filters"]))
+		fmt.Printf(row, s.name, median(mine, func(x sample) float64 { return x.cpu }), cpuRatio(mine, samples[base.name]))
 	}
 	return nil
 }

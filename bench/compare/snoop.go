@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -85,31 +84,7 @@ func snoopIn(ctx context.Context, dir, mode, bin, before string, rounds, seconds
 			return err
 		}
 	}
-	samples := map[string][]sample{}
-	for range rounds {
-		for _, j := range rand.Perm(len(servers)) {
-			s := servers[j]
-			got, err := s.measure(ctx, connections, time.Duration(seconds)*time.Second)
-			if err != nil {
-				return err
-			}
-			samples[s.name] = append(samples[s.name], got)
-		}
-	}
-	row, head := "%-24s %10.2f %10.3f\n", "%-24s %10s %10s\n"
-	if markdown {
-		row, head = "| %s | %.2f | %.3f |\n", "| %s | %s | %s |\n"
-	}
-	fmt.Printf("\n%d connections, %s, %d rounds\n\n", connections, mode, rounds)
-	fmt.Printf(head, "server", "CPU µs/req", "CPU/never")
-	if markdown {
-		fmt.Println("|---|---|---|")
-	}
-	for _, s := range servers {
-		mine := samples[s.name]
-		fmt.Printf(row, s.name, median(mine, func(x sample) float64 { return x.cpu }), cpuRatio(mine, samples["never attached"]))
-	}
-	return nil
+	return inTurn(ctx, servers, servers[0], mode, "never", rounds, seconds, connections, markdown)
 }
 
 // withSocket serves hello.so of dir, with a control socket.

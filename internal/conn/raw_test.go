@@ -29,14 +29,19 @@ func turned(p []byte) []byte {
 // rawTest is both sides of a filter, in Go.
 type rawTest struct {
 	mu      sync.Mutex
-	inside  atomic.Int64
 	overlap atomic.Bool
 	blocks  [][]byte // sent
 	receive func(data []byte, send func([]byte) error) ([]byte, int, error)
 	send    func(block []byte, write func([]byte) error) error
 }
 
-func (f *rawTest) Receive(data []byte, send func([]byte) error) ([]byte, int, error) {
+// rawConn is the receiving side of one connection.
+type rawConn struct {
+	*rawTest
+	inside atomic.Int64
+}
+
+func (f *rawConn) Receive(data []byte, send func([]byte) error) ([]byte, int, error) {
 	if f.inside.Add(1) > 1 {
 		f.overlap.Store(true)
 	}
@@ -58,7 +63,7 @@ func serveRaw(t *testing.T, config *tls.Config, f *rawTest, handler http.Handler
 		var r Receiver
 		var s Sender
 		if f.receive != nil {
-			r = f
+			r = &rawConn{rawTest: f}
 		}
 		if f.send != nil {
 			s = f
@@ -68,7 +73,7 @@ func serveRaw(t *testing.T, config *tls.Config, f *rawTest, handler http.Handler
 	t.Cleanup(func() {
 		filtering = nil
 		if f.overlap.Load() {
-			t.Error("two calls of Receive at a time")
+			t.Error("two calls of Receive at a time on one connection")
 		}
 	})
 	return serve(t, config, handler)
