@@ -3,9 +3,10 @@
 //
 // # What a child has
 //
-// Four descriptors: 0 is the null device, 1 and 2 are one pipe that ends in [Spec.Output], 3 is [Spec.Stream]. On Linux
-// [Start] first marks everything this process has open close-on-exec: C code in it may not have done so. What such code opens in
-// the very moment of a start can still reach the child.
+// Four descriptors: 0 is the null device, 1 and 2 are one pipe that ends in [Spec.Output], 3 is [Spec.Stream]. Or three, for a
+// child that is spoken to by its standard input and output: 0 is [Spec.In], 1 is [Spec.Out], 2 is the pipe.
+// On Linux [Start] first marks everything this process has open close-on-exec: C code in it may not have done so. What such
+// code opens in the very moment of a start can still reach the child.
 //
 // # When limits begin
 //

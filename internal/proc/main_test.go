@@ -50,6 +50,11 @@ var parts = map[string]func(args []string){
 		}
 	},
 	"wait": func([]string) { wait() },
+	"echo": func([]string) { // its standard input to its standard output
+		fmt.Fprintln(os.Stderr, "ready")
+		n, err := io.Copy(os.Stdout, os.Stdin)
+		fmt.Fprintln(os.Stderr, n, err)
+	},
 	"deaf": func([]string) {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
 		wait()
@@ -84,7 +89,7 @@ func number(s string) int {
 type child struct {
 	*Process
 	t      *testing.T
-	stream *os.File // our end of descriptor 3
+	stream *os.File // our end of descriptor 3; nil if it has In or Out
 	lines  chan string
 }
 
@@ -98,14 +103,14 @@ func spec(t *testing.T, part string, args ...string) Spec {
 	return Spec{Path: path, Args: args, Env: []string{"PROC_TEST_CHILD=" + part, "GORACE=atexit_sleep_ms=0"}}
 }
 
-// begin starts s with a stream, where that is possible. The child has ended when the test does.
+// begin starts s with a stream, where that is possible and it has no other. The child has ended when the test does.
 func begin(t *testing.T, s Spec) *child {
 	t.Helper()
 	c := &child{t: t, lines: make(chan string, 1000)}
-	var theirs *os.File
-	c.stream, theirs = streams(t)
-	defer theirs.Close()
-	s.Stream = theirs
+	if s.In == nil && s.Out == nil {
+		c.stream, s.Stream = streams(t)
+		defer s.Stream.Close()
+	}
 	s.Output = func(line string, cut bool) {
 		if cut {
 			line += "…"

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -207,6 +208,24 @@ func TestDescriptors(t *testing.T) {
 	if want := []string{"0 /dev/null", "1 pipe", "2 pipe"}; !slices.Equal(lines, want) {
 		t.Errorf("without a stream: got %q, want %q", lines, want)
 	}
+}
+
+// TestStandardPair: one end of a pair of sockets can be both its standard input and output.
+func TestStandardPair(t *testing.T) {
+	ours, theirs := streams(t)
+	defer theirs.Close()
+	s := shell("test ! -e /proc/self/fd/3 && read line && echo got $line; echo error >&2; read line")
+	s.In, s.Out = theirs, theirs
+	c := begin(t, s)
+	if _, err := ours.WriteString("hello\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := bufio.NewReader(ours).ReadString('\n'); err != nil || got != "got hello\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	c.expect("error")
+	ours.Close()
+	c.end()
 }
 
 // TestStreamEnd: whoever reads the other end of the stream sees the end of the child at once.

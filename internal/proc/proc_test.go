@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -76,6 +77,68 @@ func TestOutput(t *testing.T) {
 			t.Error(p.Exit())
 		}
 	})
+}
+
+// TestStandard: a child is spoken to by its standard input and output, two pipes; only its standard error is its output.
+func TestStandard(t *testing.T) {
+	in, ours := pipe(t)
+	theirs, out := pipe(t)
+	s := spec(t, "echo")
+	s.In, s.Out = in, out
+	c := begin(t, s)
+	in.Close()
+	out.Close()
+	c.expect("ready")
+	text := bytes.Repeat([]byte("a\r\n\x00\x1a\xff"), 50_000)
+	go func() {
+		ours.Write(text)
+		ours.Close()
+	}()
+	if got, err := io.ReadAll(theirs); err != nil || !bytes.Equal(got, text) { // its end is seen as well
+		t.Errorf("%d bytes come back as %d, %v", len(text), len(got), err)
+	}
+	c.expect(fmt.Sprint(len(text), " <nil>"))
+	if e := c.end(); e.Code != 0 || e.Signal != 0 {
+		t.Error(e)
+	}
+}
+
+// TestStandardKilled: whoever reads its standard output sees the end of a child that is killed.
+func TestStandardKilled(t *testing.T) {
+	in, _ := pipe(t)
+	theirs, out := pipe(t)
+	s := spec(t, "echo")
+	s.In, s.Out = in, out
+	c := begin(t, s)
+	out.Close()
+	c.expect("ready")
+	if err := c.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := theirs.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("got %d, %v", n, err)
+	}
+	c.end()
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+// TestTwoStreams: a child has one way to be spoken to.
+func TestTwoStreams(t *testing.T) {
+	s := spec(t, "exit", "0")
+	s.Stream, s.In = os.Stdin, os.Stdin
+	want := fmt.Sprintf("start %q: it cannot have a stream on descriptor 3 and on its standard descriptors", s.Path)
+	if p, err := Start(s); err == nil || err.Error() != want {
+		t.Errorf("got %v, %v; want %s", p, err, want)
+	}
 }
 
 // TestLines: it does not matter how the bytes of the lines arrive.

@@ -39,6 +39,9 @@ func Start(s Spec) (*Process, error) {
 }
 
 func start(s Spec) (_ *Process, err error) {
+	if s.Stream != nil && (s.In != nil || s.Out != nil) {
+		return nil, errors.New("it cannot have a stream on descriptor 3 and on its standard descriptors")
+	}
 	path, err := filepath.Abs(s.Path) // Dir is the child's, Path is ours
 	if err != nil {
 		return nil, err
@@ -53,7 +56,7 @@ func start(s Spec) (_ *Process, err error) {
 		return nil, err
 	}
 	defer w.Close()
-	attr := &os.ProcAttr{Dir: s.Dir, Env: append([]string{}, s.Env...), Files: []*os.File{null, w, w}}
+	attr := &os.ProcAttr{Dir: s.Dir, Env: append([]string{}, s.Env...), Files: []*os.File{cmp.Or(s.In, null), cmp.Or(s.Out, w), w}}
 	if s.Stream != nil {
 		attr.Files = append(attr.Files, s.Stream)
 	}

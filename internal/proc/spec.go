@@ -17,9 +17,14 @@ type Spec struct {
 	// closes his copy after Start. It is made blocking.
 	Stream *os.File
 
-	// Output is handed each line the child writes to descriptor 1 or 2, without its newline. A line has at most [MaxLine]
-	// bytes; what is beyond is dropped, and cut tells so. All calls come from one goroutine, which ends before
-	// [Process.Done] is closed. While a call lasts nothing is read: an Output that is slow slows the child down.
+	// In and Out become descriptors 0 and 1 of the child, its standard input and output, which are the null device and Output
+	// otherwise. They may be the same file. Like Stream they are made blocking, and Start does not close them. There cannot be
+	// a Stream as well: a child has one way to be spoken to.
+	In, Out *os.File
+
+	// Output is handed each line the child writes to descriptor 1 or 2, or only 2 if there is Out, without its newline. A line
+	// has at most [MaxLine] bytes; what is beyond is dropped, and cut tells so. All calls come from one goroutine, which ends
+	// before [Process.Done] is closed. While a call lasts nothing is read: an Output that is slow slows the child down.
 	// nil: what the child writes is read and dropped.
 	Output func(line string, cut bool)
 
