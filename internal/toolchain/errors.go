@@ -19,9 +19,14 @@ func (e *CompileError) Error() string {
 // MissingError is a compiler this machine does not have.
 type MissingError struct {
 	Language string
+	Target   string // the system it should compile for, such as "windows/386"; "" for this one
 	Package  string // of Debian, that has one
 }
 
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("no %s compiler found; install one (Debian: apt install %s)", e.Language, e.Package)
+	what := e.Language + " compiler"
+	if e.Target != "" {
+		what += " for " + e.Target
+	}
+	return fmt.Sprintf("no %s found; install one (Debian: apt install %s)", what, e.Package)
 }

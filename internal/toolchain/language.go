@@ -19,13 +19,14 @@ type language struct {
 	packages  string   // Debian package with one of them
 	args      func(source, lib string, o Options) []string
 	wished    []string // flags for compilers that know them
+	windows   *cross   // how it is compiled for Windows elsewhere; nil: not at all
 }
 
 // Unique symbols, which g++ makes of statics in inline functions, would keep a C++ library in memory for ever.
 var languages = []*language{
-	{"C", []string{".c"}, "CC", []string{"cc", "gcc", "clang"}, "gcc", cArgs, nil},
-	{"C++", []string{".cpp", ".cc", ".cxx"}, "CXX", []string{"c++", "g++", "clang++"}, "g++", cppArgs, []string{"-fno-gnu-unique"}},
-	{"Pascal", []string{".pas", ".pp", ".dpr", ".lpr"}, "FPC", []string{"fpc"}, "fp-compiler", pascalArgs, nil},
+	{"C", []string{".c"}, "CC", []string{"cc", "gcc", "clang"}, "gcc", cArgs, nil, &cross{"gcc", "gcc-mingw-w64"}},
+	{"C++", []string{".cpp", ".cc", ".cxx"}, "CXX", []string{"c++", "g++", "clang++"}, "g++", cppArgs, []string{"-fno-gnu-unique"}, &cross{"g++", "g++-mingw-w64"}},
+	{"Pascal", []string{".pas", ".pp", ".dpr", ".lpr"}, "FPC", []string{"fpc"}, "fp-compiler", pascalArgs, nil, nil},
 }
 
 // CanCompile tells whether a file of this name is a source we know.
@@ -49,8 +50,9 @@ func languageOf(source string) (*language, error) {
 }
 
 // find answers the compiler's command: what was asked for, what the environment says, else the first there is.
-func (l *language) find(asked string) ([]string, error) {
-	if asked == "" {
+// The environment's compiler is for this system, not for another.
+func (l *language) find(asked string, to target) ([]string, error) {
+	if asked == "" && !to.cross() {
 		asked = os.Getenv(l.env)
 	}
 	if words := strings.Fields(asked); len(words) > 0 {
@@ -59,17 +61,28 @@ func (l *language) find(asked string) ([]string, error) {
 		}
 		return words, nil
 	}
-	for _, name := range l.compilers {
+	names, packages := l.compilers, l.packages
+	if to.cross() {
+		var err error
+		if names, packages, err = l.crossCompilers(to); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range names {
 		if _, err := exec.LookPath(name); err == nil {
 			return []string{name}, nil
 		}
 	}
-	return nil, &MissingError{Language: l.name, Package: l.packages}
+	return nil, &MissingError{Language: l.name, Target: to.asked(), Package: packages}
 }
 
 // command is the compiler with all its arguments.
 func (l *language) command(ctx context.Context, source, lib string, o Options) ([]string, error) {
-	compiler, err := l.find(o.Compiler)
+	to, err := targetOf(o.Target)
+	if err != nil {
+		return nil, err
+	}
+	compiler, err := l.find(o.Compiler, to)
 	if err != nil {
 		return nil, err
 	}
@@ -103,10 +116,14 @@ func cppArgs(source, lib string, o Options) []string {
 // compilerArgs names the language, because compilers do not know all endings we do (".CC", from a file system that does
 // not care).
 func compilerArgs(language, source, lib string, o Options) []string {
-	args := []string{
-		"-shared", "-fPIC", "-pthread", "-g", "-O1", "-fno-omit-frame-pointer", "-Wall", "-D_GNU_SOURCE",
-		"-I", filepath.Join(o.SDK, "c"), "-I", filepath.Join(o.SDK, "c", "alias"),
+	args := []string{"-shared", "-fPIC"}
+	if to, err := targetOf(o.Target); err == nil && to.system == "windows" {
+		args = slices.Clone(dllFlags)
 	}
+	args = append(args,
+		"-pthread", "-g", "-O1", "-fno-omit-frame-pointer", "-Wall", "-D_GNU_SOURCE",
+		"-I", filepath.Join(o.SDK, "c"), "-I", filepath.Join(o.SDK, "c", "alias"),
+	)
 	args = append(args, o.Flags...)
 	args = append(args, "-o", lib, "-x", language, source, "-x", "none")
 	return append(args, o.Sources...)

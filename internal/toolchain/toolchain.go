@@ -1,7 +1,8 @@
 // Package toolchain compiles the source of an extension into a shared library with the compiler the machine has: C, C++
 // and Free Pascal, against our SDK. One source file is one library; what else it needs is said in [Options].
 //
-// Environment: CC, CXX and FPC name other compilers, with arguments if need be ("ccache gcc").
+// Environment: CC, CXX and FPC name other compilers, with arguments if need be ("ccache gcc"); they do not count when the
+// library is for another system than this one.
 package toolchain
 
 import (
@@ -20,6 +21,7 @@ import (
 
 // Options is what a compilation may be told. The zero value is fine.
 type Options struct {
+	Target   string    // "windows/amd64" or "windows/386": a DLL, by MinGW-w64; "" is the system this runs on
 	Compiler string    // instead of the environment's and the usual ones; may carry arguments
 	Flags    []string  // added behind ours, in front of the source
 	Sources  []string  // further sources and objects of the same library
@@ -28,7 +30,7 @@ type Options struct {
 }
 
 // Compile makes a library of source and answers its path: outDir, which is made private (0700) if it does not exist,
-// with the name of the source and the ending ".so". A library that is there is replaced in one step, never overwritten.
+// with the name of the source and the ending ".so", or ".dll" for Windows. A library that is there is replaced in one step, never overwritten.
 //
 // Warnings do not fail. An error is a [*CompileError] when the compiler refused the source, a [*MissingError] when there
 // is no compiler. When ctx ends, the compiler and its children are killed.
@@ -61,7 +63,11 @@ func Compile(ctx context.Context, source, outDir string, o Options) (lib string,
 		}
 	}
 
-	name := strings.TrimSuffix(filepath.Base(source), filepath.Ext(source)) + ".so"
+	to, err := targetOf(o.Target)
+	if err != nil {
+		return "", err
+	}
+	name := strings.TrimSuffix(filepath.Base(source), filepath.Ext(source)) + to.ending()
 	if err := lang.build(ctx, source, filepath.Join(work, name), o); err != nil {
 		return "", err
 	}
@@ -80,7 +86,7 @@ func Command(ctx context.Context, source string, o Options) ([]string, error) {
 		return nil, err
 	}
 	o.SDK = "sdk"
-	return lang.command(ctx, filepath.Base(source), "out.so", o)
+	return lang.command(ctx, filepath.Base(source), "out.lib", o)
 }
 
 // build runs the compiler, which writes lib.
