@@ -14,20 +14,21 @@ const module = "github.com/isapid/isapid"
 // layers says, for each package, which packages of the module it may import, with the reason where it is not plain. A new
 // package needs a line here before anybody can import it or it can import anything.
 var layers = map[string][]string{
-	".":            {"executor", "extension"},                                                                                                                                                             // the public face
-	"cmd/isapid":   {"accesslog", "admin", "config", "executor", "extension", "front", "hub", "image", "obituary", "passwd", "pool", "swap", "systemd", "tape", "toolchain", "trace", "update", "worker"}, // describe loads one extension
-	"hack/...":     {},
-	"sdk":          {}, // the headers and units, embedded
-	"sdk/...":      {}, // each travels alone
-	"examples/...": {".", "sdk/go"},
-	"bench/...":    {".", "executor"},   // load generators and the servers compared with
-	"loader":       {"image", "update"}, // an extension for any host, not a part of the program
-	"e2e":          {},                  // tests of whole servers; they may import what they like
-	"e2e/mix":      {},                  // clients: know nothing of the server
-	"e2e/metrics":  {},                  // a real Prometheus
-	"e2e/logs":     {},                  // a real GoAccess
-	"e2e/replay":   {},                  // the commands, as users have them
-	"e2e/filters":  {},                  // tests of whole servers, as e2e
+	".":             {"executor", "extension"},                                                                                                                                                             // the public face
+	"cmd/isapid":    {"accesslog", "admin", "config", "executor", "extension", "front", "hub", "image", "obituary", "passwd", "pool", "swap", "systemd", "tape", "toolchain", "trace", "update", "worker"}, // describe loads one extension
+	"hack/...":      {},
+	"hack/wineexec": {"testext/build"}, // builds libraries for test binaries that run under Wine
+	"sdk":           {},                // the headers and units, embedded
+	"sdk/...":       {},                // each travels alone
+	"examples/...":  {".", "sdk/go"},
+	"bench/...":     {".", "executor"},   // load generators and the servers compared with
+	"loader":        {"image", "update"}, // an extension for any host, not a part of the program
+	"e2e":           {},                  // tests of whole servers; they may import what they like
+	"e2e/mix":       {},                  // clients: know nothing of the server
+	"e2e/metrics":   {},                  // a real Prometheus
+	"e2e/logs":      {},                  // a real GoAccess
+	"e2e/replay":    {},                  // the commands, as users have them
+	"e2e/filters":   {},                  // tests of whole servers, as e2e
 
 	"front":     {"accesslog", "admin", "config", "conn", "executor", "extension", "filter", "hub", "image", "inprocess", "isapi", "metrics", "obituary", "pool", "proc", "remote", "server", "site", "spans", "swap", "tape", "trace", "wire"}, // the front process, wired together
 	"server":    {"conn"},                                                                                                                                                                                                                       // HTTP; knows sites as handlers only, and no processes
@@ -72,9 +73,10 @@ var layers = map[string][]string{
 	"native/filtertest":     {"isapi", "native"},                                     // for tests, as testext
 	"executor/executortest": {"executor", "isapi", "server", "testext", "toolchain"}, // for tests, as testext
 	"executor/replacetest":  {"executor", "filter", "testext"},                       // likewise
-	"testext":               {"sdk", "toolchain"},
-	"update/updatetest":     {"testext"}, // likewise
-	"trace/tracetest":       {"trace"},   // likewise
+	"testext":               {"testext/build", "toolchain"},
+	"testext/build":         {"sdk", "toolchain"}, // used by hack/wineexec too
+	"update/updatetest":     {"testext"},          // likewise
+	"trace/tracetest":       {"trace"},            // likewise
 }
 
 func TestLayers(t *testing.T) {

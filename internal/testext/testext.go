@@ -2,17 +2,22 @@
 // a test's own. Libraries are kept in the user's cache folder under a hash of everything they are made of, so that test
 // binaries share them; a test that replaces or writes to an image must copy it first.
 //
-// Without a compiler a test is skipped, but fails when the environment says CI.
+// Without a compiler a test is skipped, but fails when the environment says CI. In a test binary that runs under Wine the
+// libraries are DLLs, made by the compilers outside; see hack/wineexec.
 package testext
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/isapid/isapid/internal/testext/build"
 	"github.com/isapid/isapid/internal/toolchain"
 )
 
@@ -20,27 +25,53 @@ import (
 // another library of the same source.
 func Fixture(t testing.TB, name string, flags ...string) string {
 	t.Helper()
-	return compile(t, source(t, filepath.Join(Root(t), "testdata", "ext"), name+".*"), flags...)
+	return library(t, build.Request{Source: fixture(t, name), Flags: flags})
+}
+
+// DLL is Fixture for windows/arch, which is amd64 or 386, whatever this system is.
+func DLL(t testing.TB, arch, name string, flags ...string) string {
+	t.Helper()
+	return library(t, build.Request{Source: fixture(t, name), Flags: flags, Target: "windows/" + arch})
+}
+
+func fixture(t testing.TB, name string) string {
+	t.Helper()
+	return source(t, filepath.Join(Root(t), "testdata", "ext"), name+".*")
 }
 
 // Example compiles examples/<name>: its one source in C, C++ or Pascal, or else its Go package.
 func Example(t testing.TB, name string) string {
 	t.Helper()
-	dir := filepath.Join(Root(t), "examples", name)
-	if _, err := os.Stat(filepath.Join(dir, "main.go")); err == nil {
-		return buildGo(t, dir)
-	}
-	return compile(t, source(t, dir, "*"))
+	return library(t, example(t, name))
 }
 
-// Source compiles code, which is C. The library is called source.so.
+// ExampleDLL is Example for windows/arch.
+func ExampleDLL(t testing.TB, arch, name string) string {
+	t.Helper()
+	r := example(t, name)
+	r.Target = "windows/" + arch
+	return library(t, r)
+}
+
+func example(t testing.TB, name string) build.Request {
+	t.Helper()
+	dir := filepath.Join(Root(t), "examples", name)
+	if _, err := os.Stat(filepath.Join(dir, "main.go")); err == nil {
+		return build.Request{Go: dir}
+	}
+	return build.Request{Source: source(t, dir, "*")}
+}
+
+// Source compiles code, which is C. The library is called source.so, or source.dll on Windows.
 func Source(t testing.TB, code string) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "source.c")
-	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return compile(t, file)
+	return library(t, build.Request{Code: code})
+}
+
+// SourceDLL is Source for windows/arch.
+func SourceDLL(t testing.TB, arch, code string) string {
+	t.Helper()
+	return library(t, build.Request{Code: code, Target: "windows/" + arch})
 }
 
 // Compile compiles a source file of the test's own folder.
@@ -48,8 +79,78 @@ func Compile(t testing.TB, file string) string {
 	t.Helper()
 	file, err := filepath.Abs(file)
 	check(t, err)
-	return compile(t, file)
+	return library(t, build.Request{Source: file})
 }
+
+// Worker builds cmd/isapid-worker for windows/arch and answers the path of the program.
+func Worker(t testing.TB, arch string) string {
+	t.Helper()
+	workersMu.Lock()
+	defer workersMu.Unlock()
+	if workers[arch] == "" {
+		path, err := build.Worker(t.Context(), Root(t), arch)
+		check(t, err)
+		workers[arch] = path
+	}
+	return workers[arch]
+}
+
+var (
+	workersMu sync.Mutex
+	workers   = map[string]string{} // by architecture: built once in a test binary
+)
+
+// library answers what was built, here or, in a test binary under Wine, by the server outside.
+func library(t testing.TB, r build.Request) string {
+	t.Helper()
+	lib, err := ask(t.Context(), Root(t), r)
+	var gone *toolchain.MissingError
+	if errors.As(err, &gone) {
+		missing(t, err)
+	}
+	check(t, err)
+	return lib
+}
+
+func ask(ctx context.Context, root string, r build.Request) (string, error) {
+	addr := os.Getenv(build.ServerVariable)
+	if addr == "" || runtime.GOOS != "windows" {
+		return build.Library(ctx, root, r)
+	}
+	for _, path := range []*string{&r.Source, &r.Go} {
+		var err error
+		if *path, err = outside(*path); err != nil {
+			return "", err
+		}
+	}
+	if r.Target == "" {
+		r.Target = "windows/" + runtime.GOARCH
+	}
+	lib, err := build.Ask(ctx, addr, r)
+	if err != nil {
+		return "", err
+	}
+	return inside(lib), nil
+}
+
+// outside is the path that the system outside knows, of one on a drive of Wine: Z: is its root folder, C: a part of the prefix.
+// "" is nothing.
+func outside(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	drive, rest, _ := strings.Cut(strings.ReplaceAll(path, `\`, "/"), ":")
+	switch strings.ToUpper(drive) {
+	case "Z":
+		return rest, nil
+	case "C":
+		return os.Getenv("WINEPREFIX") + "/drive_c" + rest, nil
+	}
+	return "", fmt.Errorf("%q is on no drive that the build server can read", path)
+}
+
+// inside is the path that a program under Wine knows.
+func inside(path string) string { return "Z:" + strings.ReplaceAll(path, "/", `\`) }
 
 // Root is the folder of the module, found from the working folder upwards.
 func Root(t testing.TB) string {
@@ -103,4 +204,11 @@ func missing(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 	t.Skip(err)
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

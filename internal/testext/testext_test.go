@@ -1,3 +1,5 @@
+//go:build unix
+
 package testext
 
 import (
@@ -36,7 +38,7 @@ func TestParallelBuildsShareOneLibrary(t *testing.T) {
 	libs := make([]string, 4)
 	var wg sync.WaitGroup
 	for i := range libs {
-		wg.Go(func() { libs[i] = compile(t, file) })
+		wg.Go(func() { libs[i] = Compile(t, file) })
 	}
 	wg.Wait()
 	for _, lib := range libs {
@@ -65,7 +67,7 @@ func TestHeadersBesideTheSourceCount(t *testing.T) {
 		if err := os.WriteFile(header, []byte("#define X "+value+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		libs[compile(t, file)] = true
+		libs[Compile(t, file)] = true
 	}
 	if len(libs) != 2 {
 		t.Errorf("a changed header gave the same library: %v", libs)
