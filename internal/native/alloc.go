@@ -1,9 +1,6 @@
-//go:build unix && cgo
+//go:build windows || (unix && cgo)
 
 package native
-
-// #include <stdlib.h>
-import "C"
 
 import (
 	"sync"
@@ -34,7 +31,7 @@ var chunks = make(chan unsafe.Pointer, 256)
 
 // Alloc answers n zero bytes, aligned for everything, or 0 if there are none, or no more within the limit. None is one byte.
 func (m *Memory) Alloc(n int) uintptr {
-	if n < 0 || n > 1<<32 {
+	if n < 0 || uint64(n) > 1<<32 {
 		return 0
 	}
 	n = (max(n, 1) + 15) &^ 15
@@ -44,7 +41,7 @@ func (m *Memory) Alloc(n int) uintptr {
 		return 0
 	}
 	if n >= largeSize {
-		p := C.calloc(1, C.size_t(n))
+		p := zeroed(n)
 		if p == nil {
 			return 0
 		}
@@ -99,7 +96,7 @@ func (m *Memory) Reset() {
 // reset gives all back but the chunk.
 func (m *Memory) reset() {
 	for _, p := range m.large {
-		C.free(p)
+		freeMem(p)
 	}
 	for _, p := range m.others {
 		giveChunk(p)
@@ -113,7 +110,7 @@ func takeChunk() unsafe.Pointer {
 	case p := <-chunks:
 		return p
 	default:
-		return C.malloc(chunkSize)
+		return unzeroed(chunkSize)
 	}
 }
 
@@ -121,6 +118,6 @@ func giveChunk(p unsafe.Pointer) {
 	select {
 	case chunks <- p:
 	default:
-		C.free(p)
+		freeMem(p)
 	}
 }

@@ -1,199 +1,48 @@
-//go:build unix && cgo
+//go:build windows || (unix && cgo)
 
 package native
 
-// #include <stdlib.h>
-// #include "native.h"
-import "C"
-
 import (
-	"fmt"
-	"sync"
-	"syscall"
 	"unsafe"
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/trace"
 )
 
-var installGuard = sync.OnceFunc(func() { C.isapid_guard() })
+// Signatures a call can have.
+const (
+	callPointer    = iota // DWORD or BOOL f(void *)
+	callDword             // BOOL f(DWORD)
+	callDLLMain           // BOOL f(void *, DWORD, void *)
+	callCompletion        // void f(void *, void *, DWORD, DWORD)
+	callOpen              // the loader's, by which a library comes
+	callClose             // and goes
+)
 
 // notReturned is what call returns for a call that was left where it faulted.
 const notReturned = ^uintptr(0)
 
-// call runs fn, what of that image, under the guard. errno is what the call left there. The loader returns even if code it called faulted: then
-// there are both ret and err.
-func call(what trace.Func, image uint64, signature C.int, fn uintptr, args ...uintptr) (ret uintptr, errno syscall.Errno, err error) {
-	c := (*C.struct_isapid_call)(C.calloc(1, C.sizeof_struct_isapid_call))
-	defer C.free(unsafe.Pointer(c))
-	c.fn, c.what, c.image = C.uintptr_t(fn), C.uint32_t(what), C.uint64_t(image)
-	c.ret = C.uintptr_t(notReturned)
-	for i, a := range args {
-		c.a[i] = C.uintptr_t(a)
-	}
-	if C.isapid_call(c, signature) != 0 {
-		return uintptr(c.ret), 0, newFault(&c.fault)
-	}
-	return uintptr(c.ret), syscall.Errno(c.err), nil
-}
-
 // GetExtensionVersion calls the export of the image of that number. ok is what it returned, errno what it left; err is a *Fault.
 func GetExtensionVersion(fn uintptr, image uint64) (info isapi.VersionInfo, ok bool, errno isapi.Error, err error) {
-	v := (*isapi.VersionInfo)(C.calloc(1, C.size_t(unsafe.Sizeof(info))))
-	defer C.free(unsafe.Pointer(v))
-	ret, e, err := call(trace.GetExtensionVersion, image, C.CALL_PTR, fn, uintptr(unsafe.Pointer(v)))
+	v := (*isapi.VersionInfo)(zeroed(int(unsafe.Sizeof(info))))
+	defer freeMem(unsafe.Pointer(v))
+	ret, e, err := call(trace.GetExtensionVersion, image, callPointer, fn, uintptr(unsafe.Pointer(v)))
 	return *v, ret != 0, isapi.Error(e), err
 }
 
 // TerminateExtension calls the export with isapi.TermAdvisoryUnload or TermMustUnload.
 func TerminateExtension(fn uintptr, flags uint32, image uint64) (ok bool, err error) {
-	ret, _, err := call(trace.TerminateExtension, image, C.CALL_U32, fn, uintptr(flags))
-	return ret != 0, err
-}
-
-// DllMain calls the export with NULL handles, as Zeus did.
-func DllMain(fn uintptr, reason uint32, image uint64) (ok bool, err error) {
-	ret, _, err := call(trace.DllMain, image, C.CALL_DLLMAIN, fn, 0, uintptr(reason), 0)
+	ret, _, err := call(trace.TerminateExtension, image, callDword, fn, uintptr(flags))
 	return ret != 0, err
 }
 
 // Complete calls an asynchronous completion callback, PFN_HSE_IO_COMPLETION.
 func Complete(fn uintptr, s *Slot, context uintptr, n, code uint32) error {
-	_, _, err := call(trace.Completion, 0, C.CALL_COMPLETION, fn, s.Addr(), context, uintptr(n), uintptr(code))
+	_, _, err := call(trace.Completion, 0, callCompletion, fn, s.Addr(), context, uintptr(n), uintptr(code))
 	return err
 }
 
 // HTTPExtensionProc calls the export for the request in s. err is a *Fault.
 func HTTPExtensionProc(fn uintptr, s *Slot) (status uint32, err error) {
-	r := uint64(C.isapid_proc(C.uintptr_t(fn), C.uintptr_t(s.Addr())))
-	if t := r >> 32; t != 0 {
-		return 0, takeFault(C.int(t))
-	}
-	return uint32(r), nil
-}
-
-// takeFault is the fault that a ticket of the hot paths stands for.
-func takeFault(ticket C.int) *Fault {
-	f := (*C.struct_isapid_fault)(C.calloc(1, C.sizeof_struct_isapid_fault))
-	defer C.free(unsafe.Pointer(f))
-	C.isapid_take(ticket, f)
-	return newFault(f)
-}
-
-// GuardLost names the signals of faults that somebody (an image, a library it brought) has put a handler on in place of the
-// guard. It is that handler's then to hand on what is not its own; most do not.
-func GuardLost() (names []string) {
-	lost := uint32(C.isapid_guard_lost())
-	for sig := range 32 {
-		if lost&(1<<sig) != 0 {
-			names = append(names, signalName(sig))
-		}
-	}
-	return names
-}
-
-// EndAtLibcAbort has the process end with SIGABRT from now on when libc itself aborts, which it does for a heap that is
-// corrupt: contained, that leaves the lock of the heap held, and whoever allocates in C next waits for ever. It is for a process
-// that is only for extensions.
-func EndAtLibcAbort() { C.isapid_end_at_libc_abort() }
-
-// ForeignFaults returns the next fault of a thread that an extension made, or nil. There is one to be had at most once a
-// fault; faults that happen before an earlier one was taken park their thread untold.
-func ForeignFaults() *Fault {
-	f := (*C.struct_isapid_fault)(C.calloc(1, C.sizeof_struct_isapid_fault))
-	defer C.free(unsafe.Pointer(f))
-	if C.isapid_foreign_fault(f) == 0 {
-		return nil
-	}
-	fault := newFault(f)
-	fault.Foreign = true
-	return fault
-}
-
-func newFault(c *C.struct_isapid_fault) *Fault {
-	f := &Fault{}
-	if c.kind == C.FAULT_EXIT {
-		f.Exit = fmt.Sprintf(exits[c.code], c.sig)
-	} else {
-		f.Signal, f.Meaning = signalName(int(c.sig)), signalMeaning(int(c.sig), int(c.code))
-		f.Addr, f.accessed = uintptr(c.addr), c.code > 0 && (c.sig == C.int32_t(syscall.SIGSEGV) || c.sig == C.int32_t(syscall.SIGBUS))
-		if c.overflow != 0 {
-			f.Meaning = "stack overflow"
-		}
-	}
-	f.Stack = symbolize(trimStack(unsafe.Slice((*uintptr)(unsafe.Pointer(&c.frames[0])), max(0, int(c.nframes))), uintptr(c.pc)))
-	return f
-}
-
-var exits = map[C.int32_t]string{
-	C.EXIT_EXIT: "exit(%d)", C.EXIT_NOW: "_exit(%d)", C.EXIT_QUICK: "quick_exit(%d)", C.EXIT_THREAD: "pthread_exit(%d)",
-}
-
-// trimStack drops the guard's own frames before the faulting instruction and, above the call, ours.
-func trimStack(frames []uintptr, pc uintptr) []uintptr {
-	out := []uintptr{pc}
-	for i, p := range frames {
-		if p == pc+1 || p == pc { // see resume_unwinding; of exit it is the return address itself
-			return append(out, frames[i+1:]...)
-		}
-	}
-	if len(frames) > 1 { // the faulting address is no code: the caller is the first frame there is
-		out = append(out, frames[1:]...)
-	}
-	return append([]uintptr(nil), out...)
-}
-
-func signalName(sig int) string {
-	switch syscall.Signal(sig) {
-	case syscall.SIGSEGV:
-		return "SIGSEGV"
-	case syscall.SIGBUS:
-		return "SIGBUS"
-	case syscall.SIGFPE:
-		return "SIGFPE"
-	case syscall.SIGILL:
-		return "SIGILL"
-	case syscall.SIGABRT:
-		return "SIGABRT"
-	case syscall.SIGTRAP:
-		return "SIGTRAP"
-	}
-	return fmt.Sprintf("signal %d", sig)
-}
-
-// signalMeaning explains si_code (sigaction(2)).
-func signalMeaning(sig, code int) string {
-	switch syscall.Signal(sig) {
-	case syscall.SIGABRT:
-		return "abort"
-	case syscall.SIGSEGV:
-		switch code {
-		case 1:
-			return "address not mapped"
-		case 2:
-			return "no permission for address"
-		case 0x80:
-			return "not an address"
-		}
-	case syscall.SIGBUS:
-		switch code {
-		case 1:
-			return "misaligned address"
-		case 2:
-			return "beyond the end of a file"
-		}
-	case syscall.SIGFPE:
-		switch code {
-		case 1:
-			return "integer division by zero"
-		case 2:
-			return "integer overflow"
-		}
-	case syscall.SIGILL:
-		return "illegal instruction"
-	}
-	if code <= 0 {
-		return "raised by the code itself"
-	}
-	return ""
+	return extensionProc(fn, s.Addr())
 }

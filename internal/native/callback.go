@@ -1,33 +1,29 @@
-//go:build unix && cgo
+//go:build windows || (unix && cgo)
 
 package native
 
-// #include "native.h"
-import "C"
-
 import (
-	"runtime/cgo"
-
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/trace"
 )
 
+// What the callbacks of an extension do in Go. They answer as [result] packs it.
+
 // result packs what a callback returns: the BOOL above, the last error below.
-func result(err isapi.Error) C.uint64_t {
+func result(err isapi.Error) uint64 {
 	if err == isapi.OK {
 		return 1 << 32
 	}
-	return C.uint64_t(err)
+	return uint64(err)
 }
 
-//export isapidGetServerVariable
-func isapidGetServerVariable(conn, name, buf, size C.uintptr_t) C.uint64_t {
-	h := enter(uintptr(conn), trace.GetServerVariable, 0)
+func onGetServerVariable(conn, name, buf, size uintptr) uint64 {
+	h := enter(conn, trace.GetServerVariable, 0)
 	if h == nil {
 		return result(isapi.InvalidParameter)
 	}
 	defer h.leave()
-	return answer(getServerVariable(h.handler, uintptr(name), uintptr(buf), uintptr(size)), trace.GetServerVariable, 0, h.mark)
+	return answer(getServerVariable(h.handler, name, buf, size), trace.GetServerVariable, 0, h.mark)
 }
 
 func getServerVariable(h Handler, name, buf, size uintptr) (err isapi.Error) {
@@ -36,14 +32,13 @@ func getServerVariable(h Handler, name, buf, size uintptr) (err isapi.Error) {
 	return h.GetServerVariable(name, buf, size)
 }
 
-//export isapidWriteClient
-func isapidWriteClient(conn, buf, size C.uintptr_t, flags C.uint32_t) C.uint64_t {
-	h := enter(uintptr(conn), trace.WriteClient, 0)
+func onWriteClient(conn, buf, size uintptr, flags uint32) uint64 {
+	h := enter(conn, trace.WriteClient, 0)
 	if h == nil {
 		return result(isapi.InvalidParameter)
 	}
 	defer h.leave()
-	return answer(writeClient(h.handler, uintptr(buf), uintptr(size), uint32(flags)), trace.WriteClient, 0, h.mark)
+	return answer(writeClient(h.handler, buf, size, flags), trace.WriteClient, 0, h.mark)
 }
 
 func writeClient(h Handler, buf, size uintptr, flags uint32) (err isapi.Error) {
@@ -52,14 +47,13 @@ func writeClient(h Handler, buf, size uintptr, flags uint32) (err isapi.Error) {
 	return h.WriteClient(buf, size, flags)
 }
 
-//export isapidReadClient
-func isapidReadClient(conn, buf, size C.uintptr_t) C.uint64_t {
-	h := enter(uintptr(conn), trace.ReadClient, 0)
+func onReadClient(conn, buf, size uintptr) uint64 {
+	h := enter(conn, trace.ReadClient, 0)
 	if h == nil {
 		return result(isapi.InvalidParameter)
 	}
 	defer h.leave()
-	return answer(readClient(h.handler, uintptr(buf), uintptr(size)), trace.ReadClient, 0, h.mark)
+	return answer(readClient(h.handler, buf, size), trace.ReadClient, 0, h.mark)
 }
 
 func readClient(h Handler, buf, size uintptr) (err isapi.Error) {
@@ -68,24 +62,17 @@ func readClient(h Handler, buf, size uintptr) (err isapi.Error) {
 	return h.ReadClient(buf, size)
 }
 
-//export isapidServerSupportFunction
-func isapidServerSupportFunction(conn C.uintptr_t, code C.uint32_t, buf, size, dataType C.uintptr_t) C.uint64_t {
-	h := enter(uintptr(conn), trace.ServerSupportFunction, uint32(code))
+func onServerSupportFunction(conn uintptr, code uint32, buf, size, dataType uintptr) uint64 {
+	h := enter(conn, trace.ServerSupportFunction, code)
 	if h == nil {
 		return result(isapi.InvalidParameter)
 	}
 	defer h.leave()
-	return answer(serverSupport(h.handler, isapi.Code(code), uintptr(buf), uintptr(size), uintptr(dataType)), trace.ServerSupportFunction, uint32(code), h.mark)
+	return answer(serverSupport(h.handler, isapi.Code(code), buf, size, dataType), trace.ServerSupportFunction, code, h.mark)
 }
 
 func serverSupport(h Handler, code isapi.Code, buf, size, dataType uintptr) (err isapi.Error) {
 	defer catch(&err)
 	defer faultsPanic()()
 	return h.ServerSupportFunction(code, buf, size, dataType)
-}
-
-//export isapidThread
-func isapidThread(handle C.uintptr_t) {
-	h := cgo.Handle(handle)
-	h.Value().(func())()
 }

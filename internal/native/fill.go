@@ -1,13 +1,8 @@
-//go:build unix && cgo
+//go:build windows || (unix && cgo)
 
 package native
 
-// #include <stdlib.h>
-// #include "native.h"
-import "C"
-
 import (
-	"sync"
 	"unsafe"
 
 	"github.com/isapid/isapid/internal/isapi"
@@ -17,13 +12,6 @@ import (
 type Texts struct {
 	Method, QueryString, PathInfo, PathTranslated, ContentType string
 }
-
-var callbacks = sync.OnceValue(func() (fn [4]uintptr) {
-	for i := range fn {
-		fn[i] = uintptr(C.isapid_callback(C.int(i)))
-	}
-	return fn
-})
 
 // Fill makes the control block of a new request. total is cbTotalBytes (0xFFFFFFFF: unknown); data is what
 // [Slot.Data] returned, filled, and becomes lpbData with a NUL after it; it may be nil.
@@ -37,8 +25,8 @@ func (s *Slot) Fill(t *Texts, total uint32, data []byte) {
 	need := len(t.Method) + len(t.QueryString) + len(t.PathInfo) + len(t.PathTranslated) + len(t.ContentType) + 6
 	if need > s.size {
 		s.size = (need + 511) &^ 511
-		C.free(s.arena)
-		if s.arena = C.malloc(C.size_t(s.size)); s.arena == nil {
+		freeMem(s.arena)
+		if s.arena = unzeroed(s.size); s.arena == nil {
 			panic("out of memory")
 		}
 	}
@@ -86,7 +74,7 @@ func allocBuffer(n int) (unsafe.Pointer, int) {
 			n = bufferSize
 		}
 	}
-	p := C.malloc(C.size_t(n))
+	p := unzeroed(n)
 	if p == nil {
 		panic("out of memory")
 	}
@@ -101,5 +89,5 @@ func freeBuffer(p unsafe.Pointer, n int) {
 		default:
 		}
 	}
-	C.free(p)
+	freeMem(p)
 }

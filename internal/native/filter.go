@@ -1,12 +1,8 @@
-//go:build unix && cgo
+//go:build windows || (unix && cgo)
 
 package native
 
-// #include "native.h"
-import "C"
-
 import (
-	"sync"
 	"unsafe"
 
 	"github.com/isapid/isapid/internal/isapi"
@@ -25,13 +21,6 @@ type FilterContext struct {
 var contexts = table[FilterContext]{made: func(c *FilterContext, mem unsafe.Pointer, m *mark) {
 	c.c, c.mark = (*isapi.FilterContext)(mem), m
 }}
-
-var filterCallbacks = sync.OnceValue(func() (fn [9]uintptr) {
-	for i := range fn {
-		fn[i] = uintptr(C.isapid_filter_callback(C.int(i)))
-	}
-	return fn
-})
 
 // NewFilterContext takes a context whose callbacks go to h, with everything set but fIsSecurePort and pFilterContext. The
 // caller must call Release.
@@ -96,22 +85,18 @@ func GetFilterVersion(fn uintptr, image uint64) (info isapi.FilterVersion, ok bo
 		return info, false, isapi.NotEnoughMemory, nil
 	}
 	Write(p, isapi.FilterVersion{ServerFilterVersion: isapi.FilterRevision})
-	ret, e, err := call(trace.GetFilterVersion, image, C.CALL_PTR, fn, p)
+	ret, e, err := call(trace.GetFilterVersion, image, callPointer, fn, p)
 	return Read[isapi.FilterVersion](p), ret != 0, isapi.Error(e), err
 }
 
 // HTTPFilterProc calls the export for one notification (an isapi.Notify… bit) with its structure at pv, or 0 where it has
 // none. errno is what it left, for isapi.FilterError; err is a *Fault, and status is nothing then.
 func HTTPFilterProc(fn uintptr, c *FilterContext, notification uint32, pv uintptr) (status uint32, errno isapi.Error, err error) {
-	r := C.isapid_filter_proc(C.uintptr_t(fn), C.uintptr_t(c.Addr()), C.uint32_t(notification), C.uintptr_t(pv))
-	if r.ticket != 0 {
-		return 0, 0, takeFault(r.ticket)
-	}
-	return uint32(r.status), isapi.Error(r.err), nil
+	return filterProc(fn, c.Addr(), notification, pv)
 }
 
 // TerminateFilter calls the export. Its flags have no meaning that anybody wrote down; 0 is what to give.
 func TerminateFilter(fn uintptr, flags uint32, image uint64) (ok bool, err error) {
-	ret, _, err := call(trace.TerminateFilter, image, C.CALL_U32, fn, uintptr(flags))
+	ret, _, err := call(trace.TerminateFilter, image, callDword, fn, uintptr(flags))
 	return ret != 0, err
 }

@@ -1,50 +1,39 @@
-//go:build unix && cgo
+//go:build windows || (unix && cgo)
 
 package native
-
-// #include "native.h"
-import "C"
 
 import (
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/trace"
 )
 
-// filterCall is one callback of a filter: f runs with the handler of the context, which must be a live one.
-func filterCall(context C.uintptr_t, what trace.Func, code C.uint32_t, f func(FilterHandler) isapi.Error) C.uint64_t {
-	c := enterFilter(uintptr(context), what, uint32(code))
+// filterCall is one callback of a filter: f runs with the handler of the context, which must be a live one. It answers as
+// [result] packs it.
+func filterCall(context uintptr, what trace.Func, code uint32, f func(FilterHandler) isapi.Error) uint64 {
+	c := enterFilter(context, what, code)
 	if c == nil {
 		return result(isapi.InvalidParameter)
 	}
 	defer c.leave()
-	return answer(guarded(func() isapi.Error { return f(c.handler) }), what, uint32(code), c.mark)
+	return answer(guarded(func() isapi.Error { return f(c.handler) }), what, code, c.mark)
 }
 
-//export isapidFilterGetServerVariable
-func isapidFilterGetServerVariable(context, name, buf, size C.uintptr_t) C.uint64_t {
-	return filterCall(context, trace.FilterGetServerVariable, 0, func(h FilterHandler) isapi.Error {
-		return h.GetServerVariable(uintptr(name), uintptr(buf), uintptr(size))
-	})
+func onFilterGetServerVariable(context, name, buf, size uintptr) uint64 {
+	return filterCall(context, trace.FilterGetServerVariable, 0, func(h FilterHandler) isapi.Error { return h.GetServerVariable(name, buf, size) })
 }
 
-//export isapidAddResponseHeaders
-func isapidAddResponseHeaders(context, text C.uintptr_t, reserved C.uint32_t) C.uint64_t {
-	return filterCall(context, trace.FilterAddResponseHeaders, 0, func(h FilterHandler) isapi.Error {
-		return h.AddResponseHeaders(uintptr(text), uintptr(reserved))
-	})
+func onAddResponseHeaders(context, text uintptr, reserved uint32) uint64 {
+	return filterCall(context, trace.FilterAddResponseHeaders, 0, func(h FilterHandler) isapi.Error { return h.AddResponseHeaders(text, uintptr(reserved)) })
 }
 
-//export isapidFilterWriteClient
-func isapidFilterWriteClient(context, buf, size C.uintptr_t, reserved C.uint32_t) C.uint64_t {
-	return filterCall(context, trace.FilterWriteClient, 0, func(h FilterHandler) isapi.Error {
-		return h.WriteClient(uintptr(buf), uintptr(size), uint32(reserved))
-	})
+func onFilterWriteClient(context, buf, size uintptr, reserved uint32) uint64 {
+	return filterCall(context, trace.FilterWriteClient, 0, func(h FilterHandler) isapi.Error { return h.WriteClient(buf, size, reserved) })
 }
 
-//export isapidAllocMem
-func isapidAllocMem(context C.uintptr_t, size C.uint32_t) (p C.uintptr_t, r C.uint64_t) {
+// onAllocMem answers the memory too, 0 if there is none.
+func onAllocMem(context uintptr, size uint32) (p uintptr, r uint64) {
 	r = filterCall(context, trace.FilterAllocMem, 0, func(h FilterHandler) isapi.Error {
-		if p = C.uintptr_t(h.AllocMem(uint32(size))); p == 0 {
+		if p = h.AllocMem(size); p == 0 {
 			return isapi.NotEnoughMemory
 		}
 		return isapi.OK
@@ -52,31 +41,24 @@ func isapidAllocMem(context C.uintptr_t, size C.uint32_t) (p C.uintptr_t, r C.ui
 	return p, r
 }
 
-//export isapidFilterServerSupportFunction
-func isapidFilterServerSupportFunction(context C.uintptr_t, code C.uint32_t, data, ul1, ul2 C.uintptr_t) C.uint64_t {
+func onFilterServerSupportFunction(context uintptr, code uint32, data, ul1, ul2 uintptr) uint64 {
 	return filterCall(context, trace.FilterServerSupportFunction, code, func(h FilterHandler) isapi.Error {
-		return h.ServerSupportFunction(isapi.SFReq(code), uintptr(data), uintptr(ul1), uintptr(ul2))
+		return h.ServerSupportFunction(isapi.SFReq(code), data, ul1, ul2)
 	})
 }
 
-//export isapidGetHeader
-func isapidGetHeader(context, name, buf, size C.uintptr_t) C.uint64_t {
-	return filterCall(context, trace.FilterGetHeader, 0, func(h FilterHandler) isapi.Error {
-		return h.GetHeader(uintptr(name), uintptr(buf), uintptr(size))
-	})
+func onGetHeader(context, name, buf, size uintptr) uint64 {
+	return filterCall(context, trace.FilterGetHeader, 0, func(h FilterHandler) isapi.Error { return h.GetHeader(name, buf, size) })
 }
 
-//export isapidSetHeader
-func isapidSetHeader(context, name, value C.uintptr_t) C.uint64_t {
-	return filterCall(context, trace.FilterSetHeader, 0, func(h FilterHandler) isapi.Error { return h.SetHeader(uintptr(name), uintptr(value)) })
+func onSetHeader(context, name, value uintptr) uint64 {
+	return filterCall(context, trace.FilterSetHeader, 0, func(h FilterHandler) isapi.Error { return h.SetHeader(name, value) })
 }
 
-//export isapidAddHeader
-func isapidAddHeader(context, name, value C.uintptr_t) C.uint64_t {
-	return filterCall(context, trace.FilterAddHeader, 0, func(h FilterHandler) isapi.Error { return h.AddHeader(uintptr(name), uintptr(value)) })
+func onAddHeader(context, name, value uintptr) uint64 {
+	return filterCall(context, trace.FilterAddHeader, 0, func(h FilterHandler) isapi.Error { return h.AddHeader(name, value) })
 }
 
-//export isapidGetUserToken
-func isapidGetUserToken(context, token C.uintptr_t) C.uint64_t {
-	return filterCall(context, trace.FilterGetUserToken, 0, func(h FilterHandler) isapi.Error { return h.GetUserToken(uintptr(token)) })
+func onGetUserToken(context, token uintptr) uint64 {
+	return filterCall(context, trace.FilterGetUserToken, 0, func(h FilterHandler) isapi.Error { return h.GetUserToken(token) })
 }

@@ -1,9 +1,6 @@
-//go:build unix && cgo
+//go:build windows || (unix && cgo)
 
 package native
-
-// #include "native.h"
-import "C"
 
 import (
 	"sync/atomic"
@@ -34,13 +31,13 @@ func misused(kind int, f trace.Func, code uint32, m *mark) {
 	if m != nil {
 		u.Request, u.Image = m.request, m.image
 	} else {
-		u.Image = uint64(C.isapid_board_image())
+		u.Image = callingImage()
 	}
 	(*tell)(u)
 }
 
 // answer is what a callback returns, in which a pointer may have been bad.
-func answer(err isapi.Error, f trace.Func, code uint32, m *mark) C.uint64_t {
+func answer(err isapi.Error, f trace.Func, code uint32, m *mark) uint64 {
 	if err == errFault {
 		misused(BadPointer, f, code, m)
 		err = isapi.InvalidParameter

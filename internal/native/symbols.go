@@ -1,15 +1,14 @@
+//go:build windows || (unix && cgo)
+
 package native
 
 import (
-	"bufio"
 	"debug/dwarf"
-	"debug/elf"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"sort"
-	"strings"
 	"sync"
 )
 
@@ -18,10 +17,16 @@ import (
 var symbolCache sync.Map // path → *symbolTable
 
 type symbolTable struct {
-	base  uint64 // lowest virtual address of a loaded segment
-	syms  []elf.Symbol
+	base  uint64 // virtual address of the start of the image, as symbols and debug information have it
+	syms  []symbol
 	mu    sync.Mutex // guards dwarf, whose readers share state
 	dwarf *dwarf.Data
+}
+
+// symbol is a function.
+type symbol struct {
+	name        string
+	value, size uint64 // size 0: up to the next one
 }
 
 func forgetSymbols(path string) {
@@ -88,7 +93,7 @@ func symbolize(pcs []uintptr) []Frame {
 		}
 		inside = inside || m == nil || !isLibc(m.path)
 		f := Frame{PC: pc}
-		if m != nil && strings.HasPrefix(m.path, "/") {
+		if m != nil && filepath.IsAbs(m.path) {
 			f.Image = m.path
 			f.Offset = uint64(pc - m.base(maps))
 			symbolsOf(m.path).name(&f, i > 0)
@@ -161,26 +166,6 @@ func formerImage(pc uintptr) *mapping {
 	return nil
 }
 
-func readMaps() (ms mappings) {
-	f, err := os.Open("/proc/self/maps")
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	for sc := bufio.NewScanner(f); sc.Scan(); {
-		var m mapping
-		fields := strings.Fields(sc.Text())
-		if n, _ := fmt.Sscanf(fields[0], "%x-%x", &m.start, &m.end); n != 2 {
-			continue
-		}
-		if len(fields) > 5 {
-			m.path = strings.Join(fields[5:], " ")
-		}
-		ms = append(ms, m)
-	}
-	return ms
-}
-
 func symbolsOf(path string) *symbolTable {
 	if t, ok := symbolCache.Load(path); ok {
 		return t.(*symbolTable)
@@ -207,47 +192,9 @@ func loadSymbols(path string) (t *symbolTable) {
 	if st, err := os.Stat(path); err != nil || st.Size() > maxSymbolFile {
 		return t
 	}
-	f, err := elf.Open(path)
-	if err != nil {
-		return t
-	}
-	defer f.Close()
-	if len(f.Sections) > maxSections || len(f.Progs) > maxSections {
-		return t
-	}
-	t.base = ^uint64(0)
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_LOAD {
-			t.base = min(t.base, p.Vaddr&^(pageSize-1))
-		}
-	}
-	if sectionBytes(f, ".symtab", ".strtab", ".dynsym", ".dynstr") > maxDebug {
-		return t
-	}
-	syms, _ := f.Symbols()
-	dyn, _ := f.DynamicSymbols()
-	for _, s := range append(syms, dyn...) {
-		if elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Value != 0 {
-			t.syms = append(t.syms, s)
-		}
-	}
-	sort.SliceStable(t.syms, func(i, j int) bool { return t.syms[i].Value < t.syms[j].Value })
-	if sectionBytes(f, ".debug_", ".zdebug_") <= maxDebug {
-		t.dwarf, _ = f.DWARF()
-	}
+	t.read(path)
+	sort.SliceStable(t.syms, func(i, j int) bool { return t.syms[i].value < t.syms[j].value })
 	return t
-}
-
-// sectionBytes is the size, decompressed, of all sections whose names begin with one of these.
-func sectionBytes(f *elf.File, names ...string) (n uint64) {
-	for _, s := range f.Sections {
-		for _, name := range names {
-			if strings.HasPrefix(s.Name, name) {
-				n += min(s.Size, maxDebug+1) // no overflow: there are few sections
-			}
-		}
-	}
-	return n
 }
 
 // name fills in symbol and line. The address of a caller's frame is the one after its call instruction.
@@ -257,11 +204,11 @@ func (t *symbolTable) name(f *Frame, caller bool) {
 	if caller {
 		at--
 	}
-	i := sort.Search(len(t.syms), func(i int) bool { return t.syms[i].Value > at })
+	i := sort.Search(len(t.syms), func(i int) bool { return t.syms[i].value > at })
 	if i > 0 {
 		s := t.syms[i-1]
-		if at < s.Value+max(s.Size, 1) || s.Size == 0 {
-			f.Symbol = fmt.Sprintf("%s+0x%x", s.Name, addr-s.Value)
+		if at < s.value+max(s.size, 1) || s.size == 0 {
+			f.Symbol = fmt.Sprintf("%s+0x%x", s.name, addr-s.value)
 		}
 	}
 	if t.dwarf != nil {

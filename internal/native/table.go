@@ -1,10 +1,6 @@
-//go:build unix && cgo
+//go:build windows || (unix && cgo)
 
 package native
-
-// #include <stdlib.h>
-// #include "native.h"
-import "C"
 
 import (
 	"sync"
@@ -63,7 +59,7 @@ func (t *table[T]) grow() {
 		n += len(sl.items)
 	}
 	n = max(n, slabCells)
-	base, marks := C.calloc(C.size_t(n), cellSize), C.calloc(C.size_t(n), C.size_t(unsafe.Sizeof(mark{})))
+	base, marks := zeroed(n*cellSize), zeroed(n*int(unsafe.Sizeof(mark{})))
 	if base == nil || marks == nil {
 		panic("out of memory")
 	}

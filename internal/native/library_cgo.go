@@ -86,7 +86,7 @@ func (l *Library) closeBefore() {
 func dlopen(path string) (handle uintptr, err error) {
 	cpath := C.CString(path)
 	defer C.free(unsafe.Pointer(cpath))
-	r, _, err := call(0, 0, C.CALL_DLOPEN, 0, uintptr(unsafe.Pointer(cpath)), C.RTLD_NOW|C.RTLD_LOCAL)
+	r, _, err := call(0, 0, callOpen, 0, uintptr(unsafe.Pointer(cpath)), C.RTLD_NOW|C.RTLD_LOCAL)
 	switch {
 	case err != nil && r == notReturned:
 		loader.poison()
@@ -105,7 +105,7 @@ func dlopen(path string) (handle uintptr, err error) {
 // dlclose unloads a library under the guard, if nothing else uses it.
 func dlclose(handle uintptr) (ret uintptr, err error) {
 	defer C.isapid_guard_again()
-	ret, _, err = call(0, 0, C.CALL_DLCLOSE, 0, handle)
+	ret, _, err = call(0, 0, callClose, 0, handle)
 	if err != nil && ret == notReturned {
 		loader.poison()
 	}
