@@ -1,0 +1,179 @@
+package wine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// needed is how much room a new prefix takes while it is made, in bytes; Wine's copies of its libraries are replaced by links at the end.
+const needed = 900 << 20
+
+// stopTimeout is how long the server of a prefix may take to write the registry and to end.
+const stopTimeout = 30 * time.Second
+
+// Prepare makes a prefix for programs of these processors (amd64 always), or brings one up to date, if that is needed. Any number of processes
+// may do so at a time. progress, if not nil, gets sentences about what takes long, from this goroutine. What was made halfway is removed when
+// ctx ends or something fails, and by the next Prepare if this process is killed.
+func (w *Wine) Prepare(ctx context.Context, prefix string, arches []string, progress func(string)) error {
+	if progress == nil {
+		progress = func(string) {}
+	}
+	prefix, err := filepath.Abs(prefix)
+	if err != nil {
+		return err
+	}
+	arches = slices.Compact(slices.Sorted(slices.Values(append([]string{"amd64"}, arches...))))
+	for _, a := range arches {
+		if err := w.Supports(a); err != nil {
+			return err
+		}
+	}
+	if what, s, err := look(prefix); err == nil && what == ours && s.outdated(w.Version, arches) == "" {
+		return nil
+	}
+	if err := w.prepare(ctx, prefix, arches, progress); err != nil {
+		return fmt.Errorf("prepare the Wine prefix %q: %w", prefix, err)
+	}
+	return nil
+}
+
+func (w *Wine) prepare(ctx context.Context, prefix string, arches []string, progress func(string)) error {
+	if err := os.MkdirAll(filepath.Dir(prefix), 0o700); err != nil {
+		return err
+	}
+	unlock, err := lock(ctx, prefix+".lock", func() { progress("waiting for another process that prepares the Wine prefix " + prefix) })
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := w.sweep(prefix); err != nil {
+		return err
+	}
+	what, s, err := look(prefix)
+	if err != nil {
+		return err
+	}
+	switch what {
+	case nothing:
+		return w.create(ctx, prefix, arches, progress)
+	case ours:
+		why := s.outdated(w.Version, arches)
+		if why == "" {
+			return nil
+		}
+		progress(fmt.Sprintf("bringing the Wine prefix %s up to date: %s", prefix, why))
+		return w.update(ctx, prefix, slices.Compact(slices.Sorted(slices.Values(append(arches, s.Arches...)))))
+	case foreign:
+		return w.giveAllRandom(prefix, arches)
+	default:
+		return errors.New("the folder is not empty and is no Wine prefix: name another, or empty it")
+	}
+}
+
+// sweep removes what a process that was killed left half-made. The lock is ours: nobody is making one.
+func (w *Wine) sweep(prefix string) error {
+	left, err := filepath.Glob(globQuote(prefix) + ".new-*")
+	if err != nil {
+		return err
+	}
+	for _, dir := range left {
+		w.stop(dir)
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Wine) create(ctx context.Context, prefix string, arches []string, progress func(string)) (err error) {
+	if free, err := freeSpace(filepath.Dir(prefix)); err == nil && free < needed {
+		return fmt.Errorf("it takes %d MB while it is made and 20 MB then, and there are %d MB free: make room, or name a folder on another disk by ISAPID_WINEPREFIX",
+			needed>>20, free>>20)
+	}
+	progress(fmt.Sprintf("making the Wine prefix %s for %s: once, takes some seconds", prefix, w.Version))
+	begin := time.Now()
+	work, err := os.MkdirTemp(filepath.Dir(prefix), filepath.Base(prefix)+".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			w.stop(work)
+			os.RemoveAll(work)
+		}
+	}()
+	if err := w.boot(ctx, work, arches, "--init", true); err != nil {
+		return err
+	}
+	os.Remove(filepath.Join(work, "wineserver")) // Debian's Wine: where the server of this folder was
+	if err := (&stamp{Format: format, Wine: w.Version, Arches: arches}).write(work); err != nil {
+		return err
+	}
+	if err := os.Rename(work, prefix); err != nil {
+		return err
+	}
+	progress(fmt.Sprintf("the Wine prefix %s is made: %d MB, %.1f s", prefix, sizeOf(prefix)>>20, time.Since(begin).Seconds()))
+	return nil
+}
+
+// update brings a prefix up to date where it is, so that what others put into its registry stays. If it fails, the next Prepare does it again.
+func (w *Wine) update(ctx context.Context, prefix string, arches []string) error {
+	w.stop(prefix) // a server of the old Wine serves no programs of the new one
+	if err := (&stamp{Format: format, Wine: w.Version, Arches: arches, Changed: true}).write(prefix); err != nil {
+		return err
+	}
+	if err := unlinkLibraries(prefix); err != nil {
+		return err
+	}
+	if err := w.boot(ctx, prefix, arches, "--update", false); err != nil {
+		w.stop(prefix)
+		return err
+	}
+	return (&stamp{Format: format, Wine: w.Version, Arches: arches}).write(prefix)
+}
+
+// neverUpdate in the file that says when Wine last updated a prefix keeps it from doing so by itself, when a worker starts.
+const neverUpdate = "disable\n"
+
+// boot lets Wine fill a prefix and makes of it what it should be. The server has ended and written the registry when it returns nil.
+func (w *Wine) boot(ctx context.Context, prefix string, arches []string, how string, isNew bool) error {
+	timestamp := filepath.Join(prefix, ".update-timestamp")
+	if err := os.Remove(timestamp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := w.run(ctx, prefix, w.Path, "wineboot", how); err != nil {
+		return err
+	}
+	if err := w.setRegistry(ctx, prefix); err != nil {
+		return err
+	}
+	if err := w.stop(prefix); err != nil {
+		return err
+	}
+	for _, must := range []string{"system.reg", "user.reg", "drive_c/windows/system32/ntdll.dll", "drive_c/windows/system32/kernel32.dll"} {
+		if st, err := os.Stat(filepath.Join(prefix, must)); err != nil || st.Size() == 0 {
+			return fmt.Errorf("Wine has made no %s: is the disk full?", must)
+		}
+	}
+	if err := w.linkLibraries(prefix, isNew); err != nil {
+		return err
+	}
+	if err := keepInside(prefix); err != nil {
+		return err
+	}
+	if err := w.giveAllRandom(prefix, arches); err != nil {
+		return err
+	}
+	return replaceFile(timestamp, []byte(neverUpdate))
+}
+
+// globQuote makes a path match only itself.
+func globQuote(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}

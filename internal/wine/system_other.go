@@ -1,0 +1,18 @@
+//go:build !linux
+
+package wine
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+)
+
+// errOnlyLinux is what there is elsewhere: on Windows nobody needs it, other systems have not been tried.
+var errOnlyLinux = errors.New("Windows libraries run through Wine on Linux only")
+
+func runAlone(*exec.Cmd) error { return errOnlyLinux }
+
+func lock(context.Context, string, func()) (func(), error) { return nil, errOnlyLinux }
+
+func freeSpace(string) (int64, error) { return 0, errOnlyLinux }

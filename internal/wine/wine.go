@@ -1,0 +1,96 @@
+package wine
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Wine is an installed Wine.
+type Wine struct {
+	Path    string // the program that runs 64-bit Windows programs
+	Path32  string // the one that runs 32-bit ones; "" if there is none
+	Server  string // the wineserver
+	Version string // as it says itself: "wine-8.0 (Debian 8.0~repack-4)"
+
+	// Libraries are the folders with the Windows libraries that Wine brings, by Go's name of the processor.
+	Libraries map[string]string
+}
+
+// Brings returns the file of a library that Wine has itself, for programs of that processor.
+func (w *Wine) Brings(arch, name string) (string, bool) {
+	dir := w.Libraries[arch]
+	if dir == "" || name != filepath.Base(name) {
+		return "", false
+	}
+	path := filepath.Join(dir, strings.ToLower(name))
+	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() {
+		return "", false
+	}
+	return path, true
+}
+
+// Supports returns nil if programs of that processor can be run, else a sentence that says what to install.
+func (w *Wine) Supports(arch string) error {
+	switch arch {
+	case "amd64":
+		return nil
+	case "386":
+		if w.Path32 != "" {
+			return nil
+		}
+		return &MissingError{What: "a 32-bit DLL needs a 32-bit Wine, and " + w.Version + " here is 64-bit only",
+			Help: "on Debian: dpkg --add-architecture i386 && apt-get update && apt-get install wine32:i386"}
+	}
+	return fmt.Errorf("Wine runs no Windows programs for %q here, only for amd64 and 386", arch)
+}
+
+// Program returns the command that starts a Windows program of that processor in a prefix, and what has to be added to its environment.
+// The arguments of the program come after the command. The prefix must have been prepared for that processor.
+func (w *Wine) Program(prefix, arch, exe string) (command, env []string, err error) {
+	if err := w.Supports(arch); err != nil {
+		return nil, nil, err
+	}
+	if prefix, err = filepath.Abs(prefix); err != nil {
+		return nil, nil, err
+	}
+	if exe, err = filepath.Abs(exe); err != nil {
+		return nil, nil, err
+	}
+	loader := w.Path
+	if arch == "386" {
+		loader = w.Path32
+	}
+	return []string{loader, exe}, w.environment(prefix), nil
+}
+
+// environment is what every process of Wine gets to know. A variable is here only if it has to be: what the registry can say it does.
+//
+// Wine shows HOME to programs and links the user's folders to it when it makes them; there is no such folder, so that it makes its own. Without a
+// display no program waits for somebody to press a button. Of Wine's own messages, those about errors are kept (a library that is not
+// found, say), unless the user wants others.
+func (w *Wine) environment(prefix string) []string {
+	env := []string{
+		"WINEPREFIX=" + prefix,
+		"HOME=" + filepath.Join(prefix, "nobody"),
+		"DISPLAY=",
+		"WAYLAND_DISPLAY=",
+	}
+	for _, v := range []struct{ name, usual string }{{"WINEDEBUG", "fixme-all"}, {"WINEDLLOVERRIDES", ""}} {
+		if set := os.Getenv(v.name); set != "" {
+			env = append(env, v.name+"="+set)
+		} else if v.usual != "" {
+			env = append(env, v.name+"="+v.usual)
+		}
+	}
+	return env
+}
+
+// MissingError says that something is not installed.
+type MissingError struct {
+	What string // what is missing
+	Help string // the command that installs it
+}
+
+func (e *MissingError) Error() string { return e.What + ": " + e.Help }
