@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// cgroup is the group of one child.
-type cgroup struct{ dir string }
+// group is the cgroup of one child.
+type group struct{ dir string }
 
 // groupsMade numbers the groups of this program. The thread of forks makes them, one at a time.
 var groupsMade int
 
 // newCgroup makes the group c asks for; nil, with notes, if the system does not let us.
-func (p *Process) newCgroup(c *Cgroup) *cgroup {
+func (p *Process) newCgroup(c *Cgroup) *group {
 	if *c == (Cgroup{}) {
 		return nil
 	}
@@ -42,7 +42,7 @@ func (p *Process) newCgroup(c *Cgroup) *cgroup {
 	}
 	home.sweep()
 	groupsMade++
-	g := &cgroup{filepath.Join(home.dir, groupName(os.Getpid(), ask.Name, groupsMade))}
+	g := &group{filepath.Join(home.dir, groupName(os.Getpid(), ask.Name, groupsMade))}
 	if err := os.Mkdir(g.dir, 0o755); err != nil {
 		if ask.limits() || !c.limits() { // the others have their notes
 			p.noteCgroup(&ask, err)
@@ -68,7 +68,7 @@ func groupName(pid int, name string, number int) string {
 }
 
 // setLimits writes the limits into the files of the group.
-func (p *Process) setLimits(g *cgroup, c *Cgroup) {
+func (p *Process) setLimits(g *group, c *Cgroup) {
 	if c.MemoryMax > 0 {
 		if err := g.write("memory.max", strconv.FormatUint(c.MemoryMax, 10)); err != nil {
 			p.noteLimit(c.memory(), err)
@@ -91,15 +91,15 @@ func cpuMax(share int) string {
 	return fmt.Sprintf("%d %d", share*(period/1000), period)
 }
 
-func (g *cgroup) write(file, value string) error {
+func (g *group) write(file, value string) error {
 	return os.WriteFile(filepath.Join(g.dir, file), []byte(value), 0o644)
 }
 
 // kill kills all that is in the group; from Linux 5.14.
-func (g *cgroup) kill() { g.write("cgroup.kill", "1") }
+func (g *group) kill() { g.write("cgroup.kill", "1") }
 
 // oomKills is how many processes of the group the kernel has killed because memory was at its limit.
-func (g *cgroup) oomKills() int64 {
+func (g *group) oomKills() int64 {
 	b, err := os.ReadFile(filepath.Join(g.dir, "memory.events"))
 	if err != nil {
 		return 0
@@ -110,7 +110,7 @@ func (g *cgroup) oomKills() int64 {
 
 // remove removes the group. What was killed needs a moment to be gone; what a second does not end hangs in the kernel, and
 // the group stays: the next program that makes groups here removes it.
-func (g *cgroup) remove() {
+func (g *group) remove() {
 	for end := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
 		err := os.Remove(g.dir)
 		if !errors.Is(err, syscall.EBUSY) || time.Now().After(end) {
@@ -137,18 +137,3 @@ func (p *Process) noteLimit(limit string, err error) {
 }
 
 func (c *Cgroup) limits() bool { return c.MemoryMax > 0 || c.CPUMax > 0 }
-
-func (c *Cgroup) memory() string {
-	n, unit := c.MemoryMax, "B"
-	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if n%1024 != 0 {
-			break
-		}
-		n, unit = n/1024, u
-	}
-	return fmt.Sprintf("memory limit %d %s", n, unit)
-}
-
-func (c *Cgroup) cpu() string {
-	return fmt.Sprintf("CPU limit %g processors", float64(c.CPUMax)/1000)
-}

@@ -27,8 +27,27 @@
 // are started by one thread, which stays as long as there are any. It forgets the signal if the child changes its user;
 // but a worker also sees the end of its descriptor 3.
 //
+// # Windows
+//
+// A child has three handles: the null device or [Spec.In], [Spec.Out] or the pipe, the pipe; whatever else this process has open, it
+// inherits nothing. There is no Stream. It has a console that nobody sees.
+//
+// It is in a job object of its own before its first instruction, with the limits that Windows has. What it starts is in that job, too,
+// and cannot leave it; all of it ends with the child, with [Process.Kill], and with this process, however that ends: the only handle
+// of the job is here.
+//
+// An exit code has 32 bits. What the system or a runtime library ended a program with is a status, such as 0xc0000005, which
+// [Exit.String] names.
+//
+// # Wine
+//
+// A child may be a Windows program whose [Spec.Path] is the loader of Wine: then the process is the Windows process itself. Its exit
+// code has only the low 8 bits (see [Exit.Wine]). The server of Wine and its services leave the process group of whoever they were
+// started by, but not his cgroup; and what they inherited they keep open. So whoever prepares Wine starts them before, on their own:
+// else a kill of the cgroup ends them for all, and each end of a child takes a second.
+//
 // # Other systems
 //
-// A child is started and its output is read as on Linux. User and group are refused, and so is a stream on Windows; limits,
-// niceness and cgroup become [Process.Notes]. What the child started is not looked for.
+// A child is started and its output is read as on Linux. User and group are refused; limits, niceness and cgroup become
+// [Process.Notes]. What the child started is not looked for.
 package proc

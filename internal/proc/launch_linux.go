@@ -2,6 +2,7 @@ package proc
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 
@@ -100,6 +101,17 @@ func (p *Process) killGroup() error {
 	return nil
 }
 
+// Signal sends s to the process. It returns [os.ErrProcessDone] if that has ended.
+func (p *Process) Signal(s syscall.Signal) error {
+	if err := p.process.Signal(s); err != nil {
+		if errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
+		return fmt.Errorf("send %v to process %d: %w", s, p.Pid(), err)
+	}
+	return nil
+}
+
 // cleanUp gives back what launch took. The process has ended.
 func (p *Process) cleanUp() {
 	if p.group != nil {
@@ -117,4 +129,9 @@ func (e *Exit) fill(state *os.ProcessState) {
 	}
 }
 
-func signalName(s syscall.Signal) string { return unix.SignalName(s) }
+func signalString(s syscall.Signal) string {
+	if name := unix.SignalName(s); name != "" {
+		return fmt.Sprintf("signal %d (%s)", int(s), name)
+	}
+	return fmt.Sprintf("signal %d", int(s))
+}

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package proc
 
@@ -12,15 +12,12 @@ import (
 	"time"
 )
 
-type cgroup struct{}
+type group struct{}
 
 // launch starts the program.
 func (p *Process) launch(s *Spec, path string, args []string, attr *os.ProcAttr) (err error) {
 	if s.User != "" || s.Group != "" {
 		return fmt.Errorf("user and group cannot be chosen on %s: leave them out", runtime.GOOS)
-	}
-	if s.Stream != nil && runtime.GOOS == "windows" {
-		return errors.New("a child cannot be handed a stream on Windows yet")
 	}
 	for what, asked := range map[string]bool{
 		"nice": s.Nice != 0, "resource limits": s.Limits != Limits{}, "cgroup": s.Cgroup != Cgroup{},
@@ -60,6 +57,17 @@ func (p *Process) Threads() (int, error) { return 0, errors.ErrUnsupported }
 // CPU is not known on this system before the process has ended.
 func (p *Process) CPU() (user, system time.Duration, err error) { return 0, 0, errors.ErrUnsupported }
 
+// Signal sends s to the process. It returns [os.ErrProcessDone] if that has ended.
+func (p *Process) Signal(s syscall.Signal) error {
+	if err := p.process.Signal(s); err != nil {
+		if errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
+		return fmt.Errorf("send %v to process %d: %w", s, p.Pid(), err)
+	}
+	return nil
+}
+
 func (p *Process) cleanUp() {}
 
 func (e *Exit) fill(state *os.ProcessState) {
@@ -68,4 +76,4 @@ func (e *Exit) fill(state *os.ProcessState) {
 	}
 }
 
-func signalName(syscall.Signal) string { return "" }
+func signalString(s syscall.Signal) string { return fmt.Sprintf("signal %d", int(s)) }

@@ -3,6 +3,7 @@ package proc
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"testing"
@@ -68,6 +69,19 @@ func descriptorCount() int {
 }
 
 func openDescriptors(*testing.T) int { return descriptorCount() }
+
+// attach gives s a stream.
+func attach(t *testing.T, s *Spec) (ours, theirs *os.File) {
+	t.Helper()
+	ours, s.Stream = streams(t)
+	return ours, s.Stream
+}
+
+// attached is the stream in the child, twice.
+func attached() (io.Writer, io.Reader) {
+	f := os.NewFile(3, "stream")
+	return f, f
+}
 
 // streams makes the two ends of a stream.
 func streams(t *testing.T) (ours, theirs *os.File) {

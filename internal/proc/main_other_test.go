@@ -1,9 +1,11 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package proc
 
 import (
+	"io"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -11,7 +13,9 @@ func leavesNothing(m *testing.M) int { return m.Run() }
 
 func openDescriptors(*testing.T) int { return 0 }
 
-// streams: no stream, its ends are closed files.
-func streams(t *testing.T) (ours, theirs *os.File) { return nil, nil }
+// attach gives s no stream.
+func attach(t *testing.T, s *Spec) (ours, theirs *os.File) { return nil, nil }
+
+func attached() (io.Writer, io.Reader) { return io.Discard, strings.NewReader("") }
 
 func startErrors(t *testing.T, dir, file string) []startError { return nil }

@@ -69,12 +69,11 @@ func play(part string) {
 	act(os.Args[1:])
 }
 
-// wait says "ready", echoes what comes on descriptor 3, and returns at its end. It never writes to its own output after
+// wait says "ready", echoes what comes on its stream, where it has one, and returns at its end. It never writes to its own output after
 // that.
 func wait() {
 	fmt.Println("ready")
-	stream := os.NewFile(3, "stream")
-	io.Copy(stream, stream)
+	io.Copy(attached())
 }
 
 func number(s string) int {
@@ -89,7 +88,7 @@ func number(s string) int {
 type child struct {
 	*Process
 	t      *testing.T
-	stream *os.File // our end of descriptor 3; nil if it has In or Out
+	stream *os.File // our end of what attach made; nil if it has In or Out
 	lines  chan string
 }
 
@@ -103,13 +102,14 @@ func spec(t *testing.T, part string, args ...string) Spec {
 	return Spec{Path: path, Args: args, Env: []string{"PROC_TEST_CHILD=" + part, "GORACE=atexit_sleep_ms=0"}}
 }
 
-// begin starts s with a stream, where that is possible and it has no other. The child has ended when the test does.
+// begin starts s with a stream, if it has no other. The child has ended when the test does.
 func begin(t *testing.T, s Spec) *child {
 	t.Helper()
 	c := &child{t: t, lines: make(chan string, 1000)}
 	if s.In == nil && s.Out == nil {
-		c.stream, s.Stream = streams(t)
-		defer s.Stream.Close()
+		var theirs *os.File
+		c.stream, theirs = attach(t, &s)
+		defer theirs.Close()
 	}
 	s.Output = func(line string, cut bool) {
 		if cut {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -21,11 +20,12 @@ type Process struct {
 	output  *output
 	notes   []string
 	done    chan struct{}
+	wine    bool // it is a Windows program under Wine
 	exit    Exit // once done is closed
 
 	mu    sync.RWMutex // held by who looks at the process by its number, and to take the number back
 	gone  bool         // the number is no longer the child's
-	group *cgroup      // nil if it has none
+	group *group       // what keeps it and what it starts together; nil if it has none
 }
 
 // Start starts a child. It returns when the program runs; an error is a sentence that says what is wrong. After Start nobody need
@@ -60,7 +60,7 @@ func start(s Spec) (_ *Process, err error) {
 	if s.Stream != nil {
 		attr.Files = append(attr.Files, s.Stream)
 	}
-	p := &Process{done: make(chan struct{})}
+	p := &Process{done: make(chan struct{}), wine: s.Wine}
 	if err := p.launch(&s, path, append([]string{cmp.Or(s.Arg0, s.Path)}, s.Args...), attr); err != nil {
 		r.Close()
 		return nil, err
@@ -84,7 +84,7 @@ func (p *Process) result(state *os.ProcessState, err error) {
 		p.exit = Exit{Code: -1}
 		return
 	}
-	p.exit = Exit{Code: state.ExitCode(), User: state.UserTime(), System: state.SystemTime()}
+	p.exit = Exit{Code: state.ExitCode(), Wine: p.wine, User: state.UserTime(), System: state.SystemTime()}
 	p.exit.fill(state)
 }
 
@@ -100,14 +100,3 @@ func (p *Process) Exit() Exit { return p.exit }
 
 // Notes say what was asked for and could not be applied, and why, one sentence each.
 func (p *Process) Notes() []string { return p.notes }
-
-// Signal sends s to the process. It returns [os.ErrProcessDone] if that has ended.
-func (p *Process) Signal(s syscall.Signal) error {
-	if err := p.process.Signal(s); err != nil {
-		if errors.Is(err, os.ErrProcessDone) {
-			return err
-		}
-		return fmt.Errorf("send %v to process %d: %w", s, p.Pid(), err)
-	}
-	return nil
-}

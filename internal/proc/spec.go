@@ -28,10 +28,12 @@ type Spec struct {
 	// nil: what the child writes is read and dropped.
 	Output func(line string, cut bool)
 
+	Wine bool // it is a Windows program, and Path is Wine: see [Exit.Wine]
+
 	User  string // name or number; "" is the user of this process
 	Group string // name or number; "" is the user's own group
 
-	Nice   int // added to the niceness of this process, -20…19
+	Nice   int // added to the niceness of this process, -20…19; on Windows the priority class that comes closest
 	Limits Limits
 	Cgroup Cgroup
 }
@@ -44,6 +46,9 @@ const Unlimited uint64 = math.MaxUint64
 
 // Limits are the resource limits of the child, hard and soft alike. nil leaves a limit as it is in this process. A limit above
 // the hard one of this process is for root; others get the hard one and a note.
+//
+// On Windows Processes are those of the child and what it started, CPUSeconds are of each of them in user mode, and the others are not
+// enforced.
 type Limits struct {
 	Files        *uint64 // descriptors
 	Processes    *uint64 // processes and threads of the child's *user*, counted on the whole system
@@ -61,7 +66,8 @@ type Limits struct {
 // process is the only one there it moves itself into a subgroup "front"; systemd makes that one, too, with
 // Delegate=yes and DelegateSubgroup=front. What the system does not let us do is left out, with a note.
 //
-// The zero Cgroup asks for none.
+// The zero Cgroup asks for none. On Windows each child is in a job object, with these limits; where it is at its limit of memory it
+// gets no more, and is not killed.
 type Cgroup struct {
 	Name      string // part of the group's name, for people; characters other than letters, digits, "-", "_" and "." become "_"
 	Parent    string // folder of the group to make ours in; "" is the one of this process
@@ -72,5 +78,5 @@ type Cgroup struct {
 // Memory is what a process uses, in bytes.
 type Memory struct {
 	Resident int64 // in memory, with what it shares with others
-	Private  int64 // what only this process has, in memory or swapped out
+	Private  int64 // what only this process has, in memory or swapped out; on Windows also what it was promised and has not used
 }
