@@ -22,17 +22,19 @@ func (r Role) may(needs Role) bool { return r == RoleControl || r == needs }
 type caller struct {
 	role Role
 
-	peer         // of a Unix socket
+	peer         // of a socket or pipe
 	token string // the name of the one he has shown
 	from  string // the address he comes from
 }
 
-// String is who it is, in words: "user 0", "token ci"; "" if nobody knows.
+// String is who it is, in words: "user 0", `user SHOP\anna`, "token ci"; "" if nobody knows.
 func (c caller) String() string {
 	switch {
 	case c.token != "":
 		return "token " + c.token
-	case c.peer != unknown:
+	case c.user != "":
+		return "user " + c.user
+	case c.uid >= 0:
 		return fmt.Sprintf("user %d", c.uid)
 	}
 	return ""
@@ -50,6 +52,9 @@ func (c caller) did(what string) string {
 func (c caller) attrs() []any {
 	if c.from != "" {
 		return []any{"token", c.token, "from", c.from}
+	}
+	if c.user != "" {
+		return []any{"user", c.user, "pid", c.pid}
 	}
 	return []any{"uid", c.uid, "pid", c.pid}
 }

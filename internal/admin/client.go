@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 )
@@ -82,20 +81,19 @@ func (e *NoServerError) Error() string {
 	return fmt.Sprintf("no isapid answers at %s: %v", e.Place, e.Err)
 }
 
-// dial connects to the server and looks whether it is one to trust: in a folder for all, anybody could have put a socket. Root
-// trusts the server of any user.
+// dial connects to the server and looks whether it is one to trust: in a folder for all, anybody could have put a socket.
 func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	socket := c.target.Socket
 	conn, err := dial(ctx, socket)
 	if errors.Is(err, fs.ErrPermission) {
-		err = errors.New("it belongs to another user: ask as that one, or as root")
+		err = errors.New(elsewhere)
 	}
 	if err != nil {
 		return nil, &NoServerError{socket, err}
 	}
-	if who := peerOfConn(conn); !who.allowed() && os.Geteuid() != 0 && !(c.target.Named && lentBy(socket, who.uid)) {
+	if err := c.target.trust(conn); err != nil {
 		conn.Close()
-		return nil, &NoServerError{socket, fmt.Errorf("what listens there belongs to user %d and is not trusted", who.uid)}
+		return nil, &NoServerError{socket, err}
 	}
 	return conn, nil
 }

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -25,7 +24,7 @@ import (
 // serve listens for f until the test ends and returns where, and what was logged by then.
 func serve(t *testing.T, f *fake) (socket string, log *bytes.Buffer) {
 	t.Helper()
-	socket = filepath.Join(t.TempDir(), "s", "control.sock")
+	socket = freePlace(t)
 	log = &bytes.Buffer{}
 	s, err := Listen(socket, f, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
@@ -186,7 +185,7 @@ func TestCommands(t *testing.T) {
 		t.Errorf("asked %q, want %q", f.asked, want)
 	}
 	c.Close()
-	for _, line := range []string{`msg="control request" path=/v1/recycle uid=`, "pool=legacy", "path=/v1/reload", "path=/v1/drain"} {
+	for _, line := range []string{`msg="control request" path=/v1/recycle ` + whoKey, "pool=legacy", "path=/v1/reload", "path=/v1/drain"} {
 		if !strings.Contains(log.String(), line) {
 			t.Errorf("the log has no %q:\n%s", line, log)
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,9 +26,9 @@ func FindImage(list []Image, name string) (Image, error) {
 		return Image{}, &Error{http.StatusBadRequest, "no image is named", "name it as SITE/APP, by its file or by its path; " + described(list)}
 	}
 	for _, is := range []func(*Image) bool{
-		func(i *Image) bool { return filepath.IsAbs(name) && i.Path == filepath.Clean(name) },
-		func(i *Image) bool { return filepath.Base(i.Path) == name },
-		func(i *Image) bool { return stem(i.Path) == name },
+		func(i *Image) bool { return filepath.IsAbs(name) && sameName(i.Path, filepath.Clean(name)) },
+		func(i *Image) bool { return sameName(filepath.Base(i.Path), name) },
+		func(i *Image) bool { return sameName(stem(i.Path), name) },
 		func(i *Image) bool { return slices.Contains(i.Applications, name) },
 	} {
 		var found []Image
@@ -45,6 +46,11 @@ func FindImage(list []Image, name string) (Image, error) {
 		}
 	}
 	return Image{}, &Error{http.StatusNotFound, fmt.Sprintf("there is no image %q", name), described(list)}
+}
+
+// sameName compares names of files.
+func sameName(a, b string) bool {
+	return a == b || runtime.GOOS == "windows" && strings.EqualFold(a, b)
 }
 
 // stem is the name of a file without its folder and its extension.

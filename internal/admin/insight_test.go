@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -111,7 +109,7 @@ func TestSnoop(t *testing.T) {
 	}
 	in.Close()
 	c.Close()
-	if want := `path=/v1/snoop uid=`; !strings.Contains(log.String(), want) || !strings.Contains(log.String(), `legacy`) {
+	if want := `path=/v1/snoop ` + whoKey; !strings.Contains(log.String(), want) || !strings.Contains(log.String(), `legacy`) {
 		t.Errorf("the log has no %q:\n%s", want, log)
 	}
 }
@@ -125,7 +123,7 @@ func TestSnoopOutlives(t *testing.T) {
 		<-ctx.Done()
 		return nil
 	}}
-	s, err := Listen(t.TempDir()+"/s/control.sock", f, quiet)
+	s, err := Listen(freePlace(t), f, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,8 +227,8 @@ func TestSnoopBreaksOff(t *testing.T) {
 // TestSnoopOfTheDead: a server that dies says nothing; one that is there in its place is not taken for it.
 func TestSnoopOfTheDead(t *testing.T) {
 	for _, next := range []string{"", `{"uptime_seconds": 0.5}`} {
-		socket := filepath.Join(t.TempDir(), "control.sock")
-		l, err := net.Listen("unix", socket)
+		socket := freePlace(t)
+		l, _, err := (&binding{path: socket}).bind()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,6 +21,8 @@ import (
 // patience ends what waits for something that never comes; no result depends on it.
 const patience = 30 * time.Second
 
+var quiet = slog.New(slog.DiscardHandler)
+
 // roles are what the test binary does as another process, which [startRole] starts.
 var roles = map[string]func(socket string) error{
 	"serve": func(socket string) error {
@@ -42,7 +44,7 @@ const roleVariable = "ISAPID_ADMIN_TEST_ROLE"
 
 // startRole makes a command that plays a role on socket.
 func startRole(ctx context.Context, role, socket string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", socket)
+	cmd := exec.CommandContext(ctx, self, socket)
 	cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	return cmd
 }

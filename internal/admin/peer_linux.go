@@ -2,12 +2,12 @@ package admin
 
 import "golang.org/x/sys/unix"
 
-const tellsPeers = true
+const tellsUsers = true
 
 func credentials(fd uintptr) peer {
 	c, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
 		return unknown
 	}
-	return peer{int(c.Uid), int(c.Pid)}
+	return peer{uid: int(c.Uid), pid: int(c.Pid)}
 }

@@ -1,7 +1,7 @@
-//go:build !linux
+//go:build unix && !linux
 
 package admin
 
-const tellsPeers = false
+const tellsUsers = false
 
 func credentials(uintptr) peer { return unknown }

@@ -12,10 +12,10 @@ import (
 
 // Places are where a server can be asked.
 type Places struct {
-	Socket string // absolute path of the control socket, for the server's user and root; "": there is none
+	Socket string // absolute path of the control socket, for the server's user and root; of a named pipe on Windows; "": there is none
 
 	StatusSocket string // absolute path of another one, which others may look through and change nothing; "": none
-	StatusGroup  string // the group whose members may, or its number; "": that of this process
+	StatusGroup  string // the group whose members may, or its number; "": that of this process, where processes have one
 
 	Listen           string // host and port for TCP with TLS; "": none
 	Certificate, Key string // its files, PEM
@@ -79,11 +79,7 @@ func openStatus(p Places, s Server, log *slog.Logger) (*Socket, error) {
 	if p.StatusSocket == "" {
 		return nil, nil
 	}
-	group, err := findGroup(p.StatusGroup)
-	if err != nil {
-		return nil, fmt.Errorf("status socket: %w", err)
-	}
-	b := binding{path: p.StatusSocket, key: "control.status_socket", folder: 0o755, mode: 0o660, group: group}
+	b := binding{path: p.StatusSocket, key: "control.status_socket", shared: true, group: p.StatusGroup}
 	l, file, err := b.bind()
 	if err != nil {
 		return nil, fmt.Errorf("status socket: %w", err)

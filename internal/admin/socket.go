@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 )
@@ -24,7 +23,7 @@ const (
 // Socket is one place at which a server listens for who asks: the control socket, made with [Listen], or another of [Doors].
 type Socket struct {
 	path   string      // or address
-	file   fs.FileInfo // of the socket, to know it again; nil: it is none of files
+	file   fs.FileInfo // of the socket, to know it again; nil: it is no file
 	addr   net.Addr    // of TCP
 	http   *http.Server
 	log    *slog.Logger
@@ -36,12 +35,13 @@ type Socket struct {
 
 // Listen makes the socket at path, an absolute one, and answers requests for s on it until [Socket.Close], which the caller must
 // call. The folder is made if need be, for its owner alone; one that another user owns or may write to is refused. What a dead
-// server left is replaced; for a living one the error gives the process id. A nil log is [slog.Default].
+// server left is replaced; for a living one the error gives the process id. On Windows path is that of a named pipe, and its access list keeps
+// others out. A nil log is [slog.Default].
 func Listen(path string, s Server, log *slog.Logger) (*Socket, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	b := binding{path: path, key: "control.socket", folder: 0o700, mode: 0o600, group: -1}
+	b := binding{path: path, key: "control.socket"}
 	l, file, err := b.bind()
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -117,80 +117,10 @@ func (c *Socket) remove() error {
 	return err
 }
 
-// binding is a socket that is to be made.
+// binding is a socket that is to be made. Each kind of system has its own bind.
 type binding struct {
 	path   string
-	key    string      // of the configuration, that names it
-	folder os.FileMode // of its folder, if there is none
-	mode   os.FileMode
-	group  int // whose it is; -1: as it comes
-}
-
-// bind makes the socket.
-func (b *binding) bind() (l *net.UnixListener, file fs.FileInfo, err error) {
-	path, folder := b.path, filepath.Dir(b.path)
-	if err := os.MkdirAll(folder, b.folder); err != nil {
-		return nil, nil, fmt.Errorf("its folder cannot be made: %w; name another place with %s", err, b.key)
-	}
-	if err := b.checkFolder(folder); err != nil {
-		return nil, nil, err
-	}
-	unlock, err := lockFolder(folder) // two servers that start at a time must not both replace the same dead socket
-	if err != nil {
-		return nil, nil, err
-	}
-	defer unlock()
-	if err := b.vacate(); err != nil {
-		return nil, nil, err
-	}
-	if l, err = net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"}); err != nil {
-		return nil, nil, err
-	}
-	l.SetUnlinkOnClose(false) // Close looks first whose it is
-	if b.group >= 0 {
-		err = os.Chown(path, -1, b.group)
-	}
-	if err == nil {
-		err = os.Chmod(path, b.mode)
-	}
-	if err == nil {
-		file, err = os.Lstat(path)
-	}
-	if err != nil {
-		l.Close()
-		os.Remove(path)
-		return nil, nil, err
-	}
-	return l, file, nil
-}
-
-// vacate removes the socket of a server that is gone.
-func (b *binding) vacate() error {
-	path := b.path
-	file, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case file.Mode()&fs.ModeSocket == 0:
-		return fmt.Errorf("%s is there and is no socket: remove it or name another place with %s", path, b.key)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
-	defer cancel()
-	c, err := dial(ctx, path)
-	switch {
-	case err == nil:
-		who := peerOfConn(c)
-		c.Close()
-		return fmt.Errorf("another isapid serves at %s%s: stop it or set %s", path, who, b.key)
-	case !nobody(err):
-		return fmt.Errorf("it cannot be told whether another isapid serves here: %w; stop it or set %s", err, b.key)
-	}
-	return os.Remove(path)
-}
-
-func dial(ctx context.Context, path string) (net.Conn, error) {
-	var d net.Dialer
-	return d.DialContext(ctx, "unix", path)
+	key    string // of the configuration, that names it
+	shared bool   // others than the owner may come, to look
+	group  string // who those are
 }

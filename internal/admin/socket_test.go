@@ -3,11 +3,9 @@
 package admin
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -18,8 +16,6 @@ import (
 	"testing"
 	"time"
 )
-
-var quiet = slog.New(slog.DiscardHandler)
 
 // TestRights: nobody but the owner gets at a socket, in a folder that is made for it or was there.
 func TestRights(t *testing.T) {
@@ -138,41 +134,10 @@ func TestOwnLink(t *testing.T) {
 	}
 }
 
-// other is a server in another process.
-type other struct {
-	cmd *exec.Cmd
-}
-
-// serveElsewhere starts a server in another process, as another user if that is not 0, and returns when it serves.
-func serveElsewhere(t *testing.T, socket string, uid int) *other {
-	t.Helper()
-	o := &other{startRole(t.Context(), "serve", socket)}
-	if uid != 0 {
-		o.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
-	}
-	out, err := o.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := o.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(o.kill)
-	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "serving\n" {
-		t.Fatalf("the other server says %q", line)
-	}
-	return o
-}
-
-func (o *other) kill() {
-	o.cmd.Process.Kill() // fails if it has ended
-	o.cmd.Wait()         // it was killed
-}
-
 // TestOneServer: the socket of a living server is left alone, that of a killed one is replaced.
 func TestOneServer(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "control.sock")
-	o := serveElsewhere(t, socket, 0)
+	o := serveElsewhere(t, socket)
 	_, err := Listen(socket, &fake{}, quiet)
 	if want := fmt.Sprintf("control socket: another isapid serves at %s (pid %d): stop it or set control.socket", socket, o.cmd.Process.Pid); err == nil || err.Error() != want {
 		t.Fatalf("got  %v\nwant %v", err, want)
@@ -303,10 +268,10 @@ func TestMayControl(t *testing.T) {
 		uid  int
 		want bool
 	}{
-		{peer{1000, 5}, 1000, true},
-		{peer{0, 5}, 1000, true},
-		{peer{1001, 5}, 1000, false},
-		{peer{1001, 5}, 0, false},
+		{peer{uid: 1000, pid: 5}, 1000, true},
+		{peer{uid: 0, pid: 5}, 1000, true},
+		{peer{uid: 1001, pid: 5}, 1000, false},
+		{peer{uid: 1001, pid: 5}, 0, false},
 		{unknown, 1000, false},
 		{unknown, -1, false},
 	} {
@@ -350,7 +315,9 @@ func TestStrangers(t *testing.T) {
 		t.Fatal(err)
 	}
 	theirs := filepath.Join(folder, "control.sock")
-	serveElsewhere(t, theirs, one)
+	serveElsewhere(t, theirs, func(cmd *exec.Cmd) {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: one, Gid: one}}
+	})
 	if err := os.Chmod(theirs, 0o666); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -29,19 +28,12 @@ var (
 	ends      = swap.Step{At: time.Date(2026, 11, 21, 3, 0, 1, 0, time.UTC), Text: "ends"}
 )
 
-// me is how the server calls who tests it.
-func me() string {
-	if !tellsPeers {
-		return ""
-	}
-	return fmt.Sprintf(" by user %d", os.Geteuid())
-}
-
 // emptyTemp has temporary files of this test lie in a folder of its own, and fails if one is left.
 func emptyTemp(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
+	t.Setenv("TMP", dir)
 	t.Cleanup(func() {
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 			t.Errorf("left behind: %v, %v", left, err)
@@ -79,7 +71,7 @@ func TestDeploy(t *testing.T) {
 		t.Errorf("asked %q, want %q", f.asked, want)
 	}
 	c.Close()
-	if line := "path=/v1/deploy uid="; !strings.Contains(log.String(), line) || !strings.Contains(log.String(), "image=/srv/a.so") {
+	if line := "path=/v1/deploy " + whoKey; !strings.Contains(log.String(), line) || !strings.Contains(log.String(), "image=/srv/a.so") {
 		t.Errorf("the log has no %q:\n%s", line, log)
 	}
 }
@@ -261,8 +253,8 @@ func TestSignsOfLife(t *testing.T) {
 // fakeHTTP serves f on a socket until the test ends.
 func fakeHTTP(t *testing.T, f http.HandlerFunc) (socket string) {
 	t.Helper()
-	socket = filepath.Join(t.TempDir(), "control.sock")
-	l, err := net.Listen("unix", socket)
+	socket = freePlace(t)
+	l, _, err := (&binding{path: socket}).bind()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,13 +367,16 @@ func TestCutOff(t *testing.T) {
 		resp.Body.Close()
 		t.Errorf("got %s", resp.Status)
 	}
-	conn, err := net.Dial("unix", socket)
+	conn, err := dial(t.Context(), socket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "POST %s?image=a HTTP/1.1\r\nHost: isapid\r\nContent-Length: 8\r\n\r\nhalf", pathDeploy)
-	if err := conn.(*net.UnixConn).CloseWrite(); err != nil {
+	if runtime.GOOS == "windows" {
+		return // a pipe has no halves
+	}
+	if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	answer, err := io.ReadAll(conn)
@@ -414,8 +409,8 @@ func TestSlowFile(t *testing.T) {
 		}
 		return *receipt(), err
 	}}
-	socket := filepath.Join(t.TempDir(), "control.sock")
-	l, err := net.Listen("unix", socket)
+	socket := freePlace(t)
+	l, _, err := (&binding{path: socket}).bind()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -468,7 +463,7 @@ func TestSwapGoesOn(t *testing.T) {
 // TestCloseLeavesSwaps: the end of the socket has nobody wait for a swap any longer.
 func TestCloseLeavesSwaps(t *testing.T) {
 	emptyTemp(t)
-	socket := filepath.Join(t.TempDir(), "control.sock")
+	socket := freePlace(t)
 	begun := make(chan struct{})
 	s, err := Listen(socket, &fake{images: twoImages, swap: func(ctx context.Context, _ string, _ func(swap.Step)) (swap.Receipt, error) {
 		close(begun)
@@ -499,6 +494,7 @@ func TestCloseLeavesSwaps(t *testing.T) {
 func TestSweepReceived(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
+	t.Setenv("TMP", dir)
 	long := time.Now().Add(-leftAfter - time.Minute)
 	for name, at := range map[string]time.Time{receivedPrefix() + "1": long, receivedPrefix() + "2": time.Now(), "other": long} {
 		path := filepath.Join(dir, name)
