@@ -205,42 +205,6 @@ func impossible(p *Pool) string {
 	return ""
 }
 
-func TestControlSocket(t *testing.T) {
-	dir := folder(t)
-	for text, want := range map[string]string{
-		"":                                   DefaultControlSocket(),
-		"control:\n":                         DefaultControlSocket(),
-		"control: {}\n":                      DefaultControlSocket(),
-		"control: {socket: ''}\n":            "",
-		"control: {socket: ./c.sock}\n":      filepath.Join(dir, "c.sock"),
-		"control: {socket: /run/x/c.sock}\n": "/run/x/c.sock",
-	} {
-		if got := parse(t, dir, text).Control.Socket; got != want {
-			t.Errorf("%q: got %q, want %q", text, got, want)
-		}
-	}
-}
-
-func TestDefaultControlSocket(t *testing.T) {
-	for _, tt := range []struct {
-		uid                int
-		runtime, tmp, want string
-	}{
-		{0, "/run/user/0", "/tmp", systemRun() + "/isapid/control.sock"},
-		{1000, "/run/user/1000", "/tmp", "/run/user/1000/isapid/control.sock"},
-		{1000, "", "/tmp", "/tmp/isapid-1000/control.sock"},
-		{1000, "relative", "/var/tmp", "/var/tmp/isapid-1000/control.sock"},
-		{-1, "", "/users/ann/temp", "/users/ann/temp/isapid/control.sock"},
-	} {
-		if got := controlSocket(tt.uid, tt.runtime, tt.tmp); got != filepath.FromSlash(tt.want) {
-			t.Errorf("controlSocket(%d, %q, %q) = %q, want %q", tt.uid, tt.runtime, tt.tmp, got, tt.want)
-		}
-	}
-	if s := DefaultControlSocket(); !filepath.IsAbs(s) {
-		t.Errorf("DefaultControlSocket is %q", s)
-	}
-}
-
 func TestClockTimeString(t *testing.T) {
 	if got := (ClockTime{3, 4, 5}).String(); got != "03:04:05" {
 		t.Errorf("got %q", got)

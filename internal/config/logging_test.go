@@ -31,24 +31,3 @@ func TestAccessFields(t *testing.T) {
 		t.Errorf("%d fields, want 22", n)
 	}
 }
-
-func TestCrashDirectory(t *testing.T) {
-	dir := t.TempDir()
-	for _, tt := range []struct {
-		state, socket, configured string
-		keep                      int
-		want                      string
-	}{
-		{"", "/run/i/control.sock", "", 1, "/run/i/crashes"},
-		{dir + ":/else", "/run/i/control.sock", "", 1, dir + "/crashes"},
-		{"relative", "", "", 1, ""},
-		{dir, "/run/i/control.sock", "/var/crashes", 1, "/var/crashes"},
-		{dir, "/run/i/control.sock", "/var/crashes", 0, ""},
-	} {
-		t.Setenv("STATE_DIRECTORY", tt.state)
-		c := Config{Control: Control{Socket: tt.socket}, Crashes: CrashFiles{tt.configured, tt.keep}}
-		if got := c.CrashDirectory(); got != filepath.FromSlash(tt.want) {
-			t.Errorf("%+v: got %q", tt, got)
-		}
-	}
-}

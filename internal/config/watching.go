@@ -30,10 +30,10 @@ type CrashFiles struct {
 }
 
 // CrashDirectory is the folder for files about crashes: that of the configuration; or "crashes" in the folder that the service manager has
-// given the server for what it keeps ($STATE_DIRECTORY); or "crashes" beside the control socket. "" if no such files are wanted, or
-// there is no such folder.
+// given the server for what it keeps ($STATE_DIRECTORY); or "crashes" beside the control socket, on Windows in isapid below the user's local
+// data. "" if no such files are wanted, or there is no such folder.
 func (c *Config) CrashDirectory() string {
-	state, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":") // of several folders the first
+	state, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), string(os.PathListSeparator)) // of several folders the first
 	switch {
 	case c.Crashes.Keep == 0:
 		return ""
@@ -41,8 +41,9 @@ func (c *Config) CrashDirectory() string {
 		return c.Crashes.Directory
 	case filepath.IsAbs(state):
 		return filepath.Join(state, "crashes")
-	case c.Control.Socket != "":
-		return filepath.Join(filepath.Dir(c.Control.Socket), "crashes")
+	}
+	if kept := keptFiles(&c.Control); kept != "" {
+		return filepath.Join(kept, "crashes")
 	}
 	return ""
 }
