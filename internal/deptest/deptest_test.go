@@ -14,21 +14,22 @@ const module = "github.com/isapid/isapid"
 // layers says, for each package, which packages of the module it may import, with the reason where it is not plain. A new
 // package needs a line here before anybody can import it or it can import anything.
 var layers = map[string][]string{
-	".":             {"executor", "extension"},                                                                                                                                                             // the public face
-	"cmd/isapid":    {"accesslog", "admin", "config", "executor", "extension", "front", "hub", "image", "obituary", "passwd", "pool", "swap", "systemd", "tape", "toolchain", "trace", "update", "worker"}, // describe loads one extension
-	"hack/...":      {},
-	"hack/wineexec": {"testext/build"}, // builds libraries for test binaries that run under Wine
-	"sdk":           {},                // the headers and units, embedded
-	"sdk/...":       {},                // each travels alone
-	"examples/...":  {".", "sdk/go"},
-	"bench/...":     {".", "executor"},   // load generators and the servers compared with
-	"loader":        {"image", "update"}, // an extension for any host, not a part of the program
-	"e2e":           {},                  // tests of whole servers; they may import what they like
-	"e2e/mix":       {},                  // clients: know nothing of the server
-	"e2e/metrics":   {},                  // a real Prometheus
-	"e2e/logs":      {},                  // a real GoAccess
-	"e2e/replay":    {},                  // the commands, as users have them
-	"e2e/filters":   {},                  // tests of whole servers, as e2e
+	".":                 {"executor", "extension"},                                                                                                                                                             // the public face
+	"cmd/isapid":        {"accesslog", "admin", "config", "executor", "extension", "front", "hub", "image", "obituary", "passwd", "pool", "swap", "systemd", "tape", "toolchain", "trace", "update", "worker"}, // describe loads one extension
+	"cmd/isapid-worker": {"executor", "wire", "worker"},                                                                                                                                                        // the worker alone, for other kinds of it than the front is
+	"hack/...":          {},
+	"hack/wineexec":     {"testext/build"}, // builds libraries for test binaries that run under Wine
+	"sdk":               {},                // the headers and units, embedded
+	"sdk/...":           {},                // each travels alone
+	"examples/...":      {".", "sdk/go"},
+	"bench/...":         {".", "executor"},   // load generators and the servers compared with
+	"loader":            {"image", "update"}, // an extension for any host, not a part of the program
+	"e2e":               {},                  // tests of whole servers; they may import what they like
+	"e2e/mix":           {},                  // clients: know nothing of the server
+	"e2e/metrics":       {},                  // a real Prometheus
+	"e2e/logs":          {},                  // a real GoAccess
+	"e2e/replay":        {},                  // the commands, as users have them
+	"e2e/filters":       {},                  // tests of whole servers, as e2e
 
 	"front":     {"accesslog", "admin", "config", "conn", "executor", "extension", "filter", "hub", "image", "inprocess", "isapi", "metrics", "obituary", "pool", "proc", "remote", "server", "site", "spans", "swap", "tape", "trace", "wire"}, // the front process, wired together
 	"server":    {"conn"},                                                                                                                                                                                                                       // HTTP; knows sites as handlers only, and no processes
@@ -36,7 +37,7 @@ var layers = map[string][]string{
 	"admin":     {"hub", "pool", "swap", "trace"},                                                                                                                                                                                               // what the commands ask a running server; the server itself is an interface there
 	"site":      {"config", "conn", "executor", "passwd"},                                                                                                                                                                                       // the URL space; runs nothing itself
 	"remote":    {"conn", "executor", "proc", "trace", "wire"},                                                                                                                                                                                  // one worker process, as the front sees it
-	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "wire"},                                                                                                                                         // the worker process
+	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "winpath", "wire"},                                                                                                                              // the worker process
 	"wire":      {"executor", "trace"},                                                                                                                                                                                                          // the protocol between them
 	"inprocess": {"executor", "extension", "filter", "gate", "native", "tally", "trace"},                                                                                                                                                        // an image in this process that can be replaced
 	"extension": {"conn", "executor", "filter", "image", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                    // one request through one loaded image
@@ -65,6 +66,7 @@ var layers = map[string][]string{
 	"accesslog": {"config"}, // lines about requests
 	"passwd":    {},         // password files
 	"gate":      {},         // a door that counts who is inside
+	"winpath":   {},         // paths as Wine has them
 	"isapi":     {},         // the ABI in pure Go
 	"systemd":   {},         // what the service manager hands over and wants to know
 	"deptest":   {},

@@ -68,11 +68,11 @@ func (w *Worker) watch() {
 		w.link.Expire() // what it sent before its end counts
 		why = <-over
 	}
-	_ = w.staging.remove() // what is left goes with the next process
 	w.bury(why)
 	if w.board != nil {
 		w.board.Close()
 	}
+	_ = w.staging.remove() // what is left goes with the next process
 	w.mu.Lock()
 	announced := w.announcing // never changes again: it has ended
 	w.mu.Unlock()

@@ -16,6 +16,8 @@ package remote
 import (
 	"log/slog"
 	"os"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,8 +30,9 @@ import (
 // Settings say how a worker process is started and run.
 type Settings struct {
 	Name            string        // in logs: "shop/1"
-	Command         []string      // program and arguments. Default: this program with the arguments "worker" and Name
-	Spec            proc.Spec     // environment, folder, user, limits. Path, Args, Stream and Output are set by Start
+	Program         *Program      // what a worker is. nil: this program
+	Command         []string      // program and arguments instead, for tests. Default: those of Program, "worker", and Name
+	Spec            proc.Spec     // environment, folder, user, limits. Path, Args, Stream, In, Out, Output and Wine are set by Start
 	Startup         time.Duration // longest time until the worker has greeted. Default 90 s
 	NoNewPrivileges bool
 	Sandbox         *wire.Sandbox // nil: none. The folder of staged images is added to what can be written
@@ -45,9 +48,25 @@ type Settings struct {
 	Count   func(w *Worker, i ImageInfo, name string, labels []string, delta float64) // a counter of an image goes up
 }
 
+// Program is a program that can be a worker: it does what package worker does when it is started with the arguments "worker" and a name.
+type Program struct {
+	Command []string // the program, and arguments before those
+	Env     []string // added to Settings.Spec.Env
+	Plain   bool     // the stream is its standard input and output, and carries no descriptors
+	Windows bool     // it is a Windows program, and this is none: Command starts it by Wine, and it translates paths
+}
+
+// thisProgram is what a worker is by default. On Windows the stream of every worker is plain.
+func thisProgram() *Program {
+	return &Program{Command: []string{self()}, Plain: runtime.GOOS == "windows" || os.Getenv(wire.PlainByEnv) == "1"}
+}
+
 func (s Settings) withDefaults() Settings {
+	if s.Program == nil {
+		s.Program = thisProgram()
+	}
 	if len(s.Command) == 0 {
-		s.Command = []string{self(), "worker", s.Name}
+		s.Command = append(slices.Clip(s.Program.Command), "worker", s.Name)
 	}
 	if s.Startup == 0 {
 		s.Startup = 90 * time.Second
@@ -124,6 +143,7 @@ type Worker struct {
 	logged    tail
 	looked    time.Time // at the board, for a fault; only of who reads from the worker
 	board     *os.File  // the board of its threads; nil: it has none
+	platform  Platform  // once ready is closed
 
 	mu         sync.Mutex // guards all below
 	images     map[uint64]*Image
@@ -146,6 +166,16 @@ func (w *Worker) Name() string { return w.s.Name }
 
 // Pid is its process number.
 func (w *Worker) Pid() int { return w.process.Pid() }
+
+// Platform is what a worker runs on, as it says itself.
+type Platform struct {
+	System string // as Go names it: "linux", "windows"
+	Arch   string // likewise: "amd64", "386"
+	Wine   string // the version of Wine that it runs in; "": it does not
+}
+
+// Platform is what the worker runs on.
+func (w *Worker) Platform() Platform { return w.platform }
 
 // Started is when its process was.
 func (w *Worker) Started() time.Time { return w.started }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"github.com/isapid/isapid/internal/trace"
 )
 
 // staging is the folder that a worker keeps its images in. It is locked as long as this process lives: so the next one sees what
@@ -70,6 +72,19 @@ func (s *staging) put(file string, image uint64) (path string, remove func(), er
 		return "", nil, err
 	}
 	return filepath.Join(s.path, name), remove, nil
+}
+
+// board makes a file of [trace.BoardSize] zero bytes in the folder. The caller closes it.
+func (s *staging) board() (f *os.File, path string, err error) {
+	const name = "board"
+	f, err = s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := f.Truncate(trace.BoardSize); err != nil {
+		return nil, "", errors.Join(err, f.Close())
+	}
+	return f, filepath.Join(s.path, name), nil
 }
 
 // openRegular opens a file to read it. A version may be named by a descriptor that is kept open; when that is let go its number can be

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
@@ -63,32 +64,38 @@ func (w *Worker) launch() (err error) {
 	if w.staging, err = newStaging(); err != nil {
 		return fmt.Errorf("make a folder for its images: %w", err)
 	}
-	ours, theirs, err := streamPair()
+	spec := w.s.Spec
+	ours, theirs, err := channel(w.s.Program.Plain, &spec)
 	if err != nil {
 		return errors.Join(err, w.staging.remove())
 	}
-	spec := w.s.Spec
-	spec.Env = append(slices.Clip(spec.Env), inWorker+"="+w.s.Name)
-	spec.Arg0 = "isapid"
-	spec.Path, spec.Args, spec.Stream, spec.Output = w.s.Command[0], w.s.Command[1:], theirs, w.line
+	spec.Env = append(append(slices.Clip(spec.Env), w.s.Program.Env...), inWorker+"="+w.s.Name)
+	spec.Path, spec.Args, spec.Output, spec.Wine = w.s.Command[0], w.s.Command[1:], w.line, w.s.Program.Windows
+	if !spec.Wine { // Wine finds its files by what it is called
+		spec.Arg0 = "isapid"
+	}
 	w.process, err = proc.Start(spec)
-	theirs.Close()
+	for _, f := range theirs {
+		f.Close()
+	}
 	if err != nil {
 		ours.Close()
 		return errors.Join(err, w.staging.remove())
 	}
-	hello, _ := json.Marshal(w.hello())
-	if err = proc.Own(w.staging.path, &spec); err == nil {
-		w.link, err = wire.NewLink(ours, peer{w}, true, hello, w.greeted)
-	}
-	if err == nil {
-		w.giveBoard()
-	}
-	if err != nil {
+	if err = proc.Own(w.staging.path, &spec); err != nil {
 		ours.Close()
 		_ = w.process.Kill()
 		<-w.process.Done()
 		return errors.Join(err, w.staging.remove())
+	}
+	h := w.hello()
+	if w.s.Program.Plain {
+		h.Board = w.makeBoard(&spec)
+	}
+	hello, _ := json.Marshal(h)
+	w.link = wire.NewLink(ours, peer{w}, true, hello, w.greeted)
+	if !w.s.Program.Plain {
+		w.giveBoard()
 	}
 	go w.watch()
 	return nil
@@ -105,12 +112,30 @@ func (w *Worker) giveBoard() {
 		board.Close()
 	}
 	if !errors.Is(err, errors.ErrUnsupported) {
-		w.s.Log.Warn("no board for a worker", "name", w.s.Name, "error", err)
+		w.noBoard(err)
 	}
 }
 
+// makeBoard makes a board as a file where a worker of that kind can open it, for a stream that cannot carry it. "": there is none.
+func (w *Worker) makeBoard(spec *proc.Spec) (path string) {
+	board, path, err := w.staging.board()
+	if err == nil {
+		if err = proc.Own(path, spec); err == nil {
+			w.board = board
+			return path
+		}
+		board.Close()
+	}
+	w.noBoard(err)
+	return ""
+}
+
+func (w *Worker) noBoard(err error) {
+	w.s.Log.Warn("no board for a worker", "name", w.s.Name, "error", err)
+}
+
 func (w *Worker) hello() wire.FrontHello {
-	h := wire.FrontHello{Version: wire.Version, Name: w.s.Name, NoNewPrivileges: w.s.NoNewPrivileges}
+	h := wire.FrontHello{Version: wire.Version, Name: w.s.Name, NoNewPrivileges: w.s.NoNewPrivileges, Unix: w.s.Program.Windows}
 	if s := w.s.Sandbox; s != nil {
 		with := *s
 		with.Write = append(slices.Clip(with.Write), w.staging.path)
@@ -127,5 +152,17 @@ func (w *Worker) greeted(payload []byte) error {
 	if h.Version != wire.Version || h.Software != executor.Software {
 		return &wire.ProtocolError{What: fmt.Sprintf("the worker is %s with protocol %d, the front %s with %d", h.Software, h.Version, executor.Software, wire.Version)}
 	}
+	w.platform = Platform{System: word(h.System), Arch: word(h.Arch), Wine: word(h.Wine)}
 	return nil
+}
+
+// word is a short text of a worker's that can be shown.
+func word(s string) string {
+	const most = 64
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s[:min(len(s), most)])
 }

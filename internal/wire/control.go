@@ -6,11 +6,17 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 )
 
+// PlainByEnv is the name of a variable in the environment. Where it is 1, front and worker of the same program speak by a plain stream on a
+// Unix system, too. It is for tests: what is true of a worker under Wine can be seen there without it.
+const PlainByEnv = "ISAPID_PLAIN"
+
 // FrontHello is what a front says first, in JSON.
 type FrontHello struct {
 	Version         int    `json:"version"`
 	Name            string `json:"name"` // of the worker, for its own use in messages
 	NoNewPrivileges bool   `json:"no_new_privileges"`
+	Board           string `json:"board,omitempty"` // on a plain link: path of the file that is the board; "": there is none
+	Unix            bool   `json:"unix,omitempty"`  // paths are those of a Unix system, though the worker is a Windows program
 
 	Sandbox *Sandbox `json:"sandbox,omitempty"` // nil: none
 }
@@ -30,6 +36,9 @@ type WorkerHello struct {
 	Version  int    `json:"version"`
 	Software string `json:"software"`
 	Pid      int    `json:"pid"`
+	System   string `json:"system"`         // as Go names it: "linux", "windows"
+	Arch     string `json:"arch"`           // likewise: "amd64", "386"
+	Wine     string `json:"wine,omitempty"` // the version of Wine that it runs in; "": it does not
 }
 
 // Questions of the front that concern no request. The payload is an [Image] in JSON.

@@ -280,10 +280,11 @@ func TestGreeting(t *testing.T) {
 			leavesNothing(t)
 			a, b := sockets(t)
 			defer b.Close()
-			l, err := NewLink(a, &owner{}, true, nil, func(p []byte) error { return protocolError("greeting") })
+			s, err := Socket(a)
 			if err != nil {
 				t.Fatal(err)
 			}
+			l := NewLink(s, &owner{}, true, nil, func(p []byte) error { return protocolError("greeting") })
 			(&peer{UnixConn: b, t: t}).put(c.send)
 			if err := isProtocol(l.Run(), c.want); err != nil {
 				t.Error(err)
@@ -427,14 +428,11 @@ func TestQueuedDescriptors(t *testing.T) {
 		defer front.send.mu.Unlock()
 		return len(front.send.queue.files) == files
 	})
-	theirs, err := newStream(p.UnixConn)
+	theirs, err := Socket(p.UnixConn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var recv receiver
-	if err := recv.init(theirs); err != nil {
-		t.Fatal(err)
-	}
+	recv := receiver{from: theirs}
 	seen := 0
 	stop := errors.New("enough")
 	err = recv.run(func(f *frame) error {

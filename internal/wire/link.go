@@ -29,7 +29,7 @@ type Peer interface {
 
 // Link is one end of the stream. Make it with [NewLink], then call Run.
 type Link struct {
-	conn  *stream
+	conn  Stream
 	peer  Peer
 	odd   bool // ids of exchanges we open
 	send  sender
@@ -60,13 +60,9 @@ type answer struct {
 // ErrDown is why something is not done on a link that is over; what ended it is wrapped beside it.
 var ErrDown = errors.New("link is down")
 
-// NewLink makes an end of the stream from a connected Unix socket, which it owns from then on. front is the end that opens
-// exchanges with odd ids. hello is what this end says first; greet is called with what the other end says first.
-func NewLink(conn *net.UnixConn, peer Peer, front bool, hello []byte, greet func([]byte) error) (*Link, error) {
-	s, err := newStream(conn)
-	if err != nil {
-		return nil, err
-	}
+// NewLink makes an end of a link of a stream, which it owns from then on. front is the end that opens exchanges with odd ids. hello is
+// what this end says first; greet is called with what the other end says first.
+func NewLink(s Stream, peer Peer, front bool, hello []byte, greet func([]byte) error) *Link {
 	l := &Link{
 		conn: s, peer: peer, odd: front, greet: greet,
 		asked: map[uint64]*Call{}, served: map[uint64]*Exchange{}, waiting: map[uint64]chan answer{}, down: make(chan struct{}),
@@ -75,25 +71,24 @@ func NewLink(conn *net.UnixConn, peer Peer, front bool, hello []byte, greet func
 	if front {
 		l.nextID.Store(1)
 	}
+	l.mem.none = s.plain
+	l.send.to, l.recv.from = s, s
+	l.send.patient = s.waits && !front
 	l.send.broken = l.deaf
-	if err := errors.Join(l.send.init(s), l.recv.init(s)); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
 	l.write(appendFrame(nil, kHello, 0, 0, hello))
-	return l, nil
+	return l
 }
 
 // Run reads until the link is over and says why: io.EOF when the other end closed it or ended. Everything that waited for the
-// other end has been told when it returns, and the connection is closed.
+// other end has been told when it returns, and the stream is closed. Where a read cannot be ended, as that of a standard handle on
+// Windows, it returns when the other end has ended.
 func (l *Link) Run() error {
 	err := l.recv.run(l.handle)
 	switch {
 	case errors.Is(err, syscall.ECONNRESET): // it ended with something of ours unread
 		err = io.EOF
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		if err = l.send.failed(); err == nil {
-			err = io.EOF
-		}
+		err = l.silenced()
 	}
 	l.Close(err)
 	l.send.late.Wait()
@@ -108,14 +103,30 @@ const lastWords = time.Second
 // for that if it only stopped reading. This may be called with any lock held.
 func (l *Link) deaf(why error) {
 	if errors.Is(why, errBacklog) {
-		_ = l.conn.SetReadDeadline(time.Unix(1, 0))
+		l.expireAt(time.Unix(1, 0))
 		return
 	}
 	l.Expire()
 }
 
+// silenced is why the link is over when its end came by a deadline.
+func (l *Link) silenced() error {
+	if err := l.send.failed(); err != nil {
+		return err
+	}
+	return io.EOF
+}
+
+// expireAt has the link end at a time, if the other end has not ended it by then. Where a read cannot be ended Run does not return, but
+// everybody else is told: see [Link.Down].
+func (l *Link) expireAt(t time.Time) {
+	if l.conn.SetReadDeadline(t) != nil {
+		time.AfterFunc(time.Until(t), func() { l.Close(l.silenced()) })
+	}
+}
+
 // Expire says that the other end has ended, or is about to: what it sent is still read, for a second at most, then the link is over.
-func (l *Link) Expire() { _ = l.conn.SetReadDeadline(time.Now().Add(lastWords)) }
+func (l *Link) Expire() { l.expireAt(time.Now().Add(lastWords)) }
 
 // Close ends the link. Its first reason counts; all calls return when everybody has been told.
 func (l *Link) Close(why error) {

@@ -164,10 +164,11 @@ type running struct {
 
 func run(t testing.TB, c *net.UnixConn, o *owner, front bool) *running {
 	t.Helper()
-	l, err := NewLink(c, o, front, []byte("{}"), func([]byte) error { return nil })
+	s, err := Socket(c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	l := NewLink(s, o, front, []byte("{}"), func([]byte) error { return nil })
 	r := &running{Link: l, t: t, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)

@@ -4,7 +4,7 @@ import "os"
 
 // receiver reads frames into one buffer, where they are handled in place.
 type receiver struct {
-	inlet
+	from  Stream
 	files []*os.File // received and not yet claimed by a frame
 	woken []waker    // those for whom something came since the last read
 }
@@ -39,7 +39,7 @@ func (r *receiver) run(handle func(*frame) error) error {
 			return protocolError("%d descriptors that no frame claims", len(r.files))
 		}
 		buf, from, to = makeRoom(buf, from, to, need)
-		n, files, err := r.recv(buf[to:])
+		n, files, err := r.from.recv(buf[to:])
 		to += n
 		r.files = append(r.files, files...)
 		switch {

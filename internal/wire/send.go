@@ -11,9 +11,10 @@ import (
 // writes what there is; what comes meanwhile leaves together with the next write. So there is no goroutine to wake, and under
 // load one system call carries many frames. Only what the socket does not take at once is left to a goroutine of its own.
 type sender struct {
-	outlet
-	broken func(error)    // told once why nothing can be sent any more
-	late   sync.WaitGroup // the goroutine that waits for the socket
+	to      Stream
+	patient bool           // who writes waits for the other end: it always reads, and this is a stream that can only be waited for
+	broken  func(error)    // told once why nothing can be sent any more
+	late    sync.WaitGroup // the goroutine that waits for the socket
 
 	mu    sync.Mutex  // guards all below
 	busy  bool        // somebody has the outlet
@@ -69,7 +70,7 @@ func (s *sender) write(b []byte, f *os.File) {
 		now = s.takeQueue()
 	}
 	s.mu.Unlock()
-	s.drain(now, false)
+	s.drain(now, s.patient)
 }
 
 // holdFor is how long a frame waits for something else that is sent.
@@ -109,7 +110,7 @@ func (s *sender) release() {
 	s.busy = true
 	now := s.takeQueue()
 	s.mu.Unlock()
-	s.drain(now, false)
+	s.drain(now, s.patient)
 }
 
 // takeQueue is what is queued; from then on it is queued elsewhere. s.mu is held.
@@ -166,7 +167,7 @@ func (s *sender) put(q batch, wait bool) (rest batch, err error) {
 			upTo = others[0].at
 		}
 		var n int
-		n, err = s.send(q.b[:upTo], f, wait)
+		n, err = s.to.send(q.b[:upTo], f, wait)
 		if n == 0 && err == nil {
 			break
 		}

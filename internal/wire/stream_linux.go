@@ -2,37 +2,80 @@ package wire
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// stream is the socket of a link. Go's poller asks the kernel about reading and writing together, and a Unix socket tells about
-// writing each time the other end has read something: a wake-up for every message that nobody wants. So the socket is kept
-// from the poller, and behind it are two epoll instances of our own, one that waits for bytes and one, made when it is
+// stream is the socket of a link, or its two pipes. Go's poller asks the kernel about reading and writing together, and a Unix socket or
+// a pipe tells about writing each time the other end has read something: a wake-up for every message that nobody wants. So they are
+// kept from the poller, and behind them are two epoll instances of our own, one that waits for bytes and one, made when it is
 // needed, that waits for room.
 type stream struct {
-	socket *os.File // blocking, so not in the poller; used with MSG_DONTWAIT
-	toRead *os.File // an epoll instance, in the poller
+	in, out *os.File // not in the poller, and never waited for. Those of a socket are the same
+	pipes   bool     // they are pipes, which have no flag for one call: they do not wait for any
+	toRead  *os.File // an epoll instance, in the poller
+	from    inlet
+	to      outlet
 
 	mu      sync.Mutex // guards all below
 	toWrite *os.File
 	closed  bool
 }
 
-// newStream takes c over.
-func newStream(c *net.UnixConn) (*stream, error) {
+// Socket is a connected Unix socket as a stream that carries descriptors, too. It takes c over, also when it fails.
+func Socket(c *net.UnixConn) (Stream, error) {
+	f, err := takeOver(c)
+	if err != nil {
+		return Stream{}, err
+	}
+	s, err := newStream(&stream{in: f, out: f})
+	return Stream{carrier: s}, err
+}
+
+// Pipes are two pipes, or the same socket twice, as a stream that carries bytes only: one that it reads, and one that it writes. It takes
+// both over, also when it fails.
+func Pipes(r, w *os.File) (Stream, error) {
+	in, err := takeOver(r)
+	if w != r {
+		defer w.Close()
+	}
+	if err != nil {
+		return Stream{}, err
+	}
+	out := in
+	if w != r {
+		if out, err = takeOver(w); err != nil {
+			return Stream{}, errors.Join(err, in.Close())
+		}
+	}
+	for _, f := range []*os.File{in, out} { // now that the poller has not taken them
+		if err := control(f, "fcntl", func(fd int) error { return unix.SetNonblock(fd, true) }); err != nil {
+			return Stream{}, errors.Join(err, in.Close(), out.Close())
+		}
+	}
+	s, err := newStream(&stream{in: in, out: out, pipes: true})
+	return Stream{carrier: s, plain: true}, err
+}
+
+// takeOver is c as a file that the poller does not know; c is closed.
+func takeOver(c interface {
+	syscall.Conn
+	io.Closer
+}) (*os.File, error) {
 	defer c.Close()
-	fd := -1
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	if err := raw.Control(func(d uintptr) { fd, err = unix.FcntlInt(d, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
-		return nil, err
+	fd := -1
+	if e := raw.Control(func(d uintptr) { fd, err = unix.FcntlInt(d, unix.F_DUPFD_CLOEXEC, 0) }); e != nil {
+		return nil, e
 	}
 	if err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
@@ -40,32 +83,42 @@ func newStream(c *net.UnixConn) (*stream, error) {
 	if err := unix.SetNonblock(fd, false); err != nil {
 		return nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(fd))
 	}
-	s := &stream{socket: os.NewFile(uintptr(fd), "stream")}
-	if s.toRead, err = s.watch(unix.EPOLLIN | unix.EPOLLRDHUP); err != nil {
-		return nil, errors.Join(err, s.socket.Close())
+	return os.NewFile(uintptr(fd), "stream"), nil
+}
+
+// newStream completes s, or closes what it has.
+func newStream(s *stream) (_ *stream, err error) {
+	if s.toRead, err = watch(s.in, unix.EPOLLIN|unix.EPOLLRDHUP); err != nil {
+		return nil, errors.Join(err, s.closeEnds())
+	}
+	if err := errors.Join(s.from.init(s), s.to.init(s)); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// watch is a file that can be read when one of these events has happened.
-func (s *stream) watch(events uint32) (*os.File, error) {
+func (s *stream) closeEnds() error {
+	err := s.in.Close()
+	if s.out != s.in {
+		err = errors.Join(err, s.out.Close())
+	}
+	return err
+}
+
+// watch is a file that can be read when one of these events has happened to f.
+func watch(f *os.File, events uint32) (*os.File, error) {
 	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	fail := func(call string, err error) error { return errors.Join(os.NewSyscallError(call, err), unix.Close(ep)) }
-	raw, err := s.socket.SyscallConn()
-	if err != nil {
-		return nil, fail("fcntl", err)
-	}
-	var added error
-	if err := raw.Control(func(fd uintptr) {
-		added = unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Events: events, Fd: int32(fd)})
-	}); err != nil || added != nil {
-		return nil, fail("epoll_ctl", errors.Join(err, added))
+	fail := func(err error) error { return errors.Join(err, unix.Close(ep)) }
+	if err := control(f, "epoll_ctl", func(fd int) error {
+		return unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
+	}); err != nil {
+		return nil, fail(err)
 	}
 	if err := unix.SetNonblock(ep, true); err != nil { // or the poller does not take it
-		return nil, fail("fcntl", err)
+		return nil, fail(os.NewSyscallError("fcntl", err))
 	}
 	return os.NewFile(uintptr(ep), "stream"), nil
 }
@@ -78,7 +131,7 @@ func (s *stream) room() (*os.File, error) {
 		return nil, net.ErrClosed
 	}
 	if s.toWrite == nil {
-		f, err := s.watch(unix.EPOLLOUT)
+		f, err := watch(s.out, unix.EPOLLOUT)
 		if err != nil {
 			return nil, err
 		}
@@ -102,8 +155,14 @@ func (s *stream) Close() error {
 		s.toWrite.Close()
 	}
 	s.toRead.Close()
-	return s.socket.Close()
+	return s.closeEnds()
 }
+
+func (s *stream) send(p []byte, f *os.File, wait bool) (n int, err error) {
+	return s.to.send(p, f, wait)
+}
+
+func (s *stream) recv(p []byte) (n int, files []*os.File, err error) { return s.from.recv(p) }
 
 // outlet writes bytes and descriptors. One caller at a time.
 type outlet struct {
@@ -119,12 +178,16 @@ type outlet struct {
 
 func (o *outlet) init(s *stream) (err error) {
 	o.s = s
-	if o.raw, err = s.socket.SyscallConn(); err != nil {
+	if o.raw, err = s.out.SyscallConn(); err != nil {
 		return err
 	}
 	o.try = func(fd uintptr) {
 		for {
-			o.n, o.err = unix.SendmsgN(int(fd), o.p, o.oob, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+			if s.pipes {
+				o.n, o.err = unix.Write(int(fd), o.p)
+			} else {
+				o.n, o.err = unix.SendmsgN(int(fd), o.p, o.oob, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+			}
 			if !errors.Is(o.err, unix.EINTR) {
 				return
 			}
@@ -143,9 +206,12 @@ func (o *outlet) init(s *stream) (err error) {
 // with the first byte.
 func (o *outlet) send(p []byte, f *os.File, wait bool) (n int, err error) {
 	o.p, o.oob = p, nil
-	if f == nil {
+	switch {
+	case f == nil:
 		err = o.write(wait)
-	} else {
+	case o.s.pipes:
+		err = errors.ErrUnsupported
+	default:
 		err = o.sendWith(f, wait)
 	}
 	o.p, o.oob = nil, nil
@@ -155,7 +221,7 @@ func (o *outlet) send(p []byte, f *os.File, wait bool) (n int, err error) {
 	case errors.Is(o.err, unix.EAGAIN):
 		return 0, nil
 	case o.err != nil:
-		return 0, os.NewSyscallError("sendmsg", o.err)
+		return 0, os.NewSyscallError("write", o.err)
 	}
 	return o.n, nil
 }
@@ -210,16 +276,22 @@ type inlet struct {
 }
 
 func (s *inlet) init(st *stream) (err error) {
-	if s.raw, err = st.socket.SyscallConn(); err != nil {
+	if s.raw, err = st.in.SyscallConn(); err != nil {
 		return err
 	}
 	if s.ready, err = st.toRead.SyscallConn(); err != nil {
 		return err
 	}
-	s.oob = make([]byte, unix.CmsgSpace(4*maxFiles))
+	if !st.pipes {
+		s.oob = make([]byte, unix.CmsgSpace(4*maxFiles))
+	}
 	s.try = func(fd uintptr) {
 		for {
-			s.n, s.oobn, s.flags, _, s.err = unix.Recvmsg(int(fd), s.p, s.oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+			if st.pipes {
+				s.n, s.err = unix.Read(int(fd), s.p)
+			} else {
+				s.n, s.oobn, s.flags, _, s.err = unix.Recvmsg(int(fd), s.p, s.oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+			}
 			if !errors.Is(s.err, unix.EINTR) {
 				return
 			}

@@ -12,9 +12,26 @@ import (
 )
 
 // stream is the socket of a link.
-type stream struct{ *net.UnixConn }
+type stream struct {
+	*net.UnixConn
+	from inlet
+	to   outlet
+}
 
-func newStream(c *net.UnixConn) (*stream, error) { return &stream{c}, nil }
+// Socket is a connected Unix socket as a stream that carries descriptors, too. It takes c over, also when it fails.
+func Socket(c *net.UnixConn) (Stream, error) {
+	s := &stream{UnixConn: c}
+	if err := errors.Join(s.from.init(s), s.to.init(s)); err != nil {
+		return Stream{}, errors.Join(err, c.Close())
+	}
+	return Stream{carrier: s}, nil
+}
+
+func (s *stream) send(p []byte, f *os.File, wait bool) (n int, err error) {
+	return s.to.send(p, f, wait)
+}
+
+func (s *stream) recv(p []byte) (n int, files []*os.File, err error) { return s.from.recv(p) }
 
 // outlet writes bytes and descriptors. One caller at a time.
 type outlet struct {

@@ -11,3 +11,6 @@ import (
 // outliveSignals has this process outlive SIGUSR1, which is for the front, and which some send to all processes of a service. It is not
 // ignored: then programs that extensions start would ignore it, too.
 func outliveSignals() { signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1) }
+
+// noDialogs: there are none.
+func noDialogs() {}

@@ -12,10 +12,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/extension"
@@ -25,7 +26,7 @@ import (
 	"github.com/isapid/isapid/internal/wire"
 )
 
-// Stream is the descriptor of the private channel to the front.
+// Stream is the descriptor of the private channel to the front, where it is not on the standard input and output: on a Unix system.
 const Stream = 3
 
 // gcPercent: the live heap is small, and a collection stops threads that are inside extensions.
@@ -45,22 +46,22 @@ func Main() int {
 	}
 	native.EndAtLibcAbort()
 	outliveSignals()
-	c, err := stream()
+	noDialogs()
+	on, err := stream()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "a worker is started by isapid serve, not by hand: descriptor %d is no stream to a front: %v\n", Stream, err)
+		fmt.Fprintln(os.Stderr, "a worker is started by isapid serve, not by hand:", err)
 		return exitBroken
 	}
 	w := &worker{images: map[uint64]*loaded{}, sessions: sessions{on: map[uint64]*filter.Connection{}}}
 	w.crew = newCrew(w.run)
 	w.news.tell = func(topic string, payload []byte) { w.link.Tell(topic, payload) }
-	hello, _ := json.Marshal(wire.WorkerHello{Version: wire.Version, Software: executor.Software, Pid: os.Getpid()})
-	if w.link, err = wire.NewLink(c, w, false, hello, w.greeted); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return exitBroken
-	}
+	hello, _ := json.Marshal(wire.WorkerHello{
+		Version: wire.Version, Software: executor.Software, Pid: os.Getpid(), System: runtime.GOOS, Arch: runtime.GOARCH, Wine: wineVersion(),
+	})
+	w.link = wire.NewLink(on, w, false, hello, w.greeted)
 	w.sink.link = w.link
 	w.log = slog.New(w.logHandler(0, &w.level))
-	err = w.link.Run()
+	err = w.runLink()
 	switch {
 	case w.settings != nil:
 		fmt.Fprintln(os.Stderr, w.settings)
@@ -72,22 +73,21 @@ func Main() int {
 	return exitBroken
 }
 
-func stream() (*net.UnixConn, error) {
-	f := os.NewFile(Stream, "stream")
-	if f == nil {
-		return nil, os.ErrInvalid
+// runLink runs the link until it is over. A read of it that the system cannot end is left to the end of the process.
+func (w *worker) runLink() error {
+	over := make(chan error, 1)
+	go func() { over <- w.link.Run() }()
+	select {
+	case err := <-over:
+		return err
+	case <-w.link.Down():
 	}
-	defer f.Close() // FileConn has a copy, which closes on exec
-	c, err := net.FileConn(f)
-	if err != nil {
-		return nil, err
+	select {
+	case err := <-over:
+		return err
+	case <-time.After(time.Second):
+		return w.link.Err()
 	}
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		c.Close()
-		return nil, fmt.Errorf("it is a %T", c)
-	}
-	return u, nil
 }
 
 type worker struct {

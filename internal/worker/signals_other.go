@@ -1,6 +1,0 @@
-//go:build !unix
-
-package worker
-
-// outliveSignals: there are none.
-func outliveSignals() {}
