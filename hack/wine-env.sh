@@ -8,7 +8,7 @@
 wine_prepare() {
   mkdir -p bin/wine
   go build -o bin/wineexec ./hack/wineexec
-  local source changed=bin/wine/at_windows.go
+  local source changed=bin/wine/at_windows.txt
   source=$(go env GOROOT)/src/internal/syscall/windows/at_windows.go
   sed 's|^\(\t*\)STATUS_NOT_SUPPORTED:.*|\1NTStatus(0xC0000002), STATUS_NOT_SUPPORTED:|' "$source" >"$changed"
   if cmp -s "$source" "$changed"; then

@@ -16,6 +16,10 @@
 #else
 #pragma GCC system_header /* or include_next is warned about */
 #include_next <httpext.h>
+#ifndef HSE_REQ_SEND_URL_EX /* MinGW-w64 leaves these two out */
+#define HSE_REQ_SEND_URL_EX 1004
+#define HSE_REQ_EXTENSION_TRIGGER 1020
+#endif
 #endif
 #else
 

@@ -3,9 +3,11 @@
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include "fixture.h"
+#ifndef _WIN32
+#include <sys/mman.h>
+#endif
 
 static volatile int zero;
 static const int constant = 1;
@@ -17,6 +19,7 @@ static int overflow(volatile char *above) {
     return overflow(here) + here[0];
 }
 
+#ifndef _WIN32
 static void bus(void) {
     char name[] = "/tmp/isapid-bus-XXXXXX";
     int fd = mkstemp(name);
@@ -25,6 +28,32 @@ static void bus(void) {
     p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
     close(fd);
     if (p != MAP_FAILED) (void)p[0];
+}
+
+/* A fault while its signal is blocked. */
+static void masked(void) {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    *(volatile int *)0x10 = 1;
+}
+#endif
+
+/* What faults on one system only. */
+static void misuse_system(const char *how) {
+#ifdef _WIN32
+    if (!strcmp(how, "trap")) DebugBreak();
+    if (!strcmp(how, "raise")) RaiseException(EXCEPTION_ACCESS_VIOLATION, 0, 0, NULL);
+    if (!strcmp(how, "own-exception")) RaiseException(0xE0000001, 0, 0, NULL); /* not caught by who threw it */
+    if (!strcmp(how, "quick_exit")) ExitProcess(5);
+    if (!strcmp(how, "terminate-process")) TerminateProcess(GetCurrentProcess(), 6);
+#else
+    if (!strcmp(how, "bus")) bus();
+    if (!strcmp(how, "trap")) raise(SIGTRAP);
+    if (!strcmp(how, "raise")) raise(SIGSEGV);
+    if (!strcmp(how, "quick_exit")) quick_exit(5);
+    if (!strcmp(how, "masked")) masked();
+#endif
 }
 
 /* The return address and what lies above it are overwritten, as by a text that is too long for its buffer. */
@@ -39,6 +68,8 @@ static void smash(void) {
 static void no_stack(void) {
 #if defined(__x86_64__)
     __asm__ volatile("mov $0x4141, %%rsp\n\tpush %%rax" ::: "memory");
+#elif defined(__i386__)
+    __asm__ volatile("mov $0x4141, %%esp\n\tpush %%eax" ::: "memory");
 #elif defined(__aarch64__)
     __asm__ volatile("mov x9, #0x4140\n\tmov sp, x9\n\tstr x9, [sp]" ::: "memory");
 #endif
@@ -46,15 +77,12 @@ static void no_stack(void) {
 
 static void misuse(const char *how) {
     if (!strcmp(how, "segv")) *(volatile int *)0x10 = 1;
-    if (!strcmp(how, "wild")) *(volatile int *)0x4141414141414141 = 1;
+    if (!strcmp(how, "wild")) *(volatile int *)(size_t)0x4141414141414141 = 1;
     if (!strcmp(how, "readonly")) *(volatile int *)&constant = 2;
-    if (!strcmp(how, "bus")) bus();
     if (!strcmp(how, "fpe")) zero = 7 / zero;
     if (!strcmp(how, "ill")) __builtin_trap();
-    if (!strcmp(how, "trap")) raise(SIGTRAP);
     if (!strcmp(how, "abort")) abort();
     if (!strcmp(how, "assert")) assert(zero == 1);
-    if (!strcmp(how, "raise")) raise(SIGSEGV);
     if (!strcmp(how, "overflow")) zero = overflow(NULL);
     if (!strcmp(how, "smash")) smash();
     if (!strcmp(how, "no-stack")) no_stack();
@@ -63,14 +91,8 @@ static void misuse(const char *how) {
     if (!strcmp(how, "free")) free((void *)((size_t)&zero + (size_t)zero));
     if (!strcmp(how, "exit")) exit(3);
     if (!strcmp(how, "_exit")) _exit(4);
-    if (!strcmp(how, "quick_exit")) quick_exit(5);
     if (!strcmp(how, "pthread_exit")) pthread_exit(NULL);
-    if (!strcmp(how, "masked")) {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_BLOCK, &all, NULL);
-        *(volatile int *)0x10 = 1;
-    }
+    misuse_system(how);
 }
 
 static void *on_thread(void *how) {

@@ -16,11 +16,11 @@ static void at(const char *place) {
     name = name ? name + 1 : self.dli_fname;
     if (strncmp(name, place, n) != 0 || name[n] != '-') return;
     name += n + 1;
-    if (!strcmp(name, "segv.so")) *(volatile int *)0x10 = 1;
-    if (!strcmp(name, "abort.so")) abort();
-    if (!strcmp(name, "exit.so")) exit(3);
-    if (!strcmp(name, "sleep.so")) sleep(3600);
-    if (!strcmp(name, "pause.so")) usleep(300000);
+    if (!strcmp(name, "segv" LIBRARY)) *(volatile int *)0x10 = 1;
+    if (!strcmp(name, "abort" LIBRARY)) abort();
+    if (!strcmp(name, "exit" LIBRARY)) exit(3);
+    if (!strcmp(name, "sleep" LIBRARY)) sleep(3600);
+    if (!strcmp(name, "pause" LIBRARY)) usleep(300000);
 }
 
 __attribute__((constructor)) static void constructor(void) {

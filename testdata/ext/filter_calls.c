@@ -4,8 +4,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#ifndef _WIN32
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 struct order {
     char what[32];
@@ -42,10 +44,10 @@ static DWORD every(HTTP_FILTER_CONTEXT *f, const struct order *o) {
     return 0;
 }
 
-/* Calls everything with errno set to a before. 0, or a bit for each call that did not leave b there. */
+/* Calls everything with the last error, which is errno, set to a before. 0, or a bit for each call that did not leave b there. */
 static DWORD leaves(HTTP_FILTER_CONTEXT *own, HTTP_FILTER_CONTEXT *f, const struct order *o) {
     DWORD size = 1, others = 0;
-#define TRY(n, call) (errno = (int)o->a, (void)(call), others |= (DWORD)(errno != (int)o->b) << n)
+#define TRY(n, call) (SetLastError((DWORD)o->a), (void)(call), others |= (DWORD)(GetLastError() != (DWORD)o->b) << n)
     TRY(0, own->GetServerVariable(f, (LPSTR)"", &size, &size));
     TRY(1, own->AddResponseHeaders(f, (LPSTR)"", 0));
     TRY(2, own->WriteClient(f, &size, &size, 0));
@@ -71,6 +73,7 @@ static DWORD from_own_thread(HTTP_FILTER_CONTEXT *f) {
     return ok != NULL;
 }
 
+#ifndef _WIN32
 static DWORD status_of(pid_t child) {
     int status = 0;
     waitpid(child, &status, 0);
@@ -86,6 +89,7 @@ static DWORD from_child(HTTP_FILTER_CONTEXT *f) {
     }
     return status_of(child);
 }
+#endif
 
 DWORD WINAPI HttpFilterProc(HTTP_FILTER_CONTEXT *pfc, DWORD notification, VOID *pv) {
     struct order *o = pv;
@@ -100,11 +104,13 @@ DWORD WINAPI HttpFilterProc(HTTP_FILTER_CONTEXT *pfc, DWORD notification, VOID *
         o->returned = pfc->WriteClient(f, (LPVOID)o->a, (LPDWORD)o->b, 0) ? 0 : GetLastError();
     } else if (!strcmp(o->what, "thread")) {
         o->returned = from_own_thread(f);
+#ifndef _WIN32
     } else if (!strcmp(o->what, "fork")) {
         o->returned = from_child(f);
     } else if (!strcmp(o->what, "return from fork")) {
         pid_t child = fork();
         if (child != 0) o->returned = status_of(child);
+#endif
     } else if (!strcmp(o->what, "segv")) {
         *(volatile int *)0x10 = 1;
     } else if (!strcmp(o->what, "abort")) {

@@ -9,7 +9,7 @@
 #include "filter.h"
 
 #ifndef CONNECTOR
-#define CONNECTOR "/connector.so"
+#define CONNECTOR "/connector" LIBRARY
 #endif
 #ifdef LATE
 #define PLACE SF_NOTIFY_AUTH_COMPLETE

@@ -78,7 +78,7 @@ static HTTP_FILTER_PREPROC_HEADERS *headers(const struct event *e) {
 }
 
 /* tell writes the line of an event. */
-static void tell(struct event *e) {
+static void tell_event(struct event *e) {
     char facts[3000] = "", one[1024], two[1024];
     const char *name = event_name(e->type);
     switch (e->type) {
@@ -301,7 +301,7 @@ DWORD WINAPI HttpFilterProc(HTTP_FILTER_CONTEXT *pfc, DWORD type, VOID *data) {
     if (c == NULL && (c = first(pfc)) == NULL) return SF_STATUS_REQ_ERROR;
     if (read) filter_var(pfc, "HTTP_X_DO", c->script, sizeof c->script);
     e.connection = c->number;
-    tell(&e);
+    tell_event(&e);
     play(&e, c->script);
     return e.result;
 }

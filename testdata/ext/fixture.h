@@ -8,6 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef _WIN32
+#include <pthread.h> /* elsewhere our windows.h has it */
+#define LIBRARY ".dll"
+#define ISAPID_EXPORT /* all is exported, unless something says what is */
+#else
+#define LIBRARY ".so"
+#endif
+
 /* FIXTURE(name) is a GetExtensionVersion that succeeds and gives that name as the description. */
 #define FIXTURE(name)                                                                                                  \
     BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {                                                             \

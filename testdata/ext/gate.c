@@ -10,7 +10,7 @@
 
 static volatile LONG running, ended;
 
-static void tell(const char *what) {
+static void tell_life(const char *what) {
     char text[64];
     snprintf(text, sizeof text, "%s %d", what, VERSION);
     event(text);
@@ -19,7 +19,7 @@ static void tell(const char *what) {
 BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {
     v->dwExtensionVersion = HSE_VERSION;
     snprintf(v->lpszExtensionDesc, sizeof v->lpszExtensionDesc, "gate %d", VERSION);
-    tell("loaded");
+    tell_life("loaded");
     return TRUE;
 }
 
@@ -27,13 +27,13 @@ BOOL WINAPI TerminateExtension(DWORD flags) {
     (void)flags;
     while (InterlockedCompareExchange(&running, 0, 0)) usleep(1000); /* threads on their last instructions */
     ended = 1;
-    tell("unloaded");
+    tell_life("unloaded");
     return TRUE;
 }
 
 static void wait_for_go(void) {
     FILE *go;
-    tell("inside");
+    tell_life("inside");
     while ((go = beside("go", "r")) == NULL || fgetc(go) == EOF) {
         if (go) fclose(go);
         usleep(1000);

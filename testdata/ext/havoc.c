@@ -7,11 +7,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "fixture.h"
+#ifndef _WIN32
+#include <sys/socket.h>
+#endif
 
 FIXTURE("havoc")
 
@@ -50,7 +52,11 @@ static void leak_threads(EXTENSION_CONTROL_BLOCK *e) {
 static void leak_descriptors(EXTENSION_CONTROL_BLOCK *e) {
     unsigned long long n = number(e, "count", 65536);
     if (n > 65536) n = 65536;
+#ifdef _WIN32
+    while (n-- > 0 && CreateFileA("NUL", GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL) != INVALID_HANDLE_VALUE) {}
+#else
     while (n-- > 0 && open("/dev/null", O_RDONLY) >= 0) {}
+#endif
 }
 
 /* A cache without a limit. bytes=, 2 GiB unless told. */
@@ -85,11 +91,16 @@ static void unmap_stack(void) {
     volatile char large[256 << 10];
     size_t page = (size_t)sysconf(_SC_PAGESIZE), at = ((size_t)large + sizeof large / 2) & ~(page - 1);
     large[0] = 0;
+#ifdef _WIN32
+    mprotect((void *)at, page, PROT_NONE);
+#else
     if (syscall(SYS_gettid) == getpid()) mprotect((void *)at, page, PROT_NONE);
     else munmap((void *)at, page);
+#endif
     *(volatile char *)at = 1;
 }
 
+#ifndef _WIN32
 static void swallow(int sig) {
     (void)sig;
 }
@@ -160,6 +171,8 @@ static void write_to_wire(const char *what) {
     (void)n;
 }
 
+#endif
+
 /* Traces that were left switched on. bytes=, 100 MB unless told. */
 static void flood(EXTENSION_CONTROL_BLOCK *e, int fd) {
     char text[64 << 10];
@@ -167,12 +180,13 @@ static void flood(EXTENSION_CONTROL_BLOCK *e, int fd) {
     size_t i;
     for (i = 0; i < sizeof text; i++) text[i] = i % 80 == 79 ? '\n' : 't';
     while (left > 0) {
-        ssize_t n = write(fd, text, sizeof text);
+        long long n = write(fd, text, sizeof text);
         if (n < 0 && errno != EINTR) break;
         if (n > 0) left -= n;
     }
 }
 
+#ifndef _WIN32
 /* A peer that has hung up, and no MSG_NOSIGNAL. */
 static void broken_pipe(void) {
     int ends[2];
@@ -181,6 +195,7 @@ static void broken_pipe(void) {
     if (write(ends[1], "x", 1) < 0) errno = 0;
     close(ends[1]);
 }
+#endif
 
 /* Numbers are to be printed as the users of this one application want them. */
 static void change_locale(void) {
@@ -210,6 +225,83 @@ static void *late(void *p) {
 
 static LONG inside = -1;
 
+#ifdef _WIN32
+
+/* A reporter of crashes that answers wrongly: the fault is tried again, for ever. */
+static LONG WINAPI again(EXCEPTION_POINTERS *p) {
+    (void)p;
+    return EXCEPTION_CONTINUE_EXECUTION;
+}
+
+static LONG WINAPI end(EXCEPTION_POINTERS *p) {
+    (void)p;
+    return EXCEPTION_EXECUTE_HANDLER;
+}
+
+/* A runtime of another language, or a reporter of crashes, puts its handler over that of the host. */
+static void steal_handler(LPTOP_LEVEL_EXCEPTION_FILTER handler) {
+    SetUnhandledExceptionFilter(handler);
+    *(volatile int *)nowhere = 1;
+}
+
+/* Handles are closed that belong to others: a number was kept too long. */
+static void close_all(void) {
+    ULONG_PTR h;
+    for (h = 4; h < 4096; h += 4) CloseHandle((HANDLE)h);
+}
+
+/* Data is written to the output of the process, on which a host may speak. */
+static void write_to_wire(const char *what) {
+    HANDLE out = GetStdHandle(STD_OUTPUT_HANDLE);
+    DWORD n;
+    if (!strcmp(what, "noise")) WriteFile(out, "noise", 5, &n, NULL);
+    if (!strcmp(what, "half")) WriteFile(out, "\0\0\1\0\20\0\0\0\0\0\0\0\0\0\0\0half", 20, &n, NULL);
+    if (!strcmp(what, "close")) CloseHandle(out), CloseHandle(GetStdHandle(STD_INPUT_HANDLE));
+    if (!strcmp(what, "null")) SetStdHandle(STD_OUTPUT_HANDLE, CreateFileA("NUL", GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL));
+}
+
+static void no_environment(void) {
+    char *all = GetEnvironmentStringsA(), *p;
+    for (p = all; *p; p += strlen(p) + 1) {
+        char name[256], *equals;
+        snprintf(name, sizeof name, "%s", p);
+        if ((equals = strchr(name + 1, '=')) == NULL) continue;
+        *equals = 0;
+        SetEnvironmentVariableA(name, NULL);
+    }
+    FreeEnvironmentStringsA(all);
+}
+
+/* What is done by the means of one system. */
+static BOOL harm_system(EXTENSION_CONTROL_BLOCK *e, const char *how) {
+    (void)e;
+    if (!strcmp(how, "thief")) steal_handler(end);
+    else if (!strcmp(how, "swallow")) steal_handler(again);
+    else if (!strcmp(how, "exit_group")) TerminateProcess(GetCurrentProcess(), 9);
+    else if (!strcmp(how, "environment")) no_environment(); /* a safe environment for a command to run */
+    else return FALSE;
+    return TRUE;
+}
+
+#else
+
+/* What is done by the means of one system. */
+static BOOL harm_system(EXTENSION_CONTROL_BLOCK *e, const char *how) {
+    if (!strcmp(how, "thief")) steal_signals(SIG_DFL);
+    else if (!strcmp(how, "swallow")) steal_signals(swallow);
+    else if (!strcmp(how, "fork")) fork_and_stay();
+    else if (!strcmp(how, "exit_group")) syscall(SYS_exit_group, 9); /* a runtime that brings its own C library */
+    else if (!strcmp(how, "exec")) execl("/bin/true", "true", (char *)NULL); /* the fork before it is missing */
+    else if (!strcmp(how, "killgroup")) kill(0, SIGKILL); /* the end of the helpers it started */
+    else if (!strcmp(how, "sigpipe")) broken_pipe();
+    else if (!strcmp(how, "setuid")) note(e, "setuid %d", setuid(65534)); /* privileges are given up, by a program of its own */
+    else if (!strcmp(how, "environment")) clearenv(); /* a safe environment for a command to run */
+    else return FALSE;
+    return TRUE;
+}
+
+#endif
+
 /* What ends with a page that says fine, if it ends; FALSE if how is none of it. */
 static BOOL harm(EXTENSION_CONTROL_BLOCK *e, const char *how) {
     if (!strcmp(how, "spin")) spin();
@@ -218,23 +310,14 @@ static BOOL harm(EXTENSION_CONTROL_BLOCK *e, const char *how) {
     else if (!strcmp(how, "descriptors")) leak_descriptors(e);
     else if (!strcmp(how, "heap")) smash_heap();
     else if (!strcmp(how, "munmap")) unmap_stack();
-    else if (!strcmp(how, "thief")) steal_signals(SIG_DFL);
-    else if (!strcmp(how, "swallow")) steal_signals(swallow);
     else if (!strcmp(how, "closeall")) close_all();
-    else if (!strcmp(how, "fork")) fork_and_stay();
-    else if (!strcmp(how, "exit_group")) syscall(SYS_exit_group, 9); /* a runtime that brings its own C library */
-    else if (!strcmp(how, "exec")) execl("/bin/true", "true", (char *)NULL); /* the fork before it is missing */
     else if (!strcmp(how, "kill")) kill(getpid(), SIGKILL); /* a watchdog of the extension's own; also the kernel, out of memory */
-    else if (!strcmp(how, "killgroup")) kill(0, SIGKILL); /* the end of the helpers it started */
     else if (!strncmp(how, "wire-", 5)) write_to_wire(how + 5);
     else if (!strcmp(how, "stdout")) flood(e, 1);
     else if (!strcmp(how, "stderr")) flood(e, 2);
-    else if (!strcmp(how, "sigpipe")) broken_pipe();
-    else if (!strcmp(how, "setuid")) note(e, "setuid %d", setuid(65534)); /* privileges are given up, by a program of its own */
     else if (!strcmp(how, "directory")) note(e, "chdir %d", chdir("/")); /* relative names are to be found */
-    else if (!strcmp(how, "environment")) clearenv(); /* a safe environment for a command to run */
     else if (!strcmp(how, "locale")) change_locale();
-    else if (strcmp(how, "unread") != 0) return FALSE; /* an upload that is refused without a look */
+    else if (strcmp(how, "unread") != 0) return harm_system(e, how); /* an upload that is refused without a look */
     return TRUE;
 }
 

@@ -23,7 +23,7 @@ static BOOL called(const char *name) {
     if (!dladdr(&here, &self)) return FALSE;
     slash = strrchr(self.dli_fname, '/');
     slash = slash ? slash + 1 : self.dli_fname;
-    return strncmp(slash, name, n) == 0 && !strcmp(slash + n, ".so");
+    return strncmp(slash, name, n) == 0 && !strcmp(slash + n, LIBRARY);
 }
 
 static void rest(long ms) {

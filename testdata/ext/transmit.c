@@ -4,23 +4,21 @@
  *
  * The log data, and the file named by told=, have the result of the call, the completion as bytes:error, and the position of
  * the file afterwards. */
-#include "fixture.h"
-#include <fcntl.h>
-#include <unistd.h>
+#include "file.h"
 
 FIXTURE("transmit")
 
 struct state {
     HSE_TF_INFO t;
-    int fd;
+    HANDLE file;
     char *status, *head, *tail;
 };
 
 static void finish(EXTENSION_CONTROL_BLOCK *e, struct state *s) {
     char *then = param(e, "then", NULL);
     if (then) report(e, " then %u", outcome(put(e, then, strlen(then))));
-    if (s->fd > 0 && !param(e, "kind", NULL)) report(e, " at %ld", (long)lseek(s->fd, 0, SEEK_CUR));
-    if (s->fd > 0) close(s->fd);
+    if ((intptr_t)s->file > 0 && !param(e, "kind", NULL)) report(e, " at %ld", (long)SetFilePointer(s->file, 0, NULL, FILE_CURRENT));
+    file_close(s->file);
     free(then);
     free(s->status);
     free(s->head);
@@ -46,26 +44,24 @@ static void setcallback(EXTENSION_CONTROL_BLOCK *e, PFN_HSE_IO_COMPLETION f, voi
 }
 
 /* handle opens what is to be sent. */
-static int handle(EXTENSION_CONTROL_BLOCK *e) {
+static HANDLE handle(EXTENSION_CONTROL_BLOCK *e) {
     char *path = param(e, "path", NULL), *kind = param(e, "kind", NULL);
-    int fd = 0, ends[2];
+    HANDLE file = NULL;
     if (path) {
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        lseek(fd, 3, SEEK_SET); /* the position is the extension's own */
+        file = file_open(path);
+        SetFilePointer(file, 3, NULL, FILE_BEGIN); /* the position is the extension's own */
     } else if (kind && !strcmp(kind, "dir")) {
-        fd = open("/", O_RDONLY | O_CLOEXEC);
+        file = file_open("/");
     } else if (kind && !strcmp(kind, "closed")) {
-        fd = 1 << 28;
+        file = (HANDLE)(intptr_t)(1 << 28);
     } else if (kind && !strcmp(kind, "minus")) {
-        fd = -1;
-    } else if (kind && !strcmp(kind, "pipe") && pipe2(ends, O_CLOEXEC) == 0) {
-        if (write(ends[1], "through a pipe", 14) != 14) abort();
-        close(ends[1]);
-        fd = ends[0];
+        file = INVALID_HANDLE_VALUE;
+    } else if (kind && !strcmp(kind, "pipe")) {
+        file = file_pipe("through a pipe");
     }
     free(path);
     free(kind);
-    return fd;
+    return file;
 }
 
 DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
@@ -77,8 +73,8 @@ DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
     s->status = param(e, "status", NULL);
     s->head = param(e, "head", &head);
     s->tail = param(e, "tail", &tail);
-    s->fd = handle(e);
-    s->t.hFile = (HANDLE)(intptr_t)s->fd;
+    s->file = handle(e);
+    s->t.hFile = s->file;
     s->t.pszStatusCode = s->status;
     s->t.BytesToWrite = (DWORD)number(e, "n", 0);
     s->t.Offset = (DWORD)number(e, "off", 0);

@@ -8,9 +8,7 @@
  *   z  0  t9          memory of size 0; NULL; a type that is none
  *
  * The log data, and the file named by told=, have the result of each call and the completion as bytes:error. */
-#include "fixture.h"
-#include <fcntl.h>
-#include <unistd.h>
+#include "file.h"
 
 FIXTURE("vector")
 
@@ -19,7 +17,7 @@ enum { MOST = 400 };
 struct state {
     HSE_VECTOR_ELEMENT element[MOST];
     char *memory[MOST];
-    int fd[MOST];
+    HANDLE file[MOST];
     int n;
 };
 
@@ -27,7 +25,7 @@ static void release(struct state *s) {
     int i;
     for (i = 0; i < s->n; i++) {
         free(s->memory[i]);
-        if (s->fd[i]) close(s->fd[i]);
+        file_close(s->file[i]);
     }
     free(s);
 }
@@ -55,8 +53,8 @@ static void add(struct state *s, char *text, size_t size) {
             v->cbOffset = strtoull(comma + 1, &comma, 0);
             if (*comma == ',') v->cbSize = strtoull(comma + 1, NULL, 0);
         }
-        s->fd[s->n] = open(text, O_RDONLY | O_CLOEXEC);
-        v->pvContext = (PVOID)(intptr_t)s->fd[s->n];
+        s->file[s->n] = file_open(text);
+        v->pvContext = s->file[s->n];
     }
     s->n++;
 }

@@ -13,7 +13,7 @@
 __attribute__((used)) static const unsigned char ballast[BALLAST] = {1};
 #endif
 
-static void tell(const char *what) {
+static void tell_life(const char *what) {
     char text[64];
     snprintf(text, sizeof text, "%s %d", what, VERSION);
     event(text);
@@ -21,7 +21,7 @@ static void tell(const char *what) {
 
 static void wait_for_go(void) {
     FILE *go;
-    tell("waiting");
+    tell_life("waiting");
     while ((go = beside("go", "r")) == NULL || fgetc(go) == EOF) {
         if (go) fclose(go);
         usleep(1000);
@@ -41,13 +41,13 @@ BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {
 #endif
     v->dwExtensionVersion = HSE_VERSION;
     snprintf(v->lpszExtensionDesc, sizeof v->lpszExtensionDesc, "version %d", VERSION);
-    tell("loaded");
+    tell_life("loaded");
     return TRUE;
 }
 
 BOOL WINAPI TerminateExtension(DWORD flags) {
     (void)flags;
-    tell("unloaded");
+    tell_life("unloaded");
     return TRUE;
 }
 
@@ -79,7 +79,7 @@ DWORD WINAPI HttpFilterProc(HTTP_FILTER_CONTEXT *c, DWORD type, VOID *data) {
 
 BOOL WINAPI TerminateFilter(DWORD flags) {
     (void)flags;
-    tell("filter-unloaded");
+    tell_life("filter-unloaded");
     return TRUE;
 }
 #endif
