@@ -12,56 +12,42 @@ import (
 	"strings"
 
 	"github.com/isapid/isapid/internal/testext/build"
+	"github.com/isapid/isapid/internal/wine"
 )
-
-// The programs of Debian's Wine, and of others.
-var folders = []string{"/usr/lib/wine", "/usr/bin", "/usr/local/bin", "/opt/wine-stable/bin"}
 
 // prefix is a Wine prefix for one program.
 type prefix struct {
-	dir    string
-	loader string
-	server string
+	wine *wine.Wine
+	arch string
+	dir  string
 }
 
-// newPrefix copies the template that all test binaries share.
+// newPrefix copies the prefix that all test binaries for arch share, and starts its Wine.
 func newPrefix(ctx context.Context, arch string) (*prefix, error) {
-	p := &prefix{}
-	loaders := []string{"wine64"}
-	if arch == "386" {
-		loaders = []string{"wine"}
-	}
-	var err error
-	if p.loader, err = find(loaders...); err != nil {
-		return nil, err
-	}
-	if p.server, err = find("wineserver64", "wineserver"); err != nil {
-		return nil, err
-	}
-	template, err := prepared(ctx)
+	w, err := wine.Find()
 	if err != nil {
 		return nil, err
 	}
+	cache, err := build.Cache()
+	if err != nil {
+		return nil, err
+	}
+	template := filepath.Join(cache, "wine-"+arch)
+	say := func(what string) { fmt.Fprintln(os.Stderr, "wineexec:", what) }
+	if err := w.Prepare(ctx, template, []string{arch}, say); err != nil {
+		return nil, err
+	}
+	p := &prefix{wine: w, arch: arch}
 	if p.dir, err = os.MkdirTemp("", "isapid-wine-"); err != nil {
 		return nil, err
 	}
 	if err := clone(template, p.dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(p.dir))
 	}
-	return p, p.warm(ctx)
-}
-
-// prepared answers the folder of the template.
-func prepared(context.Context) (string, error) {
-	cache, err := build.Cache()
-	if err != nil {
-		return "", err
+	if err := p.warm(ctx); err != nil {
+		return nil, errors.Join(err, p.remove())
 	}
-	dir := filepath.Join(cache, "wine")
-	if _, err := os.Stat(filepath.Join(dir, "system.reg")); err != nil {
-		return "", fmt.Errorf("there is no prefix yet: %w", err)
-	}
-	return dir, nil
+	return p, nil
 }
 
 // clone copies a prefix whose Wine does not run. The files of Windows itself, which are large and do not change, become links.
@@ -99,31 +85,36 @@ func clone(from, to string) error {
 
 // warm starts Wine's server and services with nothing of ours open, so that they hold no output of the program.
 func (p *prefix) warm(ctx context.Context) error {
-	for _, args := range [][]string{{p.server, "-p"}, {p.loader, "wineboot"}} {
+	for _, args := range [][]string{{p.wine.Server, "-p"}, {p.wine.Path, "wineboot"}} {
+		_, env, err := p.wine.Program(p.dir, p.arch, args[0])
+		if err != nil {
+			return err
+		}
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-		cmd.Env = p.env()
+		cmd.Env = append(os.Environ(), env...)
 		if err := cmd.Run(); err != nil {
-			return errors.Join(fmt.Errorf("start Wine: %s: %w", strings.Join(args, " "), err), p.remove())
+			return fmt.Errorf("start Wine: %s: %w", strings.Join(args, " "), err)
 		}
 	}
 	return nil
 }
 
-func (p *prefix) env() []string {
-	return append(os.Environ(), "WINEPREFIX="+p.dir, "WINEARCH=win64", "WINEDEBUG=-all", "WINEDLLOVERRIDES=mscoree=;mshtml=;winemenubuilder.exe=")
-}
-
 func (p *prefix) command(program string, args []string) (*exec.Cmd, error) {
-	cmd := exec.Command(p.loader, append([]string{program}, args...)...)
-	cmd.Env = p.env()
+	command, env, err := p.wine.Program(p.dir, p.arch, program)
+	if err != nil {
+		return nil, err
+	}
+	command = append(command, args...)
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), env...)
 	return cmd, nil
 }
 
 // kill ends every process of the prefix, the server too, and waits until they are gone.
 func (p *prefix) kill() {
 	for _, flag := range []string{"-k", "-w"} {
-		cmd := exec.Command(p.server, flag)
-		cmd.Env = p.env()
+		cmd := exec.Command(p.wine.Server, flag)
+		cmd.Env = append(os.Environ(), "WINEPREFIX="+p.dir)
 		_ = cmd.Run() // fails if there is no server any more
 	}
 }
@@ -131,18 +122,6 @@ func (p *prefix) kill() {
 func (p *prefix) remove() error {
 	p.kill()
 	return os.RemoveAll(p.dir)
-}
-
-func find(names ...string) (string, error) {
-	for _, folder := range folders {
-		for _, name := range names {
-			path := filepath.Join(folder, name)
-			if _, err := os.Stat(path); err == nil {
-				return path, nil
-			}
-		}
-	}
-	return "", fmt.Errorf("no %s found; install Wine (Debian: apt install wine64)", strings.Join(names, " or "))
 }
 
 // archOf is the machine a program is for.

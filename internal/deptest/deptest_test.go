@@ -36,7 +36,7 @@ var layers = map[string][]string{
 	"pool":      {"executor", "gate", "obituary", "proc", "remote", "tally", "trace"},                                                                                                                                                           // which workers there are; one of them is remote
 	"admin":     {"hub", "pool", "swap", "trace"},                                                                                                                                                                                               // what the commands ask a running server; the server itself is an interface there
 	"site":      {"config", "conn", "executor", "passwd"},                                                                                                                                                                                       // the URL space; runs nothing itself
-	"remote":    {"conn", "executor", "proc", "trace", "wire"},                                                                                                                                                                                  // one worker process, as the front sees it
+	"remote":    {"conn", "executor", "privatedir", "proc", "trace", "wire"},                                                                                                                                                                    // one worker process, as the front sees it
 	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "winpath", "wire"},                                                                                                                              // the worker process
 	"wire":      {"executor", "trace"},                                                                                                                                                                                                          // the protocol between them
 	"inprocess": {"executor", "extension", "filter", "gate", "native", "tally", "trace"},                                                                                                                                                        // an image in this process that can be replaced
@@ -48,13 +48,13 @@ var layers = map[string][]string{
 	"misuse":    {"executor", "isapi", "native", "trace"},                                                                                                                                                                                       // what images do and must not
 	"native":    {"isapi", "trace"},                                                                                                                                                                                                             // the only crossing into C
 	"toolchain": {"sdk"},
-	"image":     {},
+	"image":     {"privatedir"},
 	"wine":      {},                                                      // the Wine of this machine and its prefixes
 	"tally":     {"executor"},                                            // what requests show of a version
 	"swap":      {"executor", "image", "tally", "update"},                // one version of an image replaces another
 	"update":    {"image"},                                               // the files beside an image, by which it is replaced
 	"tape":      {"trace"},                                               // recorded requests
-	"obituary":  {"executor", "trace"},                                   // files about deaths
+	"obituary":  {"executor", "privatedir", "trace"},                     // files about deaths
 	"spans":     {"executor"},                                            // spans of requests, for a collector
 	"metrics":   {"admin", "executor", "isapi", "pool", "swap", "trace"}, // what is counted, for Prometheus
 	"hub":       {"remote", "trace"},                                     // who listens to which calls
@@ -71,12 +71,13 @@ var layers = map[string][]string{
 	"systemd":   {},         // what the service manager hands over and wants to know
 	"deptest":   {},
 
+	"privatedir":   {}, // folders for one user alone
 	"proc/sandbox": {}, // what a worker takes from itself
 
 	"native/filtertest":     {"isapi", "native"},                                     // for tests, as testext
 	"executor/executortest": {"executor", "isapi", "server", "testext", "toolchain"}, // for tests, as testext
 	"executor/replacetest":  {"executor", "filter", "testext"},                       // likewise
-	"testext":               {"testext/build", "toolchain"},
+	"testext":               {"testext/build", "toolchain", "wine"},
 	"testext/build":         {"sdk", "toolchain"}, // used by hack/wineexec too
 	"update/updatetest":     {"testext"},          // likewise
 	"trace/tracetest":       {"trace"},            // likewise
