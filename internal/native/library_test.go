@@ -15,39 +15,6 @@ import (
 	"github.com/isapid/isapid/internal/toolchain"
 )
 
-// staged is a private copy of a library, as Open wants it.
-func staged(t *testing.T, lib, name string) string {
-	t.Helper()
-	code, err := os.ReadFile(lib)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, code, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func open(t *testing.T, path string, before ...string) *Library {
-	t.Helper()
-	l, err := Open(path, before...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-// version is what GetExtensionVersion of l gives as its version number.
-func version(t *testing.T, l *Library) uint32 {
-	t.Helper()
-	info, ok, _, err := GetExtensionVersion(l.Lookup("GetExtensionVersion"), 0)
-	if err != nil || !ok {
-		t.Fatalf("GetExtensionVersion: %t, %v", ok, err)
-	}
-	return info.ExtensionVersion
-}
-
 // library compiles code into a library with that SONAME, linked with others.
 func library(t *testing.T, code, name string, with ...string) string {
 	t.Helper()

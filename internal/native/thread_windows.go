@@ -1,0 +1,116 @@
+package native
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+var (
+	createThread            = kernel32.NewProc("CreateThread")
+	flsAlloc                = kernel32.NewProc("FlsAlloc")
+	flsSetValue             = kernel32.NewProc("FlsSetValue")
+	setThreadStackGuarantee = kernel32.NewProc("SetThreadStackGuarantee")
+)
+
+const stackSizeIsReservation = 0x10000 // STACK_SIZE_PARAM_IS_A_RESERVATION
+
+// stackOfOurs is what the guard and Go take of the stack of a thread, beside what its code does.
+const stackOfOurs = 256 << 10
+
+// Thread is an OS thread of ours: what runs on it always runs there, on a stack of the size asked for.
+type Thread struct {
+	handle windows.Handle
+}
+
+// threadFuncs are the functions of threads that have not begun, by a number.
+var (
+	threadFuncs  sync.Map
+	threadNumber atomic.Uint32
+	threadMain   = sync.OnceValue(func() uintptr { return windows.NewCallback(runThread) })
+)
+
+func runThread(number uintptr) uintptr {
+	if f, ok := threadFuncs.LoadAndDelete(uint32(number)); ok {
+		f.(func())()
+	}
+	return 0
+}
+
+// StartThread runs f on a new OS thread whose stack has the given number of bytes; 0 is the system's default. The caller
+// must call Join.
+func StartThread(stack int, f func()) (*Thread, error) {
+	number := threadNumber.Add(1)
+	threadFuncs.Store(number, f)
+	if stack > 0 {
+		stack += stackOfOurs
+	}
+	h, _, err := createThread.Call(0, uintptr(stack), threadMain(), uintptr(number), stackSizeIsReservation, 0)
+	if h == 0 {
+		threadFuncs.Delete(number)
+		return nil, fmt.Errorf("start a thread with %d bytes of stack: %w", stack, err)
+	}
+	return &Thread{windows.Handle(h)}, nil
+}
+
+// Join waits until f has returned and the thread is gone.
+func (t *Thread) Join() {
+	_, _ = windows.WaitForSingleObject(t.handle, windows.INFINITE)
+	_ = windows.CloseHandle(t.handle)
+}
+
+// endOfThreadAddress is the code that gives a line of the board back.
+func endOfThreadAddress() uintptr
+
+var lineIndex = sync.OnceValue(func() uintptr {
+	i, _, _ := flsAlloc.Call(endOfThreadAddress())
+	return i
+})
+
+const noIndex = 1<<32 - 1
+
+// stackGuarantee is what is left of a stack when it is used up, for the guard, in bytes.
+const stackGuarantee = 32 << 10
+
+// beginThread is for a thread that has got a line: it gives the line back when it ends.
+func beginThread(l *boardLine) {
+	if i := lineIndex(); uint32(i) != noIndex {
+		_, _, _ = syscall.SyscallN(flsSetValue.Addr(), i, uintptr(unsafe.Pointer(l)))
+	}
+	size := uint32(stackGuarantee)
+	_, _, _ = setThreadStackGuarantee.Call(uintptr(unsafe.Pointer(&size)))
+}
+
+// mendStack puts the guard page of this thread back at the end of its stack, which has been used up.
+func mendStack() {
+	low, _ := stackBounds()
+	var m windows.MemoryBasicInformation
+	for at := low; windows.VirtualQuery(at, &m, unsafe.Sizeof(m)) == nil && m.AllocationBase == low; at = m.BaseAddress + m.RegionSize {
+		if m.State != windows.MEM_COMMIT {
+			continue
+		}
+		if m.Protect&windows.PAGE_GUARD == 0 {
+			var before uint32
+			size := min(m.RegionSize, stackGuarantee+pageSize)
+			_ = windows.VirtualProtect(m.BaseAddress, size, windows.PAGE_READWRITE|windows.PAGE_GUARD, &before)
+		}
+		return
+	}
+}
+
+// LibraryThread is a thread that a library made.
+type LibraryThread struct {
+	ID    int    // as the system tells it
+	Image uint64 // the number of the image that was being called when it was made; 0: not known
+	Start Frame  // the function it began with
+}
+
+// LibraryThreads are the threads that libraries have made and that have not ended, a thousand at most.
+func LibraryThreads() []LibraryThread { return nil }
+
+// ForeignFaults returns the next fault of a thread that an extension made, or nil.
+func ForeignFaults() *Fault { return nil }
