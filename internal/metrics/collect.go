@@ -194,7 +194,7 @@ var (
 	poolStates = []pool.State{
 		pool.StateEmpty, pool.StateStarting, pool.StateRunning, pool.StateIdle, pool.StateDegraded, pool.StateStopped, pool.StateDraining,
 	}
-	workerStates = []string{"starting", "ready", "warm", "retiring", "failed", "orphan"}
+	workerStates = []string{"starting", "ready", "warm", "retiring", "failed", "orphan", "spare"}
 )
 
 func (s shown) pools() {

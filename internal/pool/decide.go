@@ -11,7 +11,8 @@ import (
 type deed string
 
 const (
-	doStart   deed = "start"   // a worker of generation gen
+	doStart   deed = "start"   // a worker of generation gen; with a number: that spare becomes it
+	doSpare   deed = "spare"   // start a process that waits to become a worker
 	doRetire  deed = "retire"  // a worker: it takes no more requests, finishes its own, ends
 	doFail    deed = "fail"    // a worker: it is killed, or kept for a debugger
 	doRoll    deed = "roll"    // begin a new generation
@@ -90,6 +91,7 @@ func decide(s *state, now time.Time) (actions []action, wake time.Time) {
 		d.rest()
 		d.look()
 		d.load()
+		d.spares()
 	}
 	return d.actions, d.wake
 }
@@ -125,7 +127,17 @@ func (d *decider) turned() bool {
 	})
 }
 
+// retireAll ends all workers, and spares.
 func (d *decider) retireAll(reason string) {
+	d.retireWorkers(reason)
+	for i := range d.s.workers {
+		if w := &d.s.workers[i]; w.isSpare() {
+			d.add(action{do: doRetire, worker: w.id, reason: reason})
+		}
+	}
+}
+
+func (d *decider) retireWorkers(reason string) {
 	for i := range d.s.workers {
 		if w := &d.s.workers[i]; w.phase == ready || w.phase == starting {
 			d.add(action{do: doRetire, worker: w.id, reason: reason, hung: w.hung != ""})
@@ -179,7 +191,7 @@ func (d *decider) rollout() {
 
 func (d *decider) start(gen, n int, trial bool) {
 	for range n {
-		d.add(action{do: doStart, gen: gen, trial: trial})
+		d.add(action{do: doStart, worker: d.spare(), gen: gen, trial: trial})
 	}
 }
 
@@ -239,7 +251,7 @@ func (d *decider) staff() {
 // others says whether a worker is not gone yet whose generation neither serves nor shall.
 func (d *decider) others() bool {
 	for i := range d.s.workers {
-		if w := &d.s.workers[i]; !d.s.current(w.gen) && !w.orphan {
+		if w := &d.s.workers[i]; !d.s.current(w.gen) && !w.orphan && !w.isSpare() {
 			return true
 		}
 	}
@@ -353,6 +365,8 @@ func (s *state) begin(a action, now time.Time, roll float64) (id int) {
 	switch a.do {
 	case doStart:
 		return s.beginStart(a, now)
+	case doSpare:
+		return s.beginSpare(now)
 	case doRetire:
 		w.enter(retiring, now, a.reason)
 	case doFail:
@@ -403,9 +417,17 @@ func (s *state) begin(a action, now time.Time, roll float64) (id int) {
 // beginStart makes the entry of a worker. It loads what is known to load; of the images that are being opened one, and only
 // if nothing serves that it could hurt.
 func (s *state) beginStart(a action, now time.Time) int {
-	s.number++
-	s.totals.starts++
-	w := worker{id: s.number, gen: a.gen, since: now, trial: a.trial}
+	w := s.worker(a.worker)
+	if w == nil {
+		s.number++
+		s.totals.starts++
+		s.workers = append(s.workers, worker{id: s.number, set: s.set})
+		w = &s.workers[len(s.workers)-1]
+	} else if w.phase == spare {
+		s.spareEarly = 0
+	}
+	w.enter(starting, now, "")
+	w.gen, w.trial = a.gen, a.trial
 	risk := s.count(s.gen.number, ready) == 0 && !s.candidate(a.gen)
 	for _, m := range s.images {
 		if m.opening {
@@ -416,7 +438,6 @@ func (s *state) beginStart(a action, now time.Time) int {
 		}
 		w.assigned = append(w.assigned, m.path)
 	}
-	s.workers = append(s.workers, w)
 	return w.id
 }
 

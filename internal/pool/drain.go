@@ -16,16 +16,22 @@ func (p *Pool) await(sl *slot, w process) {
 	sl.Close()
 	o := w.Obituary()
 	crash, next, id := false, time.Duration(0), ""
+	spare, again := false, false // of a row of spares only the first loss is told
 	p.event(func(s *state, now time.Time) {
+		if w := s.worker(sl.id); w != nil && w.isSpare() {
+			spare, again = true, s.spareEarly > 0 && now.Sub(w.since) <= s.set.Crashes.Window
+		}
 		d := p.death(sl, o, now)
 		p.countDeath(s.worker(sl.id), o)
 		crash = s.gone(sl.id, o, now, roll())
 		next = max(0, s.startAfter.Sub(now))
-		if crash || !o.Expected() {
+		if (crash || !o.Expected()) && !again {
 			id = p.bury(sl, o, d.Reason, now, p.undone(sl, crash, o, next))
 		}
 		d.Obituary = id
-		p.remember(d)
+		if !again {
+			p.remember(d)
+		}
 		delete(p.slots, sl.id)
 	})
 	sl.end()
@@ -34,7 +40,7 @@ func (p *Pool) await(sl *slot, w process) {
 	if o.Reason != "" {
 		args = append(args, "reason", o.Reason)
 	}
-	if o.Expected() && !crash {
+	if o.Expected() && !crash || again {
 		p.log.Info("worker ended", args...)
 		return
 	}
@@ -47,6 +53,10 @@ func (p *Pool) await(sl *slot, w process) {
 	}
 	if crash {
 		p.log.Error("worker died", append(args, "next start in", next.Round(time.Millisecond))...)
+		return
+	}
+	if spare {
+		p.log.Warn("spare worker died", args...)
 		return
 	}
 	p.log.Warn("worker did not end by itself", args...)

@@ -108,13 +108,24 @@ func (p *Pool) count() {
 // carryOut begins an action and returns its line in the log.
 func (p *Pool) carryOut(a action, now time.Time) (line func()) {
 	s := p.state
+	from := phase(0)
+	if w := s.worker(a.worker); w != nil {
+		from = w.phase
+	}
 	id := s.begin(a, now, roll())
 	w, sl := s.worker(id), p.slots[id]
 	switch a.do {
+	case doSpare:
+		sl, set := p.newSlot(w), s.set
+		p.wg.Go(func() { p.bringUp(sl, set) })
 	case doStart:
-		sl := p.newSlot(w)
-		set, images := s.set, p.builds(w)
-		p.wg.Go(func() { p.bringUp(sl, set, images) })
+		if a.worker != 0 {
+			p.take(sl, w, from, s.set)
+			return func() { p.log.Info("spare becomes a worker", "worker", sl.name, "generation", a.gen, "trial", a.trial) }
+		}
+		sl, set := p.newSlot(w), s.set
+		sl.builds = p.builds(w)
+		p.wg.Go(func() { p.bringUp(sl, set) })
 		return func() { p.log.Info("worker is started", "worker", sl.name, "generation", a.gen, "trial", a.trial) }
 	case doRetire:
 		sl.Close()

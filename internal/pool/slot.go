@@ -62,7 +62,8 @@ func startRemote(ctx context.Context, s remote.Settings) (process, error) {
 // [worker].
 type slot struct {
 	gate.Gate
-	id, gen  int
+	id       int
+	gen      int // 0 until a spare is taken; guarded by Pool.mu until then
 	name     string
 	ctx      context.Context // of its start; ends when the worker is not wanted any more
 	cancel   context.CancelCauseFunc
@@ -73,5 +74,6 @@ type slot struct {
 
 	process process          // nil until it runs; guarded by Pool.mu, never changed after
 	images  map[string]image // what it has loaded; guarded by Pool.mu
+	builds  []build          // what it loads first; likewise
 	fault   string           // ID of the obituary of the last fault that it contained; likewise
 }

@@ -15,8 +15,9 @@ import (
 	"github.com/isapid/isapid/internal/remote"
 )
 
-// bringUp starts the process of a worker, has it load its images and answer a ping for each.
-func (p *Pool) bringUp(sl *slot, set *Settings, builds []build) {
+// bringUp starts the process of a worker, has it load its images and answer a ping for each; or that of a spare, which goes on when it is
+// taken.
+func (p *Pool) bringUp(sl *slot, set *Settings) {
 	ctx, cancel := context.WithTimeoutCause(sl.ctx, set.Startup, fmt.Errorf("the worker was not ready within %v", set.Startup))
 	defer cancel()
 	begun := time.Now()
@@ -25,11 +26,24 @@ func (p *Pool) bringUp(sl *slot, set *Settings, builds []build) {
 		p.notStarted(sl, cause(ctx, err))
 		return
 	}
-	p.mu.Lock()
-	sl.process = w
-	p.mu.Unlock()
+	load := false
+	p.event(func(s *state, now time.Time) {
+		sl.process = w
+		if load = s.greeted(sl.id, now); !load {
+			sl.images = map[string]image{} // whoever retires it has it stopped
+		}
+	})
 	p.wg.Go(func() { p.await(sl, w) })
+	if load {
+		p.loadFirst(ctx, sl, set, begun)
+	}
+}
 
+// loadFirst has a process that has greeted load its images and answer a ping for each.
+func (p *Pool) loadFirst(ctx context.Context, sl *slot, set *Settings, begun time.Time) {
+	p.mu.Lock()
+	w, builds := sl.process, sl.builds
+	p.mu.Unlock()
 	loaded, failures, err := p.loadAll(ctx, sl, w, set, builds)
 	if err != nil {
 		p.giveUp(sl, w, err)
@@ -126,14 +140,19 @@ func dead(w process, err error) bool {
 
 // notStarted: there is no process.
 func (p *Pool) notStarted(sl *slot, err error) {
-	if sl.ctx.Err() == nil {
-		p.log.Error("worker did not start", "worker", sl.name, "error", err)
-	}
+	wanted, first := true, true // of a row of spares only the first loss is told
 	p.event(func(s *state, now time.Time) {
+		wanted = sl.ctx.Err() == nil
+		if w := s.worker(sl.id); w != nil && w.isSpare() {
+			first = s.spareEarly == 0
+		}
 		s.startFailed(sl.id, err, now, roll())
 		s.gone(sl.id, err, now, roll())
 		delete(p.slots, sl.id)
 	})
+	if wanted && first {
+		p.log.Error("worker did not start", "worker", sl.name, "error", err)
+	}
 	sl.end()
 }
 

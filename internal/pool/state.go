@@ -44,6 +44,9 @@ type state struct {
 	retryAt    time.Time
 	trouble    error // the last crash
 
+	spareAfter time.Time // no spare is started before
+	spareEarly int       // that were lost, in a row
+
 	totals  totals
 	answers []answer // to those who opened images
 }
@@ -91,13 +94,18 @@ const (
 	ready                 // it takes requests
 	retiring              // it takes no more and ends when those inside have
 	failed                // it is being killed, or was handed to a debugger
+	warming               // the process of a spare starts
+	spare                 // it has no image: it waits to be taken for a worker
 )
 
-func (p phase) String() string { return [...]string{"starting", "ready", "retiring", "failed"}[p] }
+func (p phase) String() string {
+	return [...]string{"starting", "ready", "retiring", "failed", "starting", "spare"}[p]
+}
 
 // worker is one process, as the loop sees it.
 type worker struct {
-	id, gen int
+	id, gen int       // of a spare gen is 0
+	set     *Settings // its process was started with
 	phase   phase
 	since   time.Time // in this phase
 	reason  string    // of the phase
@@ -265,6 +273,9 @@ func (s *state) gone(id int, err error, now time.Time, roll float64) bool {
 	}
 	w := s.workers[i]
 	s.workers = slices.Delete(s.workers, i, i+1)
+	if w.isSpare() {
+		s.spareLost(&w, now, roll)
+	}
 	if w.phase != starting && w.phase != ready {
 		return false
 	}

@@ -71,7 +71,7 @@ type WorkerStatus struct {
 	Name       string     `json:"name"`
 	Generation int        `json:"generation"`
 	Pid        int        `json:"pid,omitempty"`
-	State      string     `json:"state"` // starting, ready, warm, retiring, failed, orphan
+	State      string     `json:"state"` // starting, ready, warm, retiring, failed, orphan, spare
 	Reason     string     `json:"reason,omitempty"`
 	Age        Seconds    `json:"age_seconds"`
 	Served     int64      `json:"requests"` // it got, those inside included
@@ -187,6 +187,8 @@ func (p *Pool) workerStatus(w *worker) WorkerStatus {
 	switch sw := p.state.swap; {
 	case w.orphan:
 		ws.State = "orphan"
+	case w.phase == warming:
+		ws.Reason = "it is to be a spare"
 	case w.phase == ready && sw != nil && sw.stage == serving && w.gen == sw.old.number:
 		ws.State = "warm"
 	}

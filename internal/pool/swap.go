@@ -222,7 +222,7 @@ func (d *decider) replace() {
 	case sw.failed != nil && sw.stage < proven:
 		d.add(action{do: doReject, gen: sw.new, image: sw.image, reason: sw.failed.Error()})
 	case sw.stage == emptying && !s.empty():
-		d.retireAll(fmt.Sprintf("generation %d may not run beside it", sw.new))
+		d.retireWorkers(fmt.Sprintf("generation %d may not run beside it", sw.new))
 	case sw.stage == emptying:
 		d.add(action{do: doProve, gen: sw.new, image: sw.image})
 	case sw.failed == nil && sw.stage <= proven:
@@ -239,16 +239,16 @@ func (d *decider) replace() {
 func (s *state) draining() int {
 	seen := map[int]bool{}
 	for i := range s.workers {
-		if w := &s.workers[i]; !s.current(w.gen) && !w.orphan {
+		if w := &s.workers[i]; !s.current(w.gen) && !w.orphan && !w.isSpare() {
 			seen[w.gen] = true
 		}
 	}
 	return len(seen)
 }
 
-// empty says whether no process is left, but for those that are kept for a debugger.
+// empty says whether no process is left, but for spares and those that are kept for a debugger.
 func (s *state) empty() bool {
-	return !slices.ContainsFunc(s.workers, func(w worker) bool { return !w.orphan })
+	return !slices.ContainsFunc(s.workers, func(w worker) bool { return !w.orphan && !w.isSpare() })
 }
 
 // has says whether a process of a generation is left.
