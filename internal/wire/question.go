@@ -43,7 +43,7 @@ func (c *Call) question(f *frame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.left:
+	case c.left, topic == AskDescriptor && c.l.conn.plain:
 		c.refuse(id)
 		return nil
 	case c.asking >= maxCalls:

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -169,16 +170,54 @@ func (x *Exchange) sendOut() {
 	x.last = noData
 }
 
-// ReadFrom implements [io.ReaderFrom]: part of a regular file is sent by the other end, which is given its descriptor.
+// ReadFrom implements [io.ReaderFrom]: part of a regular file is sent by the other end, which is given its descriptor, or read right into
+// the frames of the answer where the stream carries none.
 func (x *Exchange) ReadFrom(r io.Reader) (int64, error) {
 	if part, ok := r.(*io.LimitedReader); ok && part.N > outFull {
 		if f, ok := part.R.(*os.File); ok && regular(f) {
+			if x.l.conn.plain {
+				return x.copyFile(part)
+			}
 			if at, err := f.Seek(0, io.SeekCurrent); err == nil {
 				return x.sendFile(f, at, part.N)
 			}
 		}
 	}
 	return io.Copy(writerOnly{x}, r)
+}
+
+// copyFile sends what r has, which is a file.
+func (x *Exchange) copyFile(r *io.LimitedReader) (n int64, err error) {
+	if !x.wrote {
+		x.WriteHeader(http.StatusOK)
+	}
+	for r.N > 0 && err == nil {
+		var room int
+		if room, _, err = x.room(int(min(r.N, maxData))); err != nil {
+			return n, err
+		}
+		at := len(x.out)
+		x.out = slices.Grow(begin(x.out, kData, 0, x.id), room)
+		var got int
+		got, err = io.ReadFull(r, x.out[at+headerSize:at+headerSize+room])
+		if got == 0 {
+			x.out = x.out[:at]
+			break
+		}
+		x.out = end(x.out[:at+headerSize+got], at)
+		x.last = at
+		x.mu.Lock()
+		x.window -= got
+		x.mu.Unlock()
+		n += int64(got)
+		if len(x.out) >= outFull {
+			x.sendOut()
+		}
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // the file is shorter, which is not for this end to judge
+		err = nil
+	}
+	return n, err
 }
 
 type writerOnly struct{ io.Writer }

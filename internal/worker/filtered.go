@@ -18,7 +18,7 @@ func (w *worker) filtered(ext *extension.Extension, x *wire.Exchange, r *http.Re
 	chain, leave, err := w.enter(x.Req.Filtered.Filters)
 	defer leave()
 	if err != nil {
-		host{x}.Error(x, r, http.StatusServiceUnavailable, 0)
+		host{x, w.paths}.Error(x, r, http.StatusServiceUnavailable, 0)
 		return executor.Result{Status: http.StatusServiceUnavailable, LogData: err.Error()}
 	}
 	defer func() {
@@ -30,7 +30,8 @@ func (w *worker) filtered(ext *extension.Extension, x *wire.Exchange, r *http.Re
 		}
 	}()
 	f := x.Req.Filtered
-	h := &filterHost{host: host{x}, w: w, c: c, begun: targetOf(r), route: f.Route}
+	w.paths.route(f.Route)
+	h := &filterHost{host: host{x, w.paths}, w: w, c: c, begun: targetOf(r), route: f.Route}
 	if f.Local {
 		h.local = append(h.local, ours{f.Route.Image, ext})
 	}
@@ -114,6 +115,7 @@ func (h *filterHost) Route(r *http.Request) *executor.Route {
 	if err != nil {
 		return nowhere
 	}
+	h.paths.route(to.Route)
 	if to.Image != 0 {
 		if ext, err := h.w.find(to.Image); err == nil {
 			h.local = append(h.local, ours{to.Route.Image, ext})
@@ -148,12 +150,13 @@ func (h *filterHost) Answer(w http.ResponseWriter, r *http.Request, rt *executor
 		}
 		return ext.Execute(w, r, &t)
 	}
-	q := &wire.Request{For: wire.ForAnswer, Changes: wire.Changes{User: rt.User, Denied: rt.Denied}}
-	for n, m := range rt.Maps {
-		if m.Changed {
-			q.Changes.Paths = append(q.Changes.Paths, wire.Path{Map: n, Path: m.Path})
-		}
+	changed, err := h.paths.changed(rt)
+	if err != nil {
+		h.w.log.Warn("path of a filter refused: it is none that the server knows", "error", err, "url", r.URL.RequestURI())
+		h.Error(w, r, http.StatusForbidden, 0)
+		return executor.Result{Status: http.StatusForbidden}
 	}
+	q := &wire.Request{For: wire.ForAnswer, Changes: wire.Changes{Paths: changed, User: rt.User, Denied: rt.Denied}}
 	q.HTTP.Describe(r)
 	res, err := h.ask(w, r, q)
 	if err != nil {

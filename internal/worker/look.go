@@ -16,20 +16,26 @@ func (w *worker) Trace(uint32, []byte, int, int) error {
 	return &wire.ProtocolError{What: "a front tells of calls"}
 }
 
-// Board implements [wire.Peer]. Without that memory calls are noted in memory of this process, and are not known after its end.
+// Board implements [wire.Peer].
 func (w *worker) Board(f *os.File) error {
 	mem, err := wire.MapBoard(f)
 	var broken *wire.ProtocolError
 	if errors.As(err, &broken) {
 		return err
 	}
+	w.useBoard(mem, err)
+	return nil
+}
+
+// useBoard has calls noted in mem, unless it could not be had. Without it they are noted in memory of this process, and are not known after
+// its end.
+func (w *worker) useBoard(mem []byte, err error) {
 	if err == nil {
 		err = native.UseBoard(mem)
 	}
 	if err != nil {
 		w.log.Warn("calls of images are not known after the end of this worker", "error", err)
 	}
-	return nil
 }
 
 // trace is [wire.AskTrace].

@@ -38,10 +38,11 @@ func (w *worker) run(ext *extension.Extension, x *wire.Exchange) {
 		x.End(wire.Result{Result: w.filtered(ext, x, r, c)})
 		return
 	}
+	w.paths.target(&x.Req.Target)
 	t := x.Req.Target
 	t.Client, t.Trail = c, c.known()
 	if x.Req.HasHost {
-		t.Host = host{x}
+		t.Host = host{x, w.paths}
 	}
 	x.End(wire.Result{Result: ext.Execute(x, r, &t)})
 }
@@ -131,7 +132,10 @@ func (c *client) Cork() {} // frames leave together anyway
 func (c *client) Uncork() error { return nil }
 
 // host is the server around the request, at the other end of the wire.
-type host struct{ x *wire.Exchange }
+type host struct {
+	x     *wire.Exchange
+	paths paths
+}
 
 // Map implements [executor.Host].
 func (h host) Map(urlPath string) (executor.Mapping, error) {
@@ -139,7 +143,9 @@ func (h host) Map(urlPath string) (executor.Mapping, error) {
 	if !ok {
 		return executor.Mapping{}, fmt.Errorf("URL %q cannot be mapped: %s", urlPath, answer)
 	}
-	return wire.DecodeMapping(answer)
+	m, err := wire.DecodeMapping(answer)
+	h.paths.mapping(&m)
+	return m, err
 }
 
 // Exec implements [executor.Host].

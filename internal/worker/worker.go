@@ -96,6 +96,7 @@ type worker struct {
 	log      *slog.Logger
 	level    slog.LevelVar // of log
 	sessions sessions
+	paths    paths // set by the greeting, before anything else
 	settings error // why what the front asked for cannot be had
 	tap      trace.Tap
 	sink     sink
@@ -127,6 +128,10 @@ func (w *worker) greeted(payload []byte) error {
 	}
 	for _, n := range notes {
 		w.log.Warn("sandbox is not complete", "note", n)
+	}
+	w.paths.unix = h.Unix
+	if h.Board != "" {
+		w.useBoard(wire.MapBoardFile(w.paths.own(h.Board)))
 	}
 	w.link.Tell(wire.NoteReady, nil)
 	return nil
@@ -222,27 +227,31 @@ func (w *worker) load(what *wire.Image) (description string, err error) {
 	w.mu.Unlock()
 
 	o := what.Options.Executor()
+	o.Staging, o.Version.File = w.paths.own(o.Staging), w.paths.own(o.Version.File)
 	l.level.Set(slog.Level(what.Level))
 	o.Logger = slog.New(w.logHandler(what.ID, &l.level))
 	o.ImageID, o.Tap = what.ID, &w.tap
 	o.Found = func(f executor.Finding) { w.news.found(what.ID, &f) }
 	o.Count = func(name string, labels []string, delta float64) { w.news.count(what.ID, name, labels, delta) }
-	o.Faulted = func(err error) { w.link.Tell(wire.NoteFaulted, wire.EncodeFault(what.ID, faultOf(err))) }
+	o.Faulted = func(err error) { w.link.Tell(wire.NoteFaulted, wire.EncodeFault(what.ID, w.faultOf(err))) }
 	o.Unhealthy = func(reason string) { w.link.Tell(wire.NoteUnhealthy, wire.EncodeNotice(what.ID, reason)) }
-	ext, err := extension.Open(what.Path, o)
+	ext, err := extension.Open(w.paths.own(what.Path), o)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil {
 		delete(w.images, what.ID)
-		return "", err
+		return "", w.paths.told(err, what.Path, what.Options.Staging)
 	}
 	l.ext = ext
 	return ext.Description(), nil
 }
 
 // faultOf is a contained fault in parts.
-func faultOf(err error) *executor.FaultInfo {
+func (w *worker) faultOf(err error) *executor.FaultInfo {
 	if f := extension.FaultInfo(err); f != nil {
+		for n := range f.Stack {
+			f.Stack[n].Image = w.paths.shown(f.Stack[n].Image)
+		}
 		return f
 	}
 	return &executor.FaultInfo{Text: err.Error()}
@@ -281,5 +290,8 @@ func (w *worker) ping(id uint64) error {
 
 // logHandler sends the log of an image to the front.
 func (w *worker) logHandler(image uint64, level slog.Leveler) slog.Handler {
-	return &wire.LogHandler{Image: image, Level: level, Emit: func(r *wire.Record) { w.link.Tell(wire.NoteLog, r.Append(nil)) }}
+	return &wire.LogHandler{Image: image, Level: level, Emit: func(r *wire.Record) {
+		r.Attrs = w.paths.shownAttrs(r.Attrs)
+		w.link.Tell(wire.NoteLog, r.Append(nil))
+	}}
 }
