@@ -6,6 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -19,6 +22,9 @@ func runAlone(cmd *exec.Cmd) error {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd.Run()
 }
+
+// alone makes a command start in a session of its own. It outlives this process, unless it notices its end.
+func alone(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
 // lockTries is how often somebody else's lock is looked at.
 const lockTries = 100 * time.Millisecond
@@ -57,4 +63,34 @@ func freeSpace(dir string) (int64, error) {
 		return 0, err
 	}
 	return int64(st.Bavail) * int64(st.Bsize), nil
+}
+
+// programs are the processes of Wine's that run in a prefix, without its server. Release them.
+func (w *Wine) programs(prefix string) (list []*os.Process) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		p, err := os.FindProcess(pid) // before it is looked at: what is found out is about this one
+		if err != nil {
+			continue
+		}
+		if exe, err := os.Readlink("/proc/" + e.Name() + "/exe"); err == nil && (exe == w.Path || exe == w.Path32) && hasPrefix(e.Name(), prefix) {
+			list = append(list, p)
+		} else {
+			p.Release()
+		}
+	}
+	return list
+}
+
+// hasPrefix tells whether a process was told to use that prefix.
+func hasPrefix(pid, prefix string) bool {
+	env, err := os.ReadFile("/proc/" + pid + "/environ")
+	return err == nil && slices.Contains(strings.Split(string(env), "\x00"), "WINEPREFIX="+prefix)
 }

@@ -5,6 +5,7 @@ package wine
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 )
 
@@ -13,6 +14,10 @@ var errOnlyLinux = errors.New("Windows libraries run through Wine on Linux only"
 
 func runAlone(*exec.Cmd) error { return errOnlyLinux }
 
+func alone(*exec.Cmd) {}
+
 func lock(context.Context, string, func()) (func(), error) { return nil, errOnlyLinux }
 
 func freeSpace(string) (int64, error) { return 0, errOnlyLinux }
+
+func (w *Wine) programs(string) []*os.Process { return nil }

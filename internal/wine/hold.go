@@ -1,0 +1,220 @@
+package wine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+const (
+	startTimeout = 30 * time.Second       // for the server and the services of a prefix, which take half a second
+	leaveTimeout = 3 * time.Second        // for the server to end after the last program; it takes one or two
+	firstPause   = 100 * time.Millisecond // between two tries to start it again
+	longestPause = 10 * time.Second
+)
+
+// holder is a small Windows program that waits for its standard input to end. As long as one runs, the server does, too; and whichever way this
+// process ends, the input does. A program that waits does not notice when its server is killed: that is looked at apart.
+type holder struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+	ended chan struct{} // closed when it has ended
+	lost  chan struct{} // closed when the server has ended, or nobody looks any more
+	blind func()        // makes nobody look any more
+}
+
+// Held is a prefix whose server is kept running.
+type Held struct {
+	w      *Wine
+	prefix string
+	let    context.CancelFunc
+	kept   chan struct{} // closed when nobody keeps it any more
+	lost   func(error)   // called by the keeper
+	up     chan struct{} // received from as long as the server runs
+}
+
+// Hold starts the wineserver of a prefix and what Windows has running always, and keeps them until [Held.Release]. Others may hold the
+// same prefix, in this process and in others: when the last one releases it the server ends.
+//
+// If the server is killed, the programs of the prefix cannot go on: they are killed, the server is started again, and lost, if not nil, is called with the
+// reason, and with one for each try that fails. ctx is for the first start; its end does not release.
+func (w *Wine) Hold(ctx context.Context, prefix string, lost func(error)) (*Held, error) {
+	prefix, err := filepath.Abs(prefix)
+	if err != nil {
+		return nil, err
+	}
+	if lost == nil {
+		lost = func(error) {}
+	}
+	first, err := w.startHolder(ctx, prefix)
+	if err != nil {
+		return nil, fmt.Errorf("start the wineserver of %q: %w", prefix, err)
+	}
+	hold, let := context.WithCancel(context.WithoutCancel(ctx))
+	h := &Held{w: w, prefix: prefix, let: let, kept: make(chan struct{}), lost: lost, up: make(chan struct{})}
+	go h.keep(hold, first)
+	return h, nil
+}
+
+// Ready waits until the server runs, which is at once unless it has just been killed. A program that starts before that starts a server by
+// itself, and what that runs has the program's standard error open, even after its death.
+func (h *Held) Ready(ctx context.Context) error {
+	select {
+	case h.up <- struct{}{}:
+		return nil
+	case <-h.kept:
+		return fmt.Errorf("the wineserver of %q was released", h.prefix)
+	case <-ctx.Done():
+		return fmt.Errorf("the wineserver of %q does not run yet: %w", h.prefix, context.Cause(ctx))
+	}
+}
+
+// Release lets the server end and waits for that, up to three seconds: others may hold it. It may be called once.
+func (h *Held) Release() {
+	h.let()
+	<-h.kept
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	h.w.Wait(ctx, h.prefix)
+}
+
+// keep starts the holder again whenever the server has ended, until ctx does.
+func (h *Held) keep(ctx context.Context, now *holder) {
+	defer close(h.kept)
+	for now != nil {
+		select {
+		case <-ctx.Done():
+			now.end()
+			return
+		case <-h.up:
+			continue
+		case <-now.ended:
+		case <-now.lost:
+		}
+		now.kill()
+		h.lost(fmt.Errorf("somebody ended the wineserver of %q, and with it all programs of that prefix: it is started again", h.prefix))
+		now = h.restart(ctx)
+	}
+}
+
+// restart tries to start a holder until it succeeds or ctx ends; then it is nil.
+func (h *Held) restart(ctx context.Context) *holder {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		next, err := h.w.startHolder(ctx, h.prefix)
+		switch {
+		case ctx.Err() != nil:
+			if next != nil {
+				next.end()
+			}
+			return nil
+		case err == nil:
+			return next
+		}
+		h.lost(fmt.Errorf("start the wineserver of %q again: %w", h.prefix, err))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+// startHolder starts the server if there is none, and a holder, and waits until that runs; the services run then, too.
+func (w *Wine) startHolder(ctx context.Context, prefix string) (h *holder, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("it took too long"))
+	defer cancel()
+	if err := w.startServer(ctx, prefix); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(w.Path, `C:\windows\system32\cmd.exe`, "/d", "/q")
+	cmd.Dir = prefix
+	cmd.Env = append(os.Environ(), w.environment(prefix)...)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	alone(cmd)
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	h = &holder{cmd: cmd, stdin: stdin, ended: make(chan struct{})}
+	ready := make(chan struct{})
+	go func() {
+		defer close(h.ended)
+		if n, _ := stdout.Read(make([]byte, 1)); n > 0 { // its greeting
+			close(ready)
+		}
+		io.Copy(io.Discard, stdout)
+		cmd.Wait()
+	}()
+	select {
+	case <-ready:
+		w.watch(h, prefix)
+		return h, nil
+	case <-h.ended:
+		return nil, fmt.Errorf("a program that holds it ended at once (%s)", cmd.ProcessState)
+	case <-ctx.Done():
+		h.kill()
+		return nil, context.Cause(ctx)
+	}
+}
+
+// startServer starts the server of a prefix, if there is none: by itself and with nothing of ours open. It ends as soon as no program runs.
+//
+// Programs of a server that was killed wait for ever for its answer, and notice only when they ask it something new. If there was no server, those
+// that were there before are such.
+func (w *Wine) startServer(ctx context.Context, prefix string) error {
+	before := w.programs(prefix)
+	err := w.serverCommand(ctx, prefix, "-p0")
+	for _, p := range before {
+		if err == nil {
+			p.Kill()
+		}
+		p.Release()
+	}
+	if isExit(err) {
+		return nil // there is one
+	}
+	return err
+}
+
+// watch begins to look whether the server runs.
+func (w *Wine) watch(h *holder, prefix string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	h.blind = cancel
+	h.lost = make(chan struct{})
+	go func() {
+		defer close(h.lost)
+		w.Wait(ctx, prefix) // if that fails, the server is as good as lost
+	}()
+}
+
+// end asks the holder to end, and ends it.
+func (h *holder) end() {
+	h.stdin.Close()
+	select {
+	case <-h.ended:
+	case <-time.After(leaveTimeout):
+	}
+	h.kill()
+}
+
+// kill ends the holder at once, and the looking.
+func (h *holder) kill() {
+	h.cmd.Process.Kill()
+	h.stdin.Close()
+	<-h.ended
+	if h.blind != nil {
+		h.blind()
+		<-h.lost
+	}
+}
