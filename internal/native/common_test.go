@@ -15,7 +15,7 @@ func staged(t *testing.T, lib, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(tempDir(t), name)
+	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, code, 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -135,7 +135,7 @@ func words(r *exceptionRecord) string {
 
 // gnuType is the type of a C++ exception of GCC, by the address of its _Unwind_Exception: the head of what was thrown lies before it.
 func gnuType(unwind uintptr) string {
-	const before = 10 * unsafe.Sizeof(uintptr(0)) // exceptionType in __cxa_exception of 64 bits
+	const before = 10 * unsafe.Sizeof(uintptr(0))                       // exceptionType in __cxa_exception of 64 bits
 	if class := Read[[8]byte](unwind); string(class[1:]) != "++CCUNG" { // GNUCC++ and a number that tells of rethrown ones
 		return "exception"
 	}
