@@ -19,7 +19,7 @@ type badFile struct {
 var badFiles = []badFile{
 	{"unknown key", "site: []\n", []string{`isapid.yaml:1:1: unknown key "site" in the configuration; did you mean "sites"?`}},
 	{"unknown key in pool", "pools:\n  p:\n    treads: 1\n", []string{`isapid.yaml:3:5: unknown key "treads" in pool; did you mean "threads"?`}},
-	{"unknown key, nothing near", "xyzzyplugh: 1\n", []string{`isapid.yaml:1:1: unknown key "xyzzyplugh" in the configuration; known keys: control, crashes, filters, images, limits, log, metrics, pools, sites, tracing`}},
+	{"unknown key, nothing near", "xyzzyplugh: 1\n", []string{`isapid.yaml:1:1: unknown key "xyzzyplugh" in the configuration; known keys: control, crashes, filters, images, limits, log, metrics, pools, sites, tracing, wine`}},
 	{"not a mapping", "- a\n", []string{`isapid.yaml:1:1: the configuration must be a mapping, not a list; write it as lines of "key: value"`}},
 	{"scalar", "hello\n", []string{`isapid.yaml:1:1: the configuration must be a mapping, not "hello"; write it as lines of "key: value"`}},
 	{"syntax", "sites: [\n", []string{`isapid.yaml:1:8: not valid YAML: sequence end token ']' not found`}},

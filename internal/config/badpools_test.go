@@ -18,6 +18,17 @@ const inProcess = "pools:\n  p:\n    mode: in-process\n"
 var badPools = []badFile{
 	{"unknown key in isolated pool", isolated + "    worker: 2\n", []string{`isapid.yaml:4:5: unknown key "worker" in pool; did you mean "workers"?`}},
 	{"isolation", isolated + "    isolation: per-app\n", []string{`isapid.yaml:4:16: "isolation" is "per-app"; allowed: per-application, per-extension, per-pool`}},
+	{"platform", isolated + "    platform: windows\n", []string{`isapid.yaml:4:15: "platform" is "windows"; allowed: auto, native, wine`}},
+	{"spare", isolated + "    spare: 9\n", []string{`isapid.yaml:4:12: "spare" is 9; allowed: 0 to 8`}},
+	{"sandbox under Wine", isolated + "    platform: wine\n    sandbox: {read: []}\n", []string{`isapid.yaml:4:15: a worker under Wine cannot have a "sandbox": its wineserver opens files for it; write "platform: native" for images of this system, or remove that key`}},
+	{"user under Wine", isolated + "    platform: wine\n    user: root\n", []string{`isapid.yaml:5:11: a worker under Wine cannot have a "user" or "group" of its own: the folder of Wine belongs to the user of the server; write "platform: native" for images of this system, or remove that key`}},
+	{"address space under Wine", isolated + "    platform: wine\n    rlimits: {address_space: 4GiB}\n", []string{`isapid.yaml:4:15: an address_space of 4GiB is too little for a worker under Wine, which reserves much and uses little of it: at least 16GiB, or memory_limit instead; write "platform: native" for images of this system, or remove that key`}},
+	{"platform of an in-process pool", inProcess + "    platform: wine\n", []string{`isapid.yaml:4:15: "platform" is only for isolated pools; write "mode: isolated" in this pool, or remove the key`}},
+	{"wine", "wine: {prefix: 1, workers: nowhere, arch: 32}\n", []string{
+		`isapid.yaml:1:16: "prefix" must be text, not 1; put it in quotes: "1"`,
+		`isapid.yaml:1:28: workers "nowhere" cannot be used: no such file or directory; create the directory or correct the path`,
+		`isapid.yaml:1:37: unknown key "arch" in wine; known keys: prefix, workers`,
+	}},
 	{"no workers", isolated + "    workers: 0\n", []string{`isapid.yaml:4:14: "workers" is 0; allowed: 1 to 64`}},
 	{"many workers", isolated + "    workers: 65\n", []string{`isapid.yaml:4:14: "workers" is 65; allowed: 1 to 64`}},
 	{"start", isolated + "    start: lazily\n", []string{`isapid.yaml:4:12: "start" is "lazily"; allowed: always, on-demand`}},

@@ -24,6 +24,13 @@ type Config struct {
 	Crashes CrashFiles
 	Tracing Tracing
 	Metrics Metrics
+	Wine    Wine
+}
+
+// Wine is where Windows images are run by Wine.
+type Wine struct {
+	Prefix  string // absolute path of the folder with its Windows, which is made if it is missing; "": see package wine
+	Workers string // absolute path of the folder with the Windows workers; "": likewise
 }
 
 // Site is a set of bindings with one URL space.

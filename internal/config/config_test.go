@@ -144,6 +144,8 @@ pools:
       memory_growth: 50MB
       overlap: false
       on_config_change: false
+    platform: native
+    spare: 3
     isolation: per-extension
     workers: 4
     start: on-demand
@@ -192,6 +194,7 @@ control:
 crashes: {directory: other, keep: 3}
 tracing: {otlp: "https://otel.example:4318/", sample: 0.25, headers: {Authorization: Bearer x}, service_name: shop}
 metrics: {histogram: [1ms, 1s]}
+wine: {prefix: prefix, workers: other}
 `
 
 func TestEverything(t *testing.T) {
@@ -242,7 +245,7 @@ func TestEverything(t *testing.T) {
 	fast.Update = Update{Watch: true, Mode: UpdateHold, CanaryTime: 30 * time.Second, Factor: 2}
 	strong := &Pool{
 		Mode: ModeIsolated, Threads: 25, Queue: 1000, QueueWait: 2 * time.Minute, ReadAhead: 48 << 10, Flush: 20 * time.Millisecond, OnFault: FaultKeep, Checks: ChecksOff,
-		Isolation: PerExtension, Workers: 4, OnDemand: true,
+		Isolation: PerExtension, Platform: PlatformNative, Spare: 3, Workers: 4, OnDemand: true,
 		StartupLimit: 10 * time.Second, ShutdownLimit: 500 * time.Millisecond, IdleTimeout: 5 * time.Minute, RequestTimeout: time.Hour,
 		Environment: map[string]string{"LANG": "C.UTF-8", "_EMPTY": "", "PORT": "8080"},
 		Directory:   in("other"), User: "root", Group: "12", Nice: -5,
@@ -288,6 +291,7 @@ func TestEverything(t *testing.T) {
 		Crashes: CrashFiles{in("other"), 3},
 		Tracing: Tracing{"https://otel.example:4318", 0.25, map[string]string{"Authorization": "Bearer x"}, "shop"},
 		Metrics: Metrics{[]time.Duration{time.Millisecond, time.Second}},
+		Wine:    Wine{in("prefix"), in("other")},
 	}
 	for i := range want.Sites {
 		if !reflect.DeepEqual(c.Sites[i], want.Sites[i]) {

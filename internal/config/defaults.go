@@ -58,6 +58,8 @@ func DefaultPool() *Pool {
 		Update:    Update{Watch: true, Mode: UpdateOverlap, CanaryTime: 30 * time.Second, Window: time.Minute, Factor: 2, Backups: 3},
 
 		Isolation:       PerApplication,
+		Platform:        PlatformAuto,
+		Spare:           SpareAuto,
 		Workers:         1,                // maxProcesses
 		StartupLimit:    90 * time.Second, // startupTimeLimit
 		ShutdownLimit:   90 * time.Second, // shutdownTimeLimit

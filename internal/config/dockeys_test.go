@@ -31,7 +31,7 @@ func base() map[string]any {
 			"health": map[string]any{}, "recycle": map[string]any{}, "crashes": map[string]any{}, "orphan": map[string]any{},
 			"update": map[string]any{"verify": map[string]any{"path": "/health"}},
 		}},
-		"images": map[string]any{}, "limits": map[string]any{}, "crashes": map[string]any{}, "metrics": map[string]any{},
+		"images": map[string]any{}, "wine": map[string]any{}, "limits": map[string]any{}, "crashes": map[string]any{}, "metrics": map[string]any{},
 		"log":     map[string]any{"access": map[string]any{"file": "a.log", "rotate": map[string]any{}}},
 		"tracing": map[string]any{"otlp": "http://127.0.0.1:4318"},
 		"control": map[string]any{"listen": ":9443", "certificate": "cert.pem", "key": "key.pem", "tokens": []any{map[string]any{"file": "404.html"}}},

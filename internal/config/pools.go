@@ -68,6 +68,7 @@ func (d *decoder) checkPool(p *Pool, isolatedKeys []value) {
 	if _, given := d.at[&p.IdleTimeout]; given && !p.OnDemand {
 		d.errorOn(&p.IdleTimeout, `"idle_timeout" is only for pools that start on demand`, `write "start: on-demand" in this pool, or remove the key`)
 	}
+	d.checkWine(p)
 	r := &p.Recycle
 	if p.OnDemand && r.After > 0 && r.After < p.IdleTimeout {
 		d.errorOn(d.first(&r.After, &p.IdleTimeout),
@@ -76,6 +77,33 @@ func (d *decoder) checkPool(p *Pool, isolatedKeys []value) {
 	}
 	d.checkMemory(p, "memory", &r.Memory)
 	d.checkMemory(p, "private_memory", &r.PrivateMemory)
+}
+
+// checkWine finds what a pool of Windows workers under Wine cannot have.
+func (d *decoder) checkWine(p *Pool) {
+	if p.Platform != PlatformWine {
+		return
+	}
+	if why := p.NotUnderWine(); why != "" {
+		d.errorOn(d.first(&p.User, &p.Group, &p.Platform), why, `write "platform: native" for images of this system, or remove that key`)
+	}
+}
+
+// leastSpace is the address space that a worker under Wine needs: most of it is only reserved.
+const leastSpace = 16 << 30
+
+// NotUnderWine says which of the settings a worker under Wine cannot have, and why; "" if it can have all.
+func (p *Pool) NotUnderWine() string {
+	space := p.RLimits.AddressSpace
+	switch {
+	case p.Sandbox != nil:
+		return `a worker under Wine cannot have a "sandbox": its wineserver opens files for it`
+	case p.User != "" || p.Group != "":
+		return `a worker under Wine cannot have a "user" or "group" of its own: the folder of Wine belongs to the user of the server`
+	case space != nil && *space < leastSpace:
+		return fmt.Sprintf("an address_space of %s is too little for a worker under Wine, which reserves much and uses little of it: at least %s, or memory_limit instead", sizeName(int64(*space)), sizeName(leastSpace))
+	}
+	return ""
 }
 
 // checkMemory finds a limit for recycling that no worker lives to reach.

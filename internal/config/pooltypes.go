@@ -34,6 +34,19 @@ const (
 	PerPool        Isolation = "per-pool"        // all applications of the pool share its workers
 )
 
+// Platform says what the worker processes of a pool are programs of.
+type Platform string
+
+// The platforms.
+const (
+	PlatformAuto   Platform = "auto"   // what the image is for: its header says it
+	PlatformNative Platform = "native" // this system; an image of another is refused
+	PlatformWine   Platform = "wine"   // Windows, by Wine; an image of this system is refused
+)
+
+// SpareAuto is the value of [Pool.Spare] that keeps a spare where a start takes long.
+const SpareAuto = -1
+
 // Pool is how the extensions of its applications run.
 type Pool struct {
 	Mode      PoolMode
@@ -52,7 +65,9 @@ type Pool struct {
 	// isolated.
 
 	Isolation      Isolation
+	Platform       Platform
 	Workers        int           // processes, 1 to 64
+	Spare          int           // processes that are ready for the next worker that starts, 0 to 8; [SpareAuto]: one of Wine's, none of this system's
 	OnDemand       bool          // the first request starts the workers; false: the server does when it starts
 	StartupLimit   time.Duration // longest time until a worker is ready; at least 100 ms
 	ShutdownLimit  time.Duration // longest time a worker may take to finish and end before it is killed; at least 100 ms

@@ -26,6 +26,7 @@ func (d *decoder) config(root ast.Node, c *Config) {
 		"crashes": func(v value) { v.crashFiles(&c.Crashes) },
 		"tracing": func(v value) { v.tracing(&c.Tracing) },
 		"metrics": func(v value) { v.metrics(&c.Metrics) },
+		"wine":    func(v value) { v.wine(&c.Wine) },
 	})
 	if sites.d == nil {
 		return
@@ -39,6 +40,13 @@ func (d *decoder) config(root ast.Node, c *Config) {
 		item.set(s)
 		item.site(s)
 	}
+}
+
+func (v value) wine(w *Wine) {
+	v.object("wine", fields{
+		"prefix":  func(v value) { v.path(&w.Prefix) },
+		"workers": func(v value) { v.folder(&w.Workers) },
+	})
 }
 
 func (v value) images(i *Images) {

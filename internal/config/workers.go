@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/user"
 	"regexp"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -19,6 +20,8 @@ const (
 // workerFields are the keys that say how a worker process is run and when it is replaced.
 func workerFields(p *Pool) fields {
 	return fields{
+		"platform":          func(v value) { v.platform(&p.Platform) },
+		"spare":             func(v value) { v.number(&p.Spare, 0, 8) },
 		"isolation":         func(v value) { word(v, &p.Isolation, PerApplication, PerExtension, PerPool) },
 		"workers":           func(v value) { v.number(&p.Workers, 1, 64) },
 		"startup_limit":     func(v value) { v.durationFrom(&p.StartupLimit, shortest, day) },
@@ -40,6 +43,13 @@ func workerFields(p *Pool) fields {
 		"crashes":           func(v value) { v.crashes(&p.Crashes) },
 		"orphan":            func(v value) { v.orphan(&p.Orphan) },
 		"idempotent":        func(v value) { v.methods(&p.Idempotent) },
+	}
+}
+
+// platform takes one that there is on this system.
+func (v value) platform(field *Platform) {
+	if word(v, field, PlatformAuto, PlatformNative, PlatformWine) && *field == PlatformWine && runtime.GOOS == "windows" {
+		v.fail("Wine is for other systems: Windows runs Windows images itself", `write "platform: auto", or remove the key`)
 	}
 }
 
