@@ -36,7 +36,7 @@ var layers = map[string][]string{
 	"pool":      {"executor", "gate", "obituary", "proc", "remote", "tally", "trace"},                                                                                                                                                           // which workers there are; one of them is remote
 	"admin":     {"hub", "pool", "swap", "trace"},                                                                                                                                                                                               // what the commands ask a running server; the server itself is an interface there
 	"site":      {"config", "conn", "executor", "passwd"},                                                                                                                                                                                       // the URL space; runs nothing itself
-	"remote":    {"conn", "executor", "privatedir", "proc", "trace", "wire"},                                                                                                                                                                    // one worker process, as the front sees it
+	"remote":    {"conn", "executor", "files", "proc", "trace", "wire"},                                                                                                                                                                         // one worker process, as the front sees it
 	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "winpath", "wire"},                                                                                                                              // the worker process
 	"wire":      {"executor", "trace"},                                                                                                                                                                                                          // the protocol between them
 	"inprocess": {"executor", "extension", "filter", "gate", "native", "tally", "trace"},                                                                                                                                                        // an image in this process that can be replaced
@@ -48,30 +48,30 @@ var layers = map[string][]string{
 	"misuse":    {"executor", "isapi", "native", "trace"},                                                                                                                                                                                       // what images do and must not
 	"native":    {"isapi", "trace"},                                                                                                                                                                                                             // the only crossing into C
 	"toolchain": {"sdk"},
-	"image":     {"privatedir"},
+	"image":     {"files"},
 	"wine":      {},                                                      // the Wine of this machine and its prefixes
 	"tally":     {"executor"},                                            // what requests show of a version
 	"swap":      {"executor", "image", "tally", "update"},                // one version of an image replaces another
-	"update":    {"image"},                                               // the files beside an image, by which it is replaced
+	"update":    {"files", "image"},                                      // the files beside an image, by which it is replaced
 	"tape":      {"trace"},                                               // recorded requests
-	"obituary":  {"executor", "privatedir", "trace"},                     // files about deaths
+	"obituary":  {"executor", "files", "trace"},                          // files about deaths
 	"spans":     {"executor"},                                            // spans of requests, for a collector
 	"metrics":   {"admin", "executor", "isapi", "pool", "swap", "trace"}, // what is counted, for Prometheus
 	"hub":       {"remote", "trace"},                                     // who listens to which calls
 	"trace":     {"isapi"},                                               // what can be seen of the calls of images
 	"executor":  {"trace"},                                               // the words that site and the executors share
 	"conn":      {},
-	"proc":      {},         // one child process; knows nothing of what it runs
-	"config":    {},         // plain data
-	"accesslog": {"config"}, // lines about requests
-	"passwd":    {},         // password files
-	"gate":      {},         // a door that counts who is inside
-	"winpath":   {},         // paths as Wine has them
-	"isapi":     {},         // the ABI in pure Go
-	"systemd":   {},         // what the service manager hands over and wants to know
+	"proc":      {},                  // one child process; knows nothing of what it runs
+	"config":    {},                  // plain data
+	"accesslog": {"config", "files"}, // lines about requests
+	"passwd":    {"files"},           // password files
+	"gate":      {},                  // a door that counts who is inside
+	"winpath":   {},                  // paths as Wine has them
+	"isapi":     {},                  // the ABI in pure Go
+	"systemd":   {},                  // what the service manager hands over and wants to know
 	"deptest":   {},
 
-	"privatedir":   {}, // folders for one user alone
+	"files":        {}, // what files need on Windows to behave as on Unix
 	"proc/sandbox": {}, // what a worker takes from itself
 
 	"native/filtertest":     {"isapi", "native"},                                     // for tests, as testext

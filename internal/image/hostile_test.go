@@ -34,11 +34,11 @@ func parseBytes(b []byte) *Info {
 }
 
 func TestCorpus(t *testing.T) {
-	want := map[string]host{"elf-amd64": {"linux", "amd64", ""}, "elf-amd64-sysv": {"linux", "amd64", ""}, "elf-386": {"linux", "386", ""},
-		"elf-arm64": {"linux", "arm64", ""}, "pe-amd64": {"windows", "amd64", ""}, "pe-386": {"windows", "386", ""}}
+	want := map[string]Host{"elf-amd64": {System: "linux", Arch: "amd64"}, "elf-amd64-sysv": {System: "linux", Arch: "amd64"}, "elf-386": {System: "linux", Arch: "386"},
+		"elf-arm64": {System: "linux", Arch: "arm64"}, "pe-amd64": {System: "windows", Arch: "amd64"}, "pe-386": {System: "windows", Arch: "386"}}
 	for name, h := range want {
 		i := inspect(t, filepath.Join("testdata", "images", name))
-		if err := i.loadable(h); err != nil || i.Kind != KindExtension {
+		if err := i.LoadableIn(h); err != nil || i.Kind != KindExtension {
 			t.Errorf("%s: %v, kind %q", name, err, i.Kind)
 		}
 	}
@@ -152,7 +152,7 @@ func fuzzInspect(f *testing.F, pattern string, format Format) {
 		if _, err := json.Marshal(i); err != nil {
 			t.Error(err)
 		}
-		err := i.loadable(host{i.System, i.Arch, i.Libc})
+		err := i.LoadableIn(Host{System: i.System, Arch: i.Arch, Libc: i.Libc})
 		if err == nil && (i.Kind == KindNone || i.Type != TypeLibrary || len(i.Exports) < 2) {
 			t.Errorf("called loadable: %+v", i)
 		}

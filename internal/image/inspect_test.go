@@ -14,7 +14,7 @@ import (
 )
 
 // linux64 is the host most of the messages are for.
-var linux64 = host{system: "linux", arch: "amd64", libc: "glibc"}
+var linux64 = Host{System: "linux", Arch: "amd64", Libc: "glibc"}
 
 func TestInspectCompiled(t *testing.T) {
 	extension := []string{"GetExtensionVersion", "HttpExtensionProc", "TerminateExtension"}
@@ -99,7 +99,7 @@ func TestInspectCompiled(t *testing.T) {
 			if i.SHA256 != hex.EncodeToString(sum[:]) {
 				t.Errorf("got hash %s, want %x", i.SHA256, sum)
 			}
-			wantError(t, i.loadable(linux64), test.problem)
+			wantError(t, i.LoadableIn(linux64), test.problem)
 		})
 	}
 }
@@ -126,13 +126,13 @@ func TestInspectOtherFiles(t *testing.T) {
 		{write(t, dir, "a\x1b[2Jb.so", ""), `"a\x1b[2Jb.so": an empty file: the copy failed or has not begun; copy the library again`},
 	}
 	for _, test := range tests {
-		wantError(t, inspect(t, test.path).loadable(linux64), test.problem)
+		wantError(t, inspect(t, test.path).LoadableIn(linux64), test.problem)
 	}
 	folder := filepath.Join(dir, "folder.so")
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, inspect(t, folder).loadable(linux64), "folder.so: a directory, not a file: "+name)
+	wantError(t, inspect(t, folder).LoadableIn(linux64), "folder.so: a directory, not a file: "+name)
 	_, err := Inspect(filepath.Join(dir, "absent.so"))
 	if !os.IsNotExist(err) && (err == nil || !strings.Contains(err.Error(), "no such file")) {
 		t.Errorf("absent file: got %v", err)
@@ -179,7 +179,7 @@ func TestIncomplete(t *testing.T) {
 				if i.Incomplete == "" {
 					t.Fatalf("%d of %d bytes: not incomplete, but %+v", n, len(whole), i)
 				}
-				if err := i.loadable(linux64); err == nil || !strings.HasPrefix(err.Error(), "part: incomplete: ") {
+				if err := i.LoadableIn(linux64); err == nil || !strings.HasPrefix(err.Error(), "part: incomplete: ") {
 					t.Fatalf("%d of %d bytes: %v", n, len(whole), err)
 				}
 			}

@@ -11,14 +11,20 @@ import (
 	"sync"
 )
 
-// host is a process an image might be loaded into, in Go's names; libc as in Info.
-type host struct{ system, arch, libc string }
+// Host is a process that an image might be loaded into.
+type Host struct {
+	System, Arch string // Go's names
+	Libc         string // as in Info
+
+	// Brings says whether a Windows that is not this system has a DLL. Without it, it has what every Windows has.
+	Brings func(name string) bool
+}
 
 // thisHost describes this process.
-var thisHost = sync.OnceValue(func() host {
-	h := host{system: runtime.GOOS, arch: runtime.GOARCH}
+var thisHost = sync.OnceValue(func() Host {
+	h := Host{System: runtime.GOOS, Arch: runtime.GOARCH}
 	if exe, err := os.Executable(); err == nil {
-		h.libc = libcOf(exe)
+		h.Libc = libcOf(exe)
 	}
 	return h
 })
@@ -45,11 +51,12 @@ func libcOf(exe string) string {
 // LoadableHere returns nil if this process can load the image as an extension or filter, as far as the file tells. The
 // error is one sentence for people: which file, what is wrong with it, and what would help.
 func (i *Info) LoadableHere() error {
-	return i.loadable(thisHost())
+	return i.LoadableIn(thisHost())
 }
 
-func (i *Info) loadable(h host) error {
-	for _, reason := range []string{i.notImage(), i.notWhole(), i.notForHost(h), i.notLibrary(), i.lacksLibrary(), i.lacksExports()} {
+// LoadableIn is [Info.LoadableHere] for another process.
+func (i *Info) LoadableIn(h Host) error {
+	for _, reason := range []string{i.notImage(), i.notWhole(), i.notForHost(h), i.notLibrary(), i.lacksLibrary(h), i.lacksExports()} {
 		if reason != "" {
 			return errors.New(printable(filepath.Base(i.Path)) + ": " + reason)
 		}
@@ -101,20 +108,20 @@ func (i *Info) notWhole() string {
 }
 
 // notForHost compares system, processor and C library.
-func (i *Info) notForHost(h host) string {
-	what := fmt.Sprintf("%s; this is %d-bit %s (%s)", i.describe(), bitsOf(h.arch), systemName(h.system), h.arch)
+func (i *Info) notForHost(h Host) string {
+	what := fmt.Sprintf("%s; this is %d-bit %s (%s)", i.describe(), bitsOf(h.Arch), systemName(h.System), h.Arch)
 	switch {
-	case i.System == h.system && i.Arch == h.arch:
-	case i.System == "windows" && h.system != "windows":
+	case i.System == h.System && i.Arch == h.Arch:
+	case i.System == "windows" && h.System != "windows":
 		return what + ": it needs a Windows host or Wine"
-	case i.System != h.system:
+	case i.System != h.System:
 		return fmt.Sprintf("%s: it needs a %s host, or has to be built for this one", what, systemName(i.System))
 	default:
-		return fmt.Sprintf("%s: it needs an isapid built for %s, or has to be built for %s", what, i.Arch, h.arch)
+		return fmt.Sprintf("%s: it needs an isapid built for %s, or has to be built for %s", what, i.Arch, h.Arch)
 	}
-	if i.Libc != "" && h.libc != "" && i.Libc != h.libc {
+	if i.Libc != "" && h.Libc != "" && i.Libc != h.Libc {
 		return fmt.Sprintf("built for the C library %s, but this process uses %s, and one process cannot have both: "+
-			"build it against %s, or use an isapid built for %s", i.Libc, h.libc, h.libc, i.Libc)
+			"build it against %s, or use an isapid built for %s", i.Libc, h.Libc, h.Libc, i.Libc)
 	}
 	return ""
 }
@@ -132,24 +139,6 @@ func (i *Info) notLibrary() string {
 	default:
 		return "not a shared library"
 	}
-}
-
-func (i *Info) lacksLibrary() string {
-	for _, l := range i.Needed {
-		if l.Found {
-			continue
-		}
-		by := ""
-		if l.By != "" {
-			by = " (for " + printable(l.By) + ")"
-		}
-		help := "install it, or put it beside the image"
-		if vc := strings.ToLower(l.Name); strings.HasPrefix(vc, "vcruntime") || strings.HasPrefix(vc, "msvcp") || strings.HasPrefix(vc, "msvcr") {
-			help = "install the Visual C++ redistributable of its version, or put it beside the image"
-		}
-		return fmt.Sprintf("needs %s%s, which is not found: %s", printable(l.Name), by, help)
-	}
-	return ""
 }
 
 func (i *Info) lacksExports() string {

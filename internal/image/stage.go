@@ -12,13 +12,15 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/isapid/isapid/internal/files"
 )
 
 // Staged is a private copy of an image, to be loaded in its place.
 //
 // The folder of the copy has a symbolic link for every other entry of the source's folder, so that libraries and
-// configuration files beside the image are found as beside the source. What an image *creates* beside itself is removed
-// with the copy.
+// configuration files beside the image are found as beside the source. (On Windows it may be a link of another kind, or a copy.)
+// What an image *creates* beside itself is removed with the copy.
 type Staged struct {
 	Source  string // absolute path of the image
 	Path    string // absolute path of the copy; its base name is the source's
@@ -195,7 +197,7 @@ func (s *Staged) Remove() error {
 		return nil
 	}
 	if s.folder != "" {
-		if err := os.RemoveAll(s.folder); err != nil {
+		if err := files.RemoveAll(s.folder); err != nil {
 			return fmt.Errorf("remove staged image %q: %w", s.Path, bare(err))
 		}
 	}

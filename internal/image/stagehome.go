@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/isapid/isapid/internal/files"
 )
 
 // home is the folder that has all staged images of this process below one parent. Its lock file is locked as long as the
@@ -46,7 +48,7 @@ func homeIn(parent string) (*home, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(parent, 0o700); err != nil {
+	if err := files.MkdirAllPrivate(parent); err != nil {
 		return nil, fmt.Errorf("make the staging folder: %w", err)
 	}
 	if noexec(parent) {
@@ -90,7 +92,7 @@ func (h *home) exists() bool {
 // newHome makes a home and locks it. Between the two a sweeper may take it for one left behind; then we make another.
 func newHome(parent string) (*home, error) {
 	for range 100 {
-		path, err := os.MkdirTemp(parent, homePrefix()+"*")
+		path, err := files.MkdirTempPrivate(parent, homePrefix()+"*")
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +109,7 @@ func newHome(parent string) (*home, error) {
 			return &home{path: path, parent: parent, lock: lock}, nil
 		}
 		lock.Close()
-		os.RemoveAll(path)
+		files.RemoveAll(path)
 	}
 	return nil, fmt.Errorf("every folder made in %q disappeared or could not be locked", parent)
 }
@@ -143,7 +145,7 @@ func sweepHome(path string, st os.FileInfo) {
 	lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR, 0)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && time.Since(st.ModTime()) > settleTime:
-		os.RemoveAll(path)
+		files.RemoveAll(path)
 	case err != nil:
 	case lockFile(lock) != nil:
 		lock.Close() // it lives
@@ -155,9 +157,9 @@ func sweepHome(path string, st os.FileInfo) {
 // removeHome removes a home whose lock we hold. The lock is given back last, for without it a sweeper and the maker of a
 // home could both think it theirs; but Windows removes no open file, so it is removed once more after that.
 func removeHome(path string, lock *os.File) error {
-	os.RemoveAll(path)
+	files.RemoveAll(path)
 	lock.Close()
-	if err := os.RemoveAll(path); err != nil {
+	if err := files.RemoveAll(path); err != nil {
 		return fmt.Errorf("remove the folder of staged images %q: %w", path, bare(err))
 	}
 	return nil

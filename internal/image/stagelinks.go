@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // maxLinks is how many entries of the source's folder a staged image sees beside itself. Where there are more (the image
@@ -69,25 +68,4 @@ func sameName(a, b string) bool {
 func looksLikeLibrary(name string) bool {
 	name = strings.ToLower(name)
 	return strings.HasSuffix(name, ".so") || strings.Contains(name, ".so.") || strings.HasSuffix(name, ".dll")
-}
-
-// link makes a symbolic link. Windows lets only privileged users do that: there a file gets a hard link instead, and what
-// cannot have one is left out.
-func link(target, name string) error {
-	err := os.Symlink(target, name)
-	if err == nil {
-		return nil
-	}
-	if !caseless {
-		var le *os.LinkError
-		if errors.As(err, &le) {
-			return le.Err
-		}
-		return err
-	}
-	if errors.Is(err, syscall.ENOSPC) || !filepath.IsAbs(target) {
-		return nil
-	}
-	os.Link(target, name) // may fail on another volume
-	return nil
 }

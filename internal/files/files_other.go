@@ -1,0 +1,15 @@
+//go:build !windows
+
+package files
+
+import "os"
+
+func mkdirTemp(dir, pattern string) (string, error) { return os.MkdirTemp(dir, pattern) }
+
+func mkdirAll(path string) error { return os.MkdirAll(path, 0o700) }
+
+func removeAll(path string) error { return os.RemoveAll(path) }
+
+func openFile(path string, flag int, perm os.FileMode) (*os.File, error) {
+	return os.OpenFile(path, flag, perm)
+}
