@@ -5,6 +5,7 @@ package native
 import (
 	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/trace"
@@ -27,7 +28,7 @@ func TestSlotIsFoundByItsAddressOnly(t *testing.T) {
 		t.Fatal("a live slot was not found")
 	}
 	h.leave()
-	for _, conn := range []uintptr{0, 1, s.Addr() + 1, s.Addr() + 8, s.Addr() - 1, s.Addr() + cellSize/2, ^uintptr(0), s.Addr() + 1<<40} {
+	for _, conn := range []uintptr{0, 1, s.Addr() + 1, s.Addr() + 8, s.Addr() - 1, s.Addr() + cellSize/2, ^uintptr(0), s.Addr() + 1<<(unsafe.Sizeof(uintptr(0))*5)} {
 		if enter(conn, trace.WriteClient, 0) != nil {
 			t.Errorf("0x%x was taken for a slot; the slot is 0x%x", conn, s.Addr())
 		}
