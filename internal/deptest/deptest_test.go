@@ -49,7 +49,7 @@ var layers = map[string][]string{
 	"native":    {"isapi", "trace"},                                                                                                                                                                                                             // the only crossing into C
 	"toolchain": {"sdk"},
 	"image":     {"files"},
-	"wine":      {},                                                      // the Wine of this machine and its prefixes
+	"wine":      {"image"},                                               // the Wine of this machine and its prefixes
 	"tally":     {"executor"},                                            // what requests show of a version
 	"swap":      {"executor", "image", "tally", "update"},                // one version of an image replaces another
 	"update":    {"files", "image"},                                      // the files beside an image, by which it is replaced

@@ -33,16 +33,16 @@ func Wine(t testing.TB, arch string) (w *wine.Wine, prefix string) {
 	holdMu.Lock()
 	defer holdMu.Unlock()
 	if holders[prefix] == 0 {
-		release, err := w.Hold(context.WithoutCancel(t.Context()), prefix, nil)
+		h, err := w.Hold(context.WithoutCancel(t.Context()), prefix, nil)
 		check(t, err)
-		releases[prefix] = release
+		held[prefix] = h
 	}
 	holders[prefix]++
 	t.Cleanup(func() {
 		holdMu.Lock()
 		defer holdMu.Unlock()
 		if holders[prefix]--; holders[prefix] == 0 {
-			releases[prefix]()
+			held[prefix].Release()
 		}
 	})
 	return w, prefix
@@ -53,7 +53,7 @@ var installed = sync.OnceValues(wine.Find)
 var (
 	holdMu   sync.Mutex
 	holders  = map[string]int{} // tests that use a prefix
-	releases = map[string]func(){}
+	held     = map[string]*wine.Held{}
 )
 
 // WineWorker is the command of a worker under Wine for images of windows/arch, and what its environment needs.
