@@ -10,22 +10,36 @@ import (
 	"github.com/isapid/isapid/internal/image"
 )
 
+// Setup is what an operator may choose. The zero value is fine.
+type Setup struct {
+	Prefix  string // "": DefaultPrefix
+	Workers string // folder with the Windows workers; "": WorkerFolders
+}
+
+// Place is the prefix.
+func (s Setup) Place() string {
+	if s.Prefix != "" {
+		return s.Prefix
+	}
+	return DefaultPrefix()
+}
+
 // Loadable returns nil if this machine can load an image, here or, if it is a Windows library and this is not Windows, in a Windows worker under Wine,
-// as far as the files tell. find is called for such libraries only; the prefix need not have been made yet. The error is one sentence for people:
+// as far as the files tell. find, which may be [Find], is called for such libraries only; the prefix need not have been made yet. The error is one sentence for people:
 // which file, what is wrong, and what would help.
-func Loadable(i *image.Info, find func() (*Wine, error), prefix string) error {
+func (s Setup) Loadable(i *image.Info, find func() (*Wine, error)) error {
 	if !Concerns(i) {
 		return i.LoadableHere()
 	}
 	w, missing := find()
-	if err := i.LoadableIn(Host(w, prefix, i.Arch)); err != nil {
+	if err := i.LoadableIn(Host(w, s.Place(), i.Arch)); err != nil {
 		return err
 	}
 	if missing == nil {
 		missing = w.Supports(i.Arch)
 	}
 	if missing == nil {
-		_, missing = Workers(i.Arch)
+		_, missing = s.Worker(i.Arch)
 	}
 	if missing != nil {
 		return fmt.Errorf("%q: %w", filepath.Base(i.Path), missing)

@@ -27,10 +27,16 @@ func WorkerFolders() []string {
 	return dirs
 }
 
-// Workers returns the path of the Windows worker for images of that processor, amd64 or 386. The error is a [*MissingError] if it is not found.
-func Workers(arch string) (string, error) {
+// Workers is [Setup.Worker] where the operator has chosen nothing.
+func Workers(arch string) (string, error) { return Setup{}.Worker(arch) }
+
+// Worker returns the path of the Windows worker for images of that processor, amd64 or 386. The error is a [*MissingError] if it is not found.
+func (s Setup) Worker(arch string) (string, error) {
 	name := "isapid-worker-" + arch + ".exe"
 	dirs := WorkerFolders()
+	if s.Workers != "" {
+		dirs = []string{s.Workers}
+	}
 	for _, dir := range dirs {
 		path := filepath.Join(dir, name)
 		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
