@@ -10,8 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/isapid/isapid/internal/admin"
@@ -107,10 +109,21 @@ func (f *fakeServer) Crashes() ([]admin.Crash, error)          { return nil, f.a
 func (f *fakeServer) Crash(id string) (json.RawMessage, error) { return nil, f.ask("crash " + id) }
 func (f *fakeServer) Reopen() error                            { return f.ask("reopen") }
 
+var places atomic.Int64
+
+// freePlace is where a control socket may be made.
+func freePlace(t *testing.T) string {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		return fmt.Sprintf(`\\.\pipe\isapid-test-%d-%d`, os.Getpid(), places.Add(1))
+	}
+	return filepath.Join(t.TempDir(), "control.sock")
+}
+
 // listen has f control itself through a socket until the test ends.
 func (f *fakeServer) listen(t *testing.T) (socket string) {
 	t.Helper()
-	socket = filepath.Join(t.TempDir(), "control.sock")
+	socket = freePlace(t)
 	s, err := admin.Listen(socket, f, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -205,6 +218,8 @@ func TestPoolCommands(t *testing.T) {
 		"drain: ending":  {"drain", []admin.Status{{Pid: 7}}, admin.ErrEnding, 1, "drain", "", "isapid: the server is ending\nisapid: nothing can be changed any more\n"},
 
 		"reload: wrong":   {"reload", []admin.Status{{}}, errors.New("isapid.yaml:3:1: no\nisapid.yaml:4:1: neither"), 3, "reload", "", "isapid: isapid.yaml:3:1: no\nisapid: isapid.yaml:4:1: neither\nisapid: nothing has changed: the server goes on with the configuration it has\n"},
+		"reopen":          {"reopen", []admin.Status{{}}, nil, 0, "reopen", "log files are opened again\n", ""},
+		"reopen: failed":  {"reopen", []admin.Status{{}}, errors.New("the disk is full"), 1, "reopen", "", "isapid: the disk is full\n"},
 		"reload: nothing": {"reload", []admin.Status{{}}, nil, 0, "reload", "nothing differs\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

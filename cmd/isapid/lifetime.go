@@ -30,13 +30,19 @@ type life struct {
 	service *service // nil: there is no configuration file, so there is nobody to listen to but signals
 	sink    *logSink
 
-	signals chan os.Signal   // end it
-	reopens <-chan os.Signal // have log files opened again
-	drains  chan struct{}    // has an element when somebody else than a signal wants it to end
+	signals chan os.Signal // end it
+	hangups chan os.Signal // have the configuration read again
+	reopens chan os.Signal // have log files opened again
+	drains  chan struct{}  // has an element when somebody else than a signal wants it to end
+
+	drainLimit time.Duration // how long running requests may take now
 }
 
-func newLife(f *front.Front, say *reporter, sink *logSink, reopens <-chan os.Signal) *life {
-	return &life{front: f, say: say, sink: sink, signals: make(chan os.Signal, 2), reopens: reopens, drains: make(chan struct{}, 1)}
+func newLife(f *front.Front, say *reporter, sink *logSink, reopens chan os.Signal) *life {
+	return &life{
+		front: f, say: say, sink: sink, signals: make(chan os.Signal, 2), hangups: make(chan os.Signal, 1), reopens: reopens,
+		drains: make(chan struct{}, 1), drainLimit: drainLimit,
+	}
 }
 
 // askToDrain begins the end as the first signal does.
@@ -51,9 +57,8 @@ func (l *life) askToDrain() {
 func (l *life) live() error {
 	signal.Notify(l.signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(l.signals)
-	hangups := make(chan os.Signal, 1) // more of them mean the same
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+	signal.Notify(l.hangups, syscall.SIGHUP)
+	defer signal.Stop(l.hangups)
 
 	collectLess()
 	if err := l.front.Start(); err != nil {
@@ -70,12 +75,13 @@ func (l *life) live() error {
 	go func() { served <- l.front.Serve(ctx) }()
 	l.service.serving()
 	var reloading sync.WaitGroup
-	reloading.Go(func() { l.reload(ctx, hangups) })
+	reloading.Go(func() { l.reload(ctx) })
 	reloading.Go(func() { l.reopen(ctx) })
 	var err error
 	select {
 	case err = <-served: // a listener failed
-	case <-l.signals:
+	case s := <-l.signals:
+		l.drainLimit = min(l.drainLimit, drainLimitAfter(s))
 		stop()
 		err = <-served
 	case <-l.drains:
@@ -84,7 +90,7 @@ func (l *life) live() error {
 	}
 	stop()
 	l.service.draining()
-	l.say.draining(l.front)
+	l.say.draining(l.front, l.drainLimit)
 	abandoned := l.drain()
 	if !errors.Is(abandoned, errInterrupted) {
 		reloading.Wait()
@@ -95,10 +101,10 @@ func (l *life) live() error {
 }
 
 // reload reads the configuration again for each signal, until ctx ends.
-func (l *life) reload(ctx context.Context, hangups <-chan os.Signal) {
+func (l *life) reload(ctx context.Context) {
 	for {
 		select {
-		case <-hangups:
+		case <-l.hangups:
 		case <-ctx.Done():
 			return
 		}
@@ -134,7 +140,7 @@ func (l *life) reopenLogs() error { return errors.Join(l.sink.reopen(), l.front.
 
 // drain waits for the running requests and closes the extensions, until the limit is over or another signal comes.
 func (l *life) drain() error {
-	ctx, abandon := context.WithTimeout(context.Background(), drainLimit)
+	ctx, abandon := context.WithTimeout(context.Background(), l.drainLimit)
 	defer abandon()
 	drained := make(chan error, 1)
 	go func() { drained <- l.front.Drain(ctx) }()

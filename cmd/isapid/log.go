@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,8 +14,10 @@ import (
 
 // logSink is where the log goes: to the standard error for people or the journal, or to a file. It follows the configuration.
 type logSink struct {
-	levels levels
-	json   bool // wanted by the command line, on the standard error
+	levels  levels
+	json    bool     // wanted by the command line, on the standard error
+	instead string   // file that takes the place of the standard error; "": none
+	events  eventLog // gets what is at least a warning, too; nil: nobody
 
 	mu     sync.Mutex // one line at a time; guards all below
 	err    io.Writer
@@ -37,11 +40,11 @@ func (s *logSink) logger() *slog.Logger { return slog.New(newLogHandler(s)) }
 // for people.
 func (s *logSink) formatOf(l *config.Log) config.LogFormat {
 	switch {
-	case s.json && l.File == "":
+	case s.json && l.File == "" && s.instead == "":
 		return config.LogJSON
 	case l.Format != config.LogAuto && l.Format != "":
 		return l.Format
-	case l.File == "" && isJournal(s.err):
+	case l.File == "" && s.instead == "" && isJournal(s.err):
 		return config.LogJournal
 	}
 	return config.LogText
@@ -53,7 +56,7 @@ func (s *logSink) follow(cfg *config.Config) (commit, discard func(), err error)
 	if err != nil {
 		return nil, nil, err
 	}
-	file, err := openLog(cfg.Log.File)
+	file, err := openLog(cmp.Or(cfg.Log.File, s.instead))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,7 +77,7 @@ func openLog(name string) (*os.File, error) {
 	if name == "" {
 		return nil, nil
 	}
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
+	file, err := appendTo(name)
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}

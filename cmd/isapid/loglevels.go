@@ -52,11 +52,16 @@ type logHandler struct {
 	sink       *logSink
 	subsystem  string
 	text, json slog.Handler
+	events     slog.Handler // for the event log; nil: there is none
 }
 
 func newLogHandler(s *logSink) *logHandler {
 	opts := &slog.HandlerOptions{Level: slog.LevelDebug}
-	return &logHandler{sink: s, text: slog.NewTextHandler(s, opts), json: slog.NewJSONHandler(s, opts)}
+	h := &logHandler{sink: s, text: slog.NewTextHandler(s, opts), json: slog.NewJSONHandler(s, opts)}
+	if s.events != nil {
+		h.events = slog.NewTextHandler(eventWriter{s.events}, opts)
+	}
+	return h
 }
 
 // Enabled implements [slog.Handler].
@@ -66,6 +71,9 @@ func (h *logHandler) Enabled(_ context.Context, l slog.Level) bool {
 
 // Handle implements [slog.Handler].
 func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
+	if h.events != nil && r.Level >= slog.LevelWarn {
+		_ = h.events.Handle(ctx, r) // the line is in the log, too
+	}
 	if h.sink.asJSON() {
 		return h.json.Handle(ctx, r)
 	}
@@ -85,6 +93,9 @@ func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	}
 	if len(rest) > 0 {
 		c.text, c.json = h.text.WithAttrs(rest), h.json.WithAttrs(rest)
+		if h.events != nil {
+			c.events = h.events.WithAttrs(rest)
+		}
 	}
 	return &c
 }
@@ -93,5 +104,8 @@ func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (h *logHandler) WithGroup(name string) slog.Handler {
 	c := *h
 	c.text, c.json = h.text.WithGroup(name), h.json.WithGroup(name)
+	if h.events != nil {
+		c.events = h.events.WithGroup(name)
+	}
 	return &c
 }

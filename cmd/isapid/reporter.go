@@ -19,6 +19,9 @@ type reporter struct {
 	what     string // what is served: "counter.c", "isapid.yaml"
 	log      string // where the log goes
 	access   string // where the access log goes; "": there is none
+
+	instead string   // file for a log that has none, because there is nobody to read the standard error; "": the standard error
+	events  eventLog // gets what is at least a warning, too; nil: nobody
 }
 
 type servingEvent struct {
@@ -91,9 +94,9 @@ func (r *reporter) died(o *obituary.Report) {
 	_, _ = r.err.Write(text.Bytes())
 }
 
-func (r *reporter) draining(f *front.Front) {
+func (r *reporter) draining(f *front.Front, limit time.Duration) {
 	if n := f.Stats().Running; n > 0 && !r.json {
-		fmt.Fprintf(r.err, "isapid: waiting up to %v for %s; press Ctrl-C again to end at once\n", drainLimit.Round(time.Second), plural(n, "running request"))
+		fmt.Fprintf(r.err, "isapid: waiting up to %v for %s; press Ctrl-C again to end at once\n", limit.Round(time.Second), plural(n, "running request"))
 	}
 }
 

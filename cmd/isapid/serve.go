@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"os"
 	"os/signal"
@@ -14,8 +15,9 @@ import (
 )
 
 type serveOptions struct {
-	config string
-	json   bool
+	config  string
+	json    bool
+	service string // name of the service of Windows that this is; "": none
 }
 
 func newServeCommand() *cobra.Command {
@@ -30,7 +32,8 @@ nothing is served. The first SIGINT or SIGTERM stops listening and waits up to 9
 TerminateExtension; the second ends at once. SIGHUP reads the file again and changes what differs, as "isapid reload" does.
 SIGUSR1 opens the files of the log and the access log again, after another program has moved them away.
 
-Under systemd the server uses the sockets it is handed and tells the manager when it is ready, reloads and ends.`,
+Under systemd the server uses the sockets it is handed and tells the manager when it is ready, reloads and ends. On Windows "isapid service"
+makes a service of it; Ctrl-Break and closing the window end it there, and "isapid reload" and "isapid reopen" do what the signals do.`,
 		Example: "  isapid serve -c isapid.yaml",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -39,10 +42,15 @@ Under systemd the server uses the sockets it is handed and tells the manager whe
 	}
 	cmd.Flags().StringVarP(&o.config, "config", "c", "isapid.yaml", "configuration `file`")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON, also the log")
+	cmd.Flags().StringVar(&o.service, "service", "", "`name` of the service of Windows that this process is")
+	_ = cmd.Flags().MarkHidden("service") // Windows says it
 	return cmd
 }
 
 func runServe(o serveOptions, out, errOut io.Writer) error {
+	if o.service != "" {
+		return serveAsService(o)
+	}
 	manager, err := systemd.Connect()
 	if err != nil {
 		return err
@@ -57,11 +65,16 @@ func runServe(o serveOptions, out, errOut io.Writer) error {
 	}
 	return serveConfig(cfg, &reporter{out: out, err: errOut, json: o.json, what: filepath.Base(o.config)}, func(l *life, sink *logSink) {
 		l.front.Inherit(sockets)
-		l.service = &service{
-			Control: front.NewControl(l.front, buildVersion().Version, l.askToDrain, sink.follow),
-			places:  placesOf(&cfg.Control), reopen: l.reopenLogs, manager: manager, log: sink.logger().With(subsystemKey, "control"),
-		}
+		l.manage(cfg, sink, manager)
 	})
+}
+
+// manage makes the server one that commands can ask, and that tells a manager how it goes on.
+func (l *life) manage(cfg *config.Config, sink *logSink, m serviceManager) {
+	l.service = &service{
+		Control: front.NewControl(l.front, buildVersion().Version, l.askToDrain, sink.follow),
+		places:  placesOf(&cfg.Control), reopen: l.reopenLogs, manager: m, log: sink.logger().With(subsystemKey, "control"),
+	}
 }
 
 func loadConfig(path string) (*config.Config, error) {
@@ -81,6 +94,7 @@ func serveConfig(cfg *config.Config, say *reporter, prepare func(*life, *logSink
 		defer signal.Stop(reopens)
 	}
 	sink := newLogSink(say.err, say.json)
+	sink.instead, sink.events = say.instead, say.events
 	commit, _, err := sink.follow(cfg)
 	if err != nil {
 		return configError{err}
@@ -91,8 +105,8 @@ func serveConfig(cfg *config.Config, say *reporter, prepare func(*life, *logSink
 	if a := cfg.Log.Access; a != nil {
 		say.access = a.File + a.Directory // one of them
 	}
-	if cfg.Log.File != "" {
-		say.log = cfg.Log.File
+	if file := cmp.Or(cfg.Log.File, say.instead); file != "" {
+		say.log = file
 	}
 	f, err := front.New(cfg, sink.logger())
 	if err != nil {

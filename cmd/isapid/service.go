@@ -16,14 +16,25 @@ import (
 // for the stages of a life may be called on nil.
 type service struct {
 	*front.Control
-	places  admin.Places     // where the commands find it
-	reopen  func() error     // opens log files again
-	manager *systemd.Manager // nil: nobody
+	places  admin.Places // where the commands find it
+	reopen  func() error // opens log files again
+	manager serviceManager
 	log     *slog.Logger
 
 	commands *admin.Doors
 	stop     context.CancelFunc
 	telling  sync.WaitGroup
+}
+
+// serviceManager is who has started the server and wants to know how it goes on. A nil [systemd.Manager] is nobody.
+type serviceManager interface {
+	Ready(status string)     // the server serves, or a reload has ended
+	Reloading()              // the configuration is being read again
+	Stopping()               // the end has begun
+	Status(text string)      // what the server does, in a line
+	Watchdog() time.Duration // after how long without Alive the server is taken for hung; 0: it is not watched
+	Alive()                  // the server answers
+	Close() error            // nothing is told any more
 }
 
 // tellEvery is how often the manager is told what the server does.
@@ -60,7 +71,7 @@ func (s *service) serving() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	if s.manager == nil {
+	if m, ok := s.manager.(*systemd.Manager); ok && m == nil {
 		return
 	}
 	s.manager.Ready("serving")

@@ -14,9 +14,9 @@ const module = "github.com/isapid/isapid"
 // layers says, for each package, which packages of the module it may import, with the reason where it is not plain. A new
 // package needs a line here before anybody can import it or it can import anything.
 var layers = map[string][]string{
-	".":                 {"executor", "extension"},                                                                                                                                                             // the public face
-	"cmd/isapid":        {"accesslog", "admin", "config", "executor", "extension", "front", "hub", "image", "obituary", "passwd", "pool", "swap", "systemd", "tape", "toolchain", "trace", "update", "worker"}, // describe loads one extension
-	"cmd/isapid-worker": {"executor", "wire", "worker"},                                                                                                                                                        // the worker alone, for other kinds of it than the front is
+	".":                 {"executor", "extension"},                                                                                                                                                                       // the public face
+	"cmd/isapid":        {"accesslog", "admin", "config", "executor", "extension", "front", "hub", "image", "obituary", "passwd", "pool", "swap", "systemd", "tape", "toolchain", "trace", "update", "winsvc", "worker"}, // describe loads one extension
+	"cmd/isapid-worker": {"executor", "wire", "worker"},                                                                                                                                                                  // the worker alone, for other kinds of it than the front is
 	"hack/...":          {},
 	"hack/wineexec":     {"testext/build"}, // builds libraries for test binaries that run under Wine
 	"sdk":               {},                // the headers and units, embedded
@@ -31,22 +31,22 @@ var layers = map[string][]string{
 	"e2e/replay":        {},                  // the commands, as users have them
 	"e2e/filters":       {},                  // tests of whole servers, as e2e
 
-	"front":     {"accesslog", "admin", "config", "conn", "executor", "extension", "filter", "hub", "image", "inprocess", "isapi", "metrics", "obituary", "pool", "proc", "remote", "server", "site", "spans", "swap", "tape", "trace", "wire"}, // the front process, wired together
-	"server":    {"conn"},                                                                                                                                                                                                                       // HTTP; knows sites as handlers only, and no processes
-	"pool":      {"executor", "gate", "obituary", "proc", "remote", "tally", "trace"},                                                                                                                                                           // which workers there are; one of them is remote
-	"admin":     {"hub", "pool", "swap", "trace"},                                                                                                                                                                                               // what the commands ask a running server; the server itself is an interface there
-	"site":      {"config", "conn", "executor", "passwd"},                                                                                                                                                                                       // the URL space; runs nothing itself
-	"remote":    {"conn", "executor", "files", "proc", "trace", "wire"},                                                                                                                                                                         // one worker process, as the front sees it
-	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "winpath", "wire"},                                                                                                                              // the worker process
-	"wire":      {"executor", "trace"},                                                                                                                                                                                                          // the protocol between them
-	"inprocess": {"executor", "extension", "filter", "gate", "native", "tally", "trace"},                                                                                                                                                        // an image in this process that can be replaced
-	"extension": {"conn", "executor", "filter", "image", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                    // one request through one loaded image
-	"filter":    {"conn", "executor", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                       // a request through the filters
-	"taps":      {"isapi", "native", "trace"},                                                                                                                                                                                                   // what both have to look at when they are listened to
-	"reply":     {"conn", "executor", "isapi", "misuse"},                                                                                                                                                                                        // what an image sends, made one response
-	"variables": {"executor", "isapi", "native"},                                                                                                                                                                                                // what it may ask of a request
-	"misuse":    {"executor", "isapi", "native", "trace"},                                                                                                                                                                                       // what images do and must not
-	"native":    {"isapi", "trace"},                                                                                                                                                                                                             // the only crossing into C
+	"front":     {"accesslog", "admin", "config", "conn", "executor", "extension", "filter", "gate", "hub", "image", "inprocess", "isapi", "metrics", "obituary", "pool", "proc", "remote", "server", "site", "spans", "swap", "tally", "tape", "trace", "wine", "wire"}, // the front process, wired together
+	"server":    {"conn"},                                                                                                                                                                                                                                                // HTTP; knows sites as handlers only, and no processes
+	"pool":      {"executor", "gate", "obituary", "proc", "remote", "tally", "trace"},                                                                                                                                                                                    // which workers there are; one of them is remote
+	"admin":     {"hub", "pool", "swap", "trace"},                                                                                                                                                                                                                        // what the commands ask a running server; the server itself is an interface there
+	"site":      {"config", "conn", "executor", "passwd"},                                                                                                                                                                                                                // the URL space; runs nothing itself
+	"remote":    {"conn", "executor", "files", "proc", "trace", "wire"},                                                                                                                                                                                                  // one worker process, as the front sees it
+	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "winpath", "wire"},                                                                                                                                                       // the worker process
+	"wire":      {"executor", "trace"},                                                                                                                                                                                                                                   // the protocol between them
+	"inprocess": {"executor", "extension", "filter", "gate", "native", "tally", "trace"},                                                                                                                                                                                 // an image in this process that can be replaced
+	"extension": {"conn", "executor", "filter", "image", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                             // one request through one loaded image
+	"filter":    {"conn", "executor", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                                                // a request through the filters
+	"taps":      {"isapi", "native", "trace"},                                                                                                                                                                                                                            // what both have to look at when they are listened to
+	"reply":     {"conn", "executor", "isapi", "misuse"},                                                                                                                                                                                                                 // what an image sends, made one response
+	"variables": {"executor", "isapi", "native"},                                                                                                                                                                                                                         // what it may ask of a request
+	"misuse":    {"executor", "isapi", "native", "trace"},                                                                                                                                                                                                                // what images do and must not
+	"native":    {"isapi", "trace"},                                                                                                                                                                                                                                      // the only crossing into C
 	"toolchain": {"sdk"},
 	"image":     {"files"},
 	"wine":      {"image"},                                               // the Wine of this machine and its prefixes
@@ -68,6 +68,7 @@ var layers = map[string][]string{
 	"gate":      {},                  // a door that counts who is inside
 	"winpath":   {},                  // paths as Wine has them
 	"isapi":     {},                  // the ABI in pure Go
+	"winsvc":    {},                  // a service of Windows
 	"systemd":   {},                  // what the service manager hands over and wants to know
 	"deptest":   {},
 
@@ -75,7 +76,7 @@ var layers = map[string][]string{
 	"proc/sandbox": {}, // what a worker takes from itself
 
 	"native/filtertest":     {"isapi", "native"},                                     // for tests, as testext
-	"executor/executortest": {"executor", "isapi", "server", "testext", "toolchain"}, // for tests, as testext
+	"executor/executortest": {"executor", "isapi", "server", "testext", "toolchain", "winpath"}, // for tests, as testext
 	"executor/replacetest":  {"executor", "filter", "testext"},                       // likewise
 	"testext":               {"testext/build", "toolchain", "wine"},
 	"testext/build":         {"sdk", "toolchain"}, // used by hack/wineexec too
