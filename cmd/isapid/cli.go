@@ -76,8 +76,6 @@ Results go to the standard output, everything else to the standard error.`,
 		newInspectCommand(),
 		newPasswdCommand(),
 		newServiceCommand(),
-		newDoctorCommand(),
-		newWineCommand(),
 		newDescribeCommand(),
 		newVersionCommand(),
 	)
