@@ -134,7 +134,7 @@ func playVillain(part string, seed uint64) {
 		Rand: rand.New(rand.NewPCG(seed, 0)), c: c.(*net.UnixConn), cancelled: make(chan struct{}, 1000), ended: make(chan struct{}, 1000),
 		replied: make(chan struct{}, 1000), files: make(chan *os.File, 100),
 	}
-	mine, _ := json.Marshal(map[string]any{"version": 2, "software": executor.Software, "pid": os.Getpid()})
+	mine, _ := json.Marshal(map[string]any{"version": wire.Version, "software": executor.Software, "pid": os.Getpid()})
 	v.send(framed(hello, 0, 0, mine...), framed(note, 0, 0, text("ready")...))
 	for {
 		kind, id, payload := v.reading()

@@ -3,6 +3,7 @@
 //
 //	frame.go, codec.go   frames and what they are made of
 //	messages.go, http.go requests, heads and results as bytes
+//	stream.go            what it is over: a socket, or two pipes
 //	link.go, send.go     one end of the stream: who reads, who writes
 //	call.go, answer.go,
 //	question.go, pump.go an exchange, from the end that asks

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Version is that of the protocol. Front and worker are the same binary, so there is no need to speak an older one.
-const Version = 2
+// Version is that of the protocol. Front and worker are built together, so there is no need to speak an older one.
+const Version = 3
 
 // A frame is a header of 16 bytes, little-endian, and a payload:
 //

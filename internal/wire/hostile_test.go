@@ -181,6 +181,7 @@ func TestHostileCredit(t *testing.T) {
 
 // TestHostileDescriptors: descriptors that nobody asked for are closed, and end the link.
 func TestHostileDescriptors(t *testing.T) {
+	descriptors(t)
 	file := appendFrame(nil, kFile, 0, 3, numbers(0, 1))
 	for name, c := range map[string]struct {
 		send func(p *peer)
@@ -222,6 +223,7 @@ func TestHostileDescriptors(t *testing.T) {
 
 // TestNotAFile: what is no regular file is not sent to a client.
 func TestNotAFile(t *testing.T) {
+	descriptors(t)
 	leavesNothing(t)
 	front, p := against(t, &owner{})
 	w := &page{}
@@ -278,14 +280,10 @@ func TestGreeting(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			leavesNothing(t)
-			a, b := sockets(t)
+			a, b := sides(t)
 			defer b.Close()
-			s, err := Socket(a)
-			if err != nil {
-				t.Fatal(err)
-			}
-			l := NewLink(s, &owner{}, true, nil, func(p []byte) error { return protocolError("greeting") })
-			(&peer{UnixConn: b, t: t}).put(c.send)
+			l := NewLink(a.stream(t), &owner{}, true, nil, func(p []byte) error { return protocolError("greeting") })
+			(&peer{side: b, t: t}).put(c.send)
 			if err := isProtocol(l.Run(), c.want); err != nil {
 				t.Error(err)
 			}
@@ -358,7 +356,7 @@ func TestLastWords(t *testing.T) {
 	front, p := against(t, &owner{})
 	answer := do(t, front, &page{}, get(), nil, &client{}, nil)
 	p.want(kRequest)
-	if err := p.CloseRead(); err != nil {
+	if err := p.deafen(); err != nil {
 		t.Fatal(err)
 	}
 	lost := do(t, front, &page{}, get(), nil, &client{}, nil) // it cannot be sent
@@ -404,6 +402,7 @@ func TestDeafPeer(t *testing.T) {
 
 // TestQueuedDescriptors: descriptors stay with their frames when these have to wait, and are closed when they cannot be sent.
 func TestQueuedDescriptors(t *testing.T) {
+	descriptors(t)
 	leavesNothing(t)
 	front, p := against(t, &owner{})
 	a := &client{question: func(_ Topic, text []byte) (bool, []byte, *os.File) {
@@ -418,6 +417,11 @@ func TestQueuedDescriptors(t *testing.T) {
 	answer := do(t, front, &page{}, get(), nil, a, nil)
 	p.want(kRequest)
 	const files = 40
+	until(t, "nobody writes", func() bool {
+		front.send.mu.Lock()
+		defer front.send.mu.Unlock()
+		return !front.send.busy
+	})
 	front.Tell("fill", make([]byte, 1000_000)) // more than a socket takes
 	for i := range files {
 		b := append(numbers(uint64(i+1), uint64(AskMap)), bytes.Repeat([]byte{byte(i)}, 1+i*100)...)
@@ -428,14 +432,11 @@ func TestQueuedDescriptors(t *testing.T) {
 		defer front.send.mu.Unlock()
 		return len(front.send.queue.files) == files
 	})
-	theirs, err := Socket(p.UnixConn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	theirs := p.stream(t)
 	recv := receiver{from: theirs}
 	seen := 0
 	stop := errors.New("enough")
-	err = recv.run(func(f *frame) error {
+	err := recv.run(func(f *frame) error {
 		if f.kind != kReply {
 			return nil
 		}

@@ -88,14 +88,77 @@ func soon[T any](t testing.TB, what string, c <-chan T) T {
 	}
 }
 
-// sockets are two ends of a stream.
-func sockets(t testing.TB) (a, b *net.UnixConn) {
+// plain says that the streams of the tests are plain; see TestPlain.
+var plain = os.Getenv(PlainByEnv) == "1"
+
+// descriptors skips a test of what only streams with descriptors have.
+func descriptors(t testing.TB) {
 	t.Helper()
+	if plain {
+		t.Skip("plain streams carry no descriptors")
+	}
+}
+
+// side is one end of a stream, before it is a link's: a socket, or two pipes.
+type side struct {
+	*net.UnixConn
+	r, w *os.File
+}
+
+func (s *side) Read(p []byte) (int, error) {
+	if s.r != nil {
+		return s.r.Read(p)
+	}
+	return s.UnixConn.Read(p)
+}
+
+func (s *side) Write(p []byte) (int, error) {
+	if s.w != nil {
+		return s.w.Write(p)
+	}
+	return s.UnixConn.Write(p)
+}
+
+func (s *side) Close() error {
+	if s.r != nil {
+		return errors.Join(s.r.Close(), s.w.Close())
+	}
+	return s.UnixConn.Close()
+}
+
+// deafen has this end take nothing more; it can still be written.
+func (s *side) deafen() error {
+	if s.r != nil {
+		return s.r.Close()
+	}
+	return s.CloseRead()
+}
+
+func (s *side) stream(t testing.TB) (st Stream) {
+	t.Helper()
+	var err error
+	if s.r != nil {
+		st, err = Pipes(s.r, s.w)
+	} else {
+		st, err = Socket(s.UnixConn)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// sides are two ends of a stream.
+func sides(t testing.TB) (a, b *side) {
+	t.Helper()
+	if plain {
+		return pipes2(t)
+	}
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ends [2]*net.UnixConn
+	var ends [2]*side
 	for i, fd := range fds {
 		f := os.NewFile(uintptr(fd), "socket")
 		c, err := net.FileConn(f)
@@ -103,9 +166,20 @@ func sockets(t testing.TB) (a, b *net.UnixConn) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ends[i] = c.(*net.UnixConn)
+		ends[i] = &side{UnixConn: c.(*net.UnixConn)}
 	}
 	return ends[0], ends[1]
+}
+
+func pipes2(t testing.TB) (a, b *side) {
+	a, b = &side{}, &side{}
+	var errs [2]error
+	a.r, b.w, errs[0] = os.Pipe()
+	b.r, a.w, errs[1] = os.Pipe()
+	if err := errors.Join(errs[:]...); err != nil {
+		t.Fatal(err)
+	}
+	return a, b
 }
 
 // owner is a Peer made of functions; what is nil breaks a rule.
@@ -162,13 +236,9 @@ type running struct {
 	err  error // once done is closed
 }
 
-func run(t testing.TB, c *net.UnixConn, o *owner, front bool) *running {
+func run(t testing.TB, s *side, o *owner, front bool) *running {
 	t.Helper()
-	s, err := Socket(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := NewLink(s, o, front, []byte("{}"), func([]byte) error { return nil })
+	l := NewLink(s.stream(t), o, front, []byte("{}"), func([]byte) error { return nil })
 	r := &running{Link: l, t: t, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
@@ -192,13 +262,13 @@ func (r *running) over() error {
 // pair is a front and a worker that serves.
 func pair(t testing.TB, serve func(*Exchange)) (front, worker *running) {
 	t.Helper()
-	a, b := sockets(t)
+	a, b := sides(t)
 	return run(t, a, &owner{}, true), run(t, b, &owner{serve: serve}, false)
 }
 
 // peer is the other end of a link as a program that writes what it likes.
 type peer struct {
-	*net.UnixConn
+	*side
 	t   testing.TB
 	buf []byte
 }
@@ -206,8 +276,8 @@ type peer struct {
 // against is a front's link whose worker is the test itself; the greetings are over.
 func against(t testing.TB, o *owner) (*running, *peer) {
 	t.Helper()
-	a, b := sockets(t)
-	p := &peer{UnixConn: b, t: t}
+	a, b := sides(t)
+	p := &peer{side: b, t: t}
 	t.Cleanup(func() { b.Close() })
 	l := run(t, a, o, true)
 	p.want(kHello)

@@ -55,6 +55,7 @@ func warm(t *testing.T, front *running, n int) {
 
 // TestRegions: large bodies go through regions, both ways, come as they were sent, and the regions are used again.
 func TestRegions(t *testing.T) {
+	descriptors(t)
 	leavesNothing(t)
 	const size = 8 << 20
 	front, _ := pair(t, func(x *Exchange) {
@@ -104,6 +105,7 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
 // TestRegionsBounded: there are no more than maxRegions, and who finds none free gets its answer through the socket.
 func TestRegionsBounded(t *testing.T) {
+	descriptors(t)
 	leavesNothing(t)
 	const many = 2 * maxRegions
 	front, worker := pair(t, big)
@@ -139,6 +141,7 @@ func TestRegionsBounded(t *testing.T) {
 
 // TestRegionRefused: a worker that cannot map a region is offered no other, and gets and gives bodies as ever.
 func TestRegionRefused(t *testing.T) {
+	descriptors(t)
 	leavesNothing(t)
 	front, p := against(t, &owner{})
 	w := &page{}
@@ -173,6 +176,7 @@ func lent(p *peer) {
 
 // TestHostileRegionsOfWorker: what a worker can do wrong about regions ends the link.
 func TestHostileRegionsOfWorker(t *testing.T) {
+	descriptors(t)
 	for _, c := range []struct {
 		name string
 		lent bool
@@ -229,8 +233,8 @@ func TestHostileRegionsOfWorker(t *testing.T) {
 // likeFront is a worker's link whose front is the test itself. The worker serves, the greetings are over.
 func likeFront(t *testing.T, serve func(*Exchange)) (*running, *peer) {
 	t.Helper()
-	a, b := sockets(t)
-	p := &peer{UnixConn: b, t: t}
+	a, b := sides(t)
+	p := &peer{side: b, t: t}
 	t.Cleanup(func() { b.Close() })
 	l := run(t, a, &owner{serve: serve}, false)
 	p.want(kHello)
@@ -292,6 +296,7 @@ func (p *peer) offer(n uint64) *region {
 
 // TestHostileRegionsOfFront: a worker takes only memory that stays, and uses it only as the rules are.
 func TestHostileRegionsOfFront(t *testing.T) {
+	descriptors(t)
 	request := func(id uint64) []byte { return end(post(-1).append(begin(nil, kRequest, 0, id)), 0) }
 	for name, c := range map[string]struct {
 		send func(t *testing.T, p *peer)
@@ -386,6 +391,7 @@ func TestHostileRegionsOfFront(t *testing.T) {
 
 // TestSealed: what a worker has a descriptor of, it can neither change the size of nor make holes in.
 func TestSealed(t *testing.T) {
+	descriptors(t)
 	leavesNothing(t)
 	r, err := newRegion()
 	if err != nil {
@@ -419,6 +425,7 @@ func TestSealed(t *testing.T) {
 
 // TestRegionWaitsForEnd: a region is not lent again while the worker may still write to it, however long ago the client was given up.
 func TestRegionWaitsForEnd(t *testing.T) {
+	descriptors(t)
 	leavesNothing(t)
 	left, goOn := make(chan struct{}), make(chan struct{})
 	front, _ := pair(t, func(x *Exchange) {
@@ -453,6 +460,7 @@ func TestRegionWaitsForEnd(t *testing.T) {
 // TestRegionWaitsForClient: a region is not lent again while what is in it is still written to a client, though the worker has ended
 // the exchange.
 func TestRegionWaitsForClient(t *testing.T) {
+	descriptors(t)
 	leavesNothing(t)
 	front, p := against(t, &owner{})
 	gate, inside := make(chan struct{}), make(chan struct{})
@@ -482,6 +490,7 @@ func TestRegionWaitsForClient(t *testing.T) {
 
 // TestRegionOutlivesLink: what somebody writes from or reads into stays there until he is done, though the worker is gone.
 func TestRegionOutlivesLink(t *testing.T) {
+	descriptors(t)
 	t.Run("answer", func(t *testing.T) {
 		leavesNothing(t)
 		front, p := against(t, &owner{})
@@ -528,6 +537,7 @@ func TestRegionOutlivesLink(t *testing.T) {
 
 // TestNoRegionForHTTP2: its writer may look at what it was given after it has failed.
 func TestNoRegionForHTTP2(t *testing.T) {
+	descriptors(t)
 	leavesNothing(t)
 	front, _ := pair(t, big)
 	q := get()
@@ -560,6 +570,7 @@ func faults(f func()) (did bool) {
 
 // TestFaultInRegion: an extension whose memory is none loses no byte of the others, and holds up nobody.
 func TestFaultInRegion(t *testing.T) {
+	descriptors(t)
 	leavesNothing(t)
 	none, constant := bad(t, unix.PROT_NONE), bad(t, unix.PROT_READ)
 	const size = 4 << 20
@@ -628,6 +639,7 @@ func only(t *testing.T, what string, p []byte, value byte) {
 // TestRegionsNeverCross: exchanges with large bodies both ways, many of which are given up in the middle by clients or for their time, while the
 // worker goes on. Nobody gets a byte of another one.
 func TestRegionsNeverCross(t *testing.T) {
+	descriptors(t)
 	leavesNothing(t)
 	times, clients := 8, 2*maxRegions
 	if testing.Short() {

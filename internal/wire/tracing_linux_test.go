@@ -45,7 +45,7 @@ func TestTrace(t *testing.T) {
 // TestTraceArrives: what was sent is what the front is told, also when nothing else is sent.
 func TestTraceArrives(t *testing.T) {
 	leavesNothing(t)
-	a, b := sockets(t)
+	a, b := sides(t)
 	type told struct {
 		sub             uint32
 		p               string
@@ -115,13 +115,14 @@ func boardFrame() []byte { return appendFrame(nil, kBoard, 0, 0, numbers(trace.B
 
 // TestBoard: the front reads what the worker writes, and nobody can change the size of it.
 func TestBoard(t *testing.T) {
+	descriptors(t)
 	leavesNothing(t)
 	board, err := NewBoard()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer board.Close()
-	a, b := sockets(t)
+	a, b := sides(t)
 	front := run(t, a, &owner{}, true)
 	if err := front.GiveBoard(board); err != nil {
 		t.Fatal(err)
@@ -155,6 +156,7 @@ func TestBoard(t *testing.T) {
 
 // TestHostileBoards: a worker takes only memory that stays, at its beginning only.
 func TestHostileBoards(t *testing.T) {
+	descriptors(t)
 	good := func(t *testing.T) *os.File { return memory(t, trace.BoardSize, boardSeals) }
 	for name, c := range map[string]struct {
 		send func(t *testing.T, p *peer)
@@ -183,8 +185,8 @@ func TestHostileBoards(t *testing.T) {
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			leavesNothing(t)
-			a, b := sockets(t)
-			p := &peer{UnixConn: a, t: t}
+			a, b := sides(t)
+			p := &peer{side: a, t: t}
 			t.Cleanup(func() { a.Close() })
 			worker := run(t, b, &owner{
 				serve: func(x *Exchange) { x.End(ended(200)) },
@@ -207,6 +209,7 @@ func TestHostileBoards(t *testing.T) {
 
 // TestBoardOfWorker: a front takes none.
 func TestBoardOfWorker(t *testing.T) {
+	descriptors(t)
 	leavesNothing(t)
 	front, p := against(t, &owner{})
 	p.withFile(boardFrame(), memory(t, trace.BoardSize, boardSeals))
@@ -218,7 +221,7 @@ func TestBoardOfWorker(t *testing.T) {
 // TestTraceAllocates: a piece costs no memory of its own.
 func TestTraceAllocates(t *testing.T) {
 	leavesNothing(t)
-	a, b := sockets(t)
+	a, b := sides(t)
 	run(t, a, &owner{trace: func(uint32, []byte, int, int) error { return nil }}, true)
 	worker := run(t, b, &owner{}, false)
 	piece := bytes.Repeat([]byte("x"), 500)

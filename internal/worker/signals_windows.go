@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/isapid/isapid/internal/proc/sandbox"
 )
 
 // outliveSignals has this process outlive Ctrl-C, Ctrl-Break and the end of the console or the session, which are for the front: it says
@@ -16,3 +18,6 @@ func outliveSignals() { signal.Notify(make(chan os.Signal, 1), os.Interrupt, sys
 func noDialogs() {
 	windows.SetErrorMode(windows.SEM_FAILCRITICALERRORS | windows.SEM_NOGPFAULTERRORBOX | windows.SEM_NOOPENFILEERRORBOX)
 }
+
+// keepTogether has what images start end with this process.
+func keepTogether() error { return sandbox.KeepTogether() }

@@ -2,8 +2,9 @@ package worker
 
 import (
 	"errors"
-	"fmt"
 	"os"
+	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 
@@ -11,14 +12,13 @@ import (
 )
 
 // stream is the private channel to the front, on the standard handles, which are something else from then on: what a library writes to its
-// standard output goes to the log, and there is nothing on its standard input. No library is loaded yet that has asked for
-// them.
+// standard output goes to the log, and there is nothing on its standard input. No library of somebody else's is loaded yet.
 func stream() (s wire.Stream, err error) {
-	in, err := private(windows.STD_INPUT_HANDLE, os.Stdin)
+	in, err := private(windows.STD_INPUT_HANDLE)
 	if err != nil {
 		return s, err
 	}
-	out, err := private(windows.STD_OUTPUT_HANDLE, os.Stdout)
+	out, err := private(windows.STD_OUTPUT_HANDLE)
 	if err != nil {
 		return s, err
 	}
@@ -31,14 +31,18 @@ func stream() (s wire.Stream, err error) {
 	if err != nil {
 		return s, os.NewSyscallError("GetStdHandle", err)
 	}
+	for _, name := range []string{"msvcrt.dll", "ucrtbase.dll"} {
+		redirect(name)
+	}
 	if err := errors.Join(windows.SetStdHandle(windows.STD_INPUT_HANDLE, windows.Handle(null.Fd())), windows.SetStdHandle(windows.STD_OUTPUT_HANDLE, stderr)); err != nil {
 		return s, os.NewSyscallError("SetStdHandle", err)
 	}
 	return wire.Pipes(in, out)
 }
 
-// private is a copy of a standard handle that no other process inherits; was, which has the handle itself, is closed.
-func private(which uint32, was *os.File) (*os.File, error) {
+// private is a copy of a standard handle that no other process inherits. The handle itself is not inherited any more either. It stays open
+// as long as the process lives, whoever closes it: os and the C runtimes have it, too, and its number must not become another handle's.
+func private(which uint32) (*os.File, error) {
 	h, err := windows.GetStdHandle(which)
 	if err != nil {
 		return nil, os.NewSyscallError("GetStdHandle", err)
@@ -51,8 +55,39 @@ func private(which uint32, was *os.File) (*os.File, error) {
 	if err := windows.DuplicateHandle(self, h, self, &own, 0, false, windows.DUPLICATE_SAME_ACCESS); err != nil {
 		return nil, os.NewSyscallError("DuplicateHandle", err)
 	}
-	if err := was.Close(); err != nil {
-		return nil, fmt.Errorf("close a standard handle: %w", err)
+	const protect = 2 // HANDLE_FLAG_PROTECT_FROM_CLOSE
+	if err := windows.SetHandleInformation(h, windows.HANDLE_FLAG_INHERIT|protect, protect); err != nil {
+		return nil, os.NewSyscallError("SetHandleInformation", err)
 	}
 	return os.NewFile(uintptr(own), "stream"), nil
+}
+
+// redirect has a C runtime that is loaded already use the null device and the standard error as descriptors 0 and 1: it took the
+// handles when it was loaded. Others take them from the system, when they are.
+func redirect(runtime string) {
+	name, err := windows.UTF16PtrFromString(runtime)
+	if err != nil {
+		return
+	}
+	var module windows.Handle
+	if windows.GetModuleHandleEx(windows.GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT, name, &module) != nil {
+		return // it is not
+	}
+	call := func(function string, args ...uintptr) int32 {
+		proc, err := windows.GetProcAddress(module, function)
+		if err != nil {
+			return -1
+		}
+		r, _, _ := syscall.SyscallN(proc, args...)
+		return int32(r)
+	}
+	const readWrite = 2
+	null := []byte("NUL\x00")
+	if fd := call("_open", uintptr(unsafe.Pointer(&null[0])), readWrite); fd >= 0 {
+		call("_dup2", uintptr(fd), 0)
+		if fd > 2 {
+			call("_close", uintptr(fd))
+		}
+	}
+	call("_dup2", 2, 1)
 }

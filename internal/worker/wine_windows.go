@@ -13,5 +13,5 @@ func wineVersion() string {
 		return ""
 	}
 	text, _, _ := version.Call()
-	return windows.BytePtrToString((*byte)(unsafe.Pointer(text)))
+	return windows.BytePtrToString(*(**byte)(unsafe.Pointer(&text)))
 }

@@ -61,6 +61,9 @@ func Main() int {
 	w.link = wire.NewLink(on, w, false, hello, w.greeted)
 	w.sink.link = w.link
 	w.log = slog.New(w.logHandler(0, &w.level))
+	if err := keepTogether(); err != nil {
+		w.log.Warn("programs that images start outlive this worker", "error", err)
+	}
 	err = w.runLink()
 	switch {
 	case w.settings != nil:
