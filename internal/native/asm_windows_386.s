@@ -21,6 +21,7 @@
 #define FRAME_KIND 48
 #define FRAME_CODE 52
 #define FRAME_PC 56
+#define FRAME_SP 60
 #define FRAME_QUIET 64
 
 #define KIND_BARE 2
@@ -31,6 +32,17 @@
 #define RECORD_FRAME 8
 #define RECORD_MODES 12
 #define RECORD_SIZE 16
+
+// Of a foreignFault.
+#define FOREIGN_MOST 16
+#define FOREIGN_THREAD 4
+#define FOREIGN_LOW 8
+#define FOREIGN_HIGH 12
+#define FOREIGN_RECORD 16
+#define FOREIGN_CONTEXT 96
+#define FOREIGN_SIZE 812
+#define EXCEPTION_SIZE 80
+#define CONTEXT_SIZE 716
 
 TEXT ·threadID(SB),NOSPLIT,$0-4
 	MOVL	THREAD_ID(FS), AX
@@ -63,6 +75,7 @@ TEXT thunk<>(SB),NOSPLIT|NOFRAME,$0
 	FSTCW	RECORD_MODES(SP)
 	MOVL	SP, BP
 	MOVL	SP, HANDLERS(FS)
+	MOVL	SP, FRAME_SP(BX)
 	SUBL	$0x800, SP
 	MOVL	FRAME_N(BX), CX
 	JMP	more
@@ -97,7 +110,7 @@ TEXT landing<>(SB),NOSPLIT|NOFRAME,$0
 	RET
 
 // handler(record *, registration *, context *, dispatcher *) is asked when no function above the thunk wants an exception. Those that are
-// messages (of the debugger, the name of a thread) it lets go on. For errors it asks Go, [decide], unless the stack is used up or the
+// messages (of the debugger, the name of a thread) it lets go on. For errors it asks Go, [decide], unless there is no room for it on the stack or the
 // frame says not to: then the frame gets code and address. In the end it unwinds to the thunk, and returns from that.
 TEXT handler<>(SB),NOSPLIT|NOFRAME,$0
 	LEAL	-16(SP), SP
@@ -121,6 +134,10 @@ error:
 	MOVL	RECORD_FRAME(DI), BX
 	CMPL	0(SI), $0xc00000fd      // the stack is used up
 	JEQ	bare
+	MOVL	STACK_END(FS), AX
+	ADDL	$STACK_NEEDED, AX
+	CMPL	SP, AX
+	JLS	bare
 	CMPL	FRAME_QUIET(BX), $0
 	JNE	bare
 	MOVL	28(SP), AX
@@ -258,4 +275,161 @@ TEXT ·thunkAddresses(SB),NOSPLIT,$0-8
 	MOVL	AX, from+0(FP)
 	MOVL	$landing<>(SB), AX
 	MOVL	AX, to+4(FP)
+	RET
+
+// filter(pointers *) is asked last of all about an exception of any thread, when nobody has handled it. A thread that Go knows is Go's to
+// tell of. Any other is one that an image has made: what it had is kept for Go to read, as far as there is room, and it never runs
+// again. It cannot ask Go: its stack may be used up. A heap that is corrupt may have its lock held: the process ends.
+TEXT filter<>(SB),NOSPLIT|NOFRAME,$0
+	MOVL	4(SP), CX
+	MOVL	0(CX), AX
+	MOVL	0(AX), AX
+	CMPL	AX, $0xc0000374
+	JEQ	end
+	CMPL	AX, $0xc0000409
+	JEQ	end
+	MOVL	TLS, AX
+	TESTL	AX, AX
+	JEQ	foreign
+	MOVL	0(AX)(TLS*1), AX
+	TESTL	AX, AX
+	JEQ	foreign
+	MOVL	·filterBefore(SB), AX
+	TESTL	AX, AX
+	JEQ	pass
+	JMP	AX
+pass:
+	XORL	AX, AX
+	BYTE	$0xc2; WORD $4
+end:
+	LEAL	-4(SP), SP
+	MOVL	CX, 0(SP)
+	MOVL	·endInGo(SB), AX
+	CALL	AX
+	INT	$3
+foreign:
+	LEAL	·foreign(SB), BX
+	MOVL	$FOREIGN_MOST, DX
+next:
+	XORL	AX, AX
+	MOVL	$1, SI
+	LOCK
+	CMPXCHGL	SI, 0(BX)
+	JEQ	found
+	ADDL	$FOREIGN_SIZE, BX
+	DECL	DX
+	JNE	next
+	JMP	sleep
+found:
+	MOVL	THREAD_ID(FS), AX
+	MOVL	AX, FOREIGN_THREAD(BX)
+	MOVL	STACK_END(FS), AX
+	MOVL	AX, FOREIGN_LOW(BX)
+	MOVL	STACK_BASE(FS), AX
+	MOVL	AX, FOREIGN_HIGH(BX)
+	CLD
+	MOVL	CX, DX
+	MOVL	0(DX), SI
+	LEAL	FOREIGN_RECORD(BX), DI
+	MOVL	$EXCEPTION_SIZE, CX
+	REP; MOVSB
+	MOVL	4(DX), SI
+	LEAL	FOREIGN_CONTEXT(BX), DI
+	MOVL	$CONTEXT_SIZE, CX
+	REP; MOVSB
+	MOVL	$2, AX
+	XCHGL	AX, 0(BX)
+sleep:
+	LEAL	-4(SP), SP
+	MOVL	$-1, 0(SP)
+	MOVL	·sleepAt(SB), AX
+	CALL	AX
+	JMP	sleep
+
+// hook is called instead of a function that ends the process or the thread, with the number of the hook in AX and the arguments of that
+// function on the stack. Go says what is to be done: raise what the answer points to, or, 0, the function itself.
+TEXT hook<>(SB),NOSPLIT|NOFRAME,$0
+	LEAL	4(SP), CX
+	LEAL	-12(SP), SP
+	MOVL	AX, 8(SP)
+	MOVL	CX, 4(SP)
+	MOVL	AX, 0(SP)
+	MOVL	·hookInGo(SB), AX
+	CALL	AX                      // it takes its arguments off
+	MOVL	0(SP), CX
+	LEAL	4(SP), SP
+	TESTL	AX, AX
+	JNE	raise
+	LEAL	·hooked(SB), AX
+	MOVL	0(AX)(CX*4), AX
+	JMP	AX
+raise:
+	PUSHL	BP                      // as any function does that can be seen on the stack
+	MOVL	SP, BP
+	LEAL	-16(SP), SP
+	MOVL	AX, 12(SP)
+	MOVL	$2, 8(SP)
+	MOVL	$1, 4(SP)
+	MOVL	$0xe0495341, 0(SP)
+	MOVL	·raiseAt(SB), AX
+	CALL	AX
+	INT	$3
+
+#define HOOK(name, n) TEXT name<>(SB),NOSPLIT|NOFRAME,$0; MOVL $n, AX; JMP hook<>(SB)
+HOOK(hook0, 0)
+HOOK(hook1, 1)
+HOOK(hook2, 2)
+HOOK(hook3, 3)
+HOOK(hook4, 4)
+HOOK(hook5, 5)
+HOOK(hook6, 6)
+HOOK(hook7, 7)
+HOOK(hook8, 8)
+HOOK(hook9, 9)
+HOOK(hook10, 10)
+HOOK(hook11, 11)
+HOOK(hook12, 12)
+HOOK(hook13, 13)
+HOOK(hook14, 14)
+HOOK(hook15, 15)
+HOOK(hook16, 16)
+HOOK(hook17, 17)
+HOOK(hook18, 18)
+HOOK(hook19, 19)
+HOOK(hook20, 20)
+HOOK(hook21, 21)
+HOOK(hook22, 22)
+HOOK(hook23, 23)
+
+TEXT ·hookAddresses(SB),NOSPLIT,$0-4
+	MOVL	to+0(FP), AX
+	ADDRESS(hook0, 0)
+	ADDRESS(hook1, 1)
+	ADDRESS(hook2, 2)
+	ADDRESS(hook3, 3)
+	ADDRESS(hook4, 4)
+	ADDRESS(hook5, 5)
+	ADDRESS(hook6, 6)
+	ADDRESS(hook7, 7)
+	ADDRESS(hook8, 8)
+	ADDRESS(hook9, 9)
+	ADDRESS(hook10, 10)
+	ADDRESS(hook11, 11)
+	ADDRESS(hook12, 12)
+	ADDRESS(hook13, 13)
+	ADDRESS(hook14, 14)
+	ADDRESS(hook15, 15)
+	ADDRESS(hook16, 16)
+	ADDRESS(hook17, 17)
+	ADDRESS(hook18, 18)
+	ADDRESS(hook19, 19)
+	ADDRESS(hook20, 20)
+	ADDRESS(hook21, 21)
+	ADDRESS(hook22, 22)
+	ADDRESS(hook23, 23)
+	RET
+
+TEXT ·filterAddress(SB),NOSPLIT,$0-4
+	MOVL	$filter<>(SB), AX
+	MOVL	AX, ret+0(FP)
 	RET

@@ -20,12 +20,13 @@ type frame struct {
 	kind uintptr // what became of it: kindNone …
 	code uintptr // of the exception, if Go was not asked
 	pc   uintptr // where it happened
-	_    uintptr
+	sp   uintptr // of the guard, while the call runs
 
 	// quiet has the guard ask nobody, for calls whose fault needs no words.
 	quiet uintptr
 
-	fault exception // of kindFault
+	exit  [2]uintptr // how it meant to end the process, and the status, while that is raised
+	fault exception  // of kindFault
 }
 
 // What became of a call.
@@ -40,6 +41,8 @@ var installGuard = sync.OnceFunc(func() {
 	if err := makeThunk(); err != nil {
 		panic(err)
 	}
+	prepareHooks()
+	watchExceptions()
 })
 
 // run makes the call under the guard, on this thread.

@@ -21,6 +21,8 @@ const (
 	accessViolation = 0xc0000005
 	inPageError     = 0xc0000006
 	stackOverflow   = 0xc00000fd
+	heapCorruption  = 0xc0000374
+	stackOverrun    = 0xc0000409 // and whatever else code finds in itself (__fastfail)
 	cppException    = 0xe06d7363 // of Microsoft's compiler
 	gnuException    = 0x20474343
 	delphiException = 0x0eedfade
@@ -51,8 +53,8 @@ var exceptionNames = map[uint32]string{
 	0xc0000094:      "EXCEPTION_INT_DIVIDE_BY_ZERO",
 	0xc0000095:      "EXCEPTION_INT_OVERFLOW",
 	0xc0000096:      "EXCEPTION_PRIV_INSTRUCTION",
-	0xc0000374:      "STATUS_HEAP_CORRUPTION",
-	0xc0000409:      "STATUS_STACK_BUFFER_OVERRUN",
+	heapCorruption:  "STATUS_HEAP_CORRUPTION",
+	stackOverrun:    "STATUS_STACK_BUFFER_OVERRUN",
 	0xc0000417:      "STATUS_INVALID_CRUNTIME_PARAMETER",
 	0xc06d007e:      "VcppException(ERROR_MOD_NOT_FOUND)",
 	0xc06d007f:      "VcppException(ERROR_PROC_NOT_FOUND)",
@@ -76,35 +78,62 @@ type exception struct {
 	stack  []uintptr // innermost first
 }
 
+// look takes down what can be seen of it from the registers, and answers where the stack pointer was when the walk came to the guard,
+// 0 if it did not. The stack has the bounds given.
+func (e *exception) look(c *context, low, high uintptr) (end uintptr) {
+	at := *c
+	e.stack = []uintptr{at.pc()}
+	_ = Protect(func() isapi.Error {
+		e.stack, end = at.walk(low, high)
+		return isapi.OK
+	})
+	_ = Protect(func() isapi.Error {
+		e.words = words(&e.record)
+		return isapi.OK
+	})
+	return end
+}
+
 // decide is asked by the guard of f about an exception that no code above it has handled: 1 ends the call with a fault, 0 leaves it to
 // others. It runs on the thread that had it, on top of the stack that is to be looked at.
-func decide(record *exceptionRecord, context uintptr, f *frame) uintptr {
+func decide(record *exceptionRecord, c *context, f *frame) uintptr {
 	if i := lineOf(theBoard()); i != 0 && threads[i].guard != f {
 		return 0 // in code that Go has called inside of a callback
 	}
+	if hopeless(record.code) {
+		endBecause(record)
+	}
 	f.kind = kindFault
-	f.fault.record = *record
-	f.fault.stack = contextStack(context)
-	_ = Protect(func() isapi.Error { f.fault.words = words(record); return isapi.OK })
+	f.fault = exception{record: *record}
+	low, high := stackBounds()
+	f.fault.look(c, low, high)
 	return 1
 }
+
+// hopeless is an exception after which nothing of the process can be trusted: its heap is corrupt, or a stack.
+func hopeless(code uint32) bool { return code == heapCorruption || code == stackOverrun }
 
 func (f *frame) stackOverflow() bool { return f.kind == kindBare && f.code == stackOverflow }
 
 func newFault(f *frame) *Fault {
-	e := &f.fault
 	if f.kind == kindBare {
-		e.record.code, e.record.address = uint32(f.code), f.pc
-		e.stack = []uintptr{f.pc}
+		f.fault = exception{record: exceptionRecord{code: uint32(f.code), address: f.pc}, stack: []uintptr{f.pc}}
 	}
-	fault := &Fault{Signal: exceptionName(e.record.code), Meaning: e.words, Stack: symbolize(e.stack)}
+	return f.fault.describe()
+}
+
+// describe puts it into words.
+func (e *exception) describe() *Fault {
+	f := &Fault{Signal: exceptionName(e.record.code), Meaning: e.words, Stack: symbolize(e.stack)}
 	switch e.record.code {
 	case accessViolation, inPageError:
-		fault.Meaning, fault.Addr, fault.accessed = access(e.record.info[0]), e.record.info[1], true
+		f.Meaning, f.Addr, f.accessed = access(e.record.info[0]), e.record.info[1], true
 	case stackOverflow:
-		fault.Meaning = "stack overflow"
+		f.Meaning = "stack overflow"
+	case exitException:
+		f.Signal, f.Exit = "", exitText(e.record.info[0], e.record.info[1])
 	}
-	return fault
+	return f
 }
 
 // access says what was tried.

@@ -10,7 +10,7 @@ import (
 
 // Where it finds things in a frame.
 var _ = [1]struct{}{}[unsafe.Offsetof(frame{}.n)-4|unsafe.Offsetof(frame{}.args)-8|unsafe.Offsetof(frame{}.ret)-40|unsafe.Offsetof(frame{}.err)-44|
-	unsafe.Offsetof(frame{}.kind)-48|unsafe.Offsetof(frame{}.code)-52|unsafe.Offsetof(frame{}.pc)-56|unsafe.Offsetof(frame{}.quiet)-64|kindBare-2]
+	unsafe.Offsetof(frame{}.kind)-48|unsafe.Offsetof(frame{}.code)-52|unsafe.Offsetof(frame{}.pc)-56|unsafe.Offsetof(frame{}.sp)-60|unsafe.Offsetof(frame{}.quiet)-64|kindBare-2]
 
 var (
 	rtlUnwind         = ntdll.NewProc("RtlUnwind")

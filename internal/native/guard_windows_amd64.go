@@ -16,14 +16,15 @@ import (
 // stack lie between it and what it calls: an overrun buffer hits those first. What the call did to the modes of the processor ends with it.
 //
 // handler is asked when no function above the thunk wants an exception. Those that are messages (of the debugger, the name of a thread) it
-// lets go on. For errors it asks Go, [decide], unless the stack is used up or the frame says not to: then the frame gets code and
-// address. In the end it unwinds to landing, which returns from the thunk.
+// lets go on. For errors it asks Go, [decide], unless there is no room for it on the stack or the frame says not to: then the frame gets
+// code and address. In the end it unwinds to landing, which returns from the thunk.
 const guardCode = `
 thunk:
 	53                                   push %rbx
 	48 81 ec 50 08 00 00                 sub $0x850,%rsp
 	48 89 cb                             mov %rcx,%rbx
 	48 89 8c 24 48 08 00 00              mov %rcx,0x848(%rsp)
+	48 89 61 78                          mov %rsp,0x78(%rcx)
 	0f ae 9c 24 40 08 00 00              stmxcsr 0x840(%rsp)
 	d9 bc 24 44 08 00 00                 fnstcw 0x844(%rsp)
 	48 8b 43 30                          mov 0x30(%rbx),%rax
@@ -57,14 +58,10 @@ landing:
 	cc                                   int3
 	cc                                   int3
 	cc                                   int3
-	cc                                   int3
-	cc                                   int3
-	cc                                   int3
-	cc                                   int3
 handler:
 	48 83 ec 38                          sub $0x38,%rsp
 	f7 41 04 66 00 00 00                 testl $0x66,0x4(%rcx)
-	0f 85 9c 00 00 00                    jne search
+	0f 85 b0 00 00 00                    jne search
 	8b 01                                mov (%rcx),%eax
 	c1 e8 1e                             shr $0x1e,%eax
 	83 f8 01                             cmp $0x1,%eax
@@ -80,12 +77,16 @@ error:
 	4c 89 4c 24 58                       mov %r9,0x58(%rsp)
 	4c 8b 92 48 08 00 00                 mov 0x848(%rdx),%r10
 	81 39 fd 00 00 c0                    cmpl $0xc00000fd,(%rcx)
-	74 1c                                je bare
+	74 30                                je bare
+	65 48 8b 04 25 78 14 00 00           mov %gs:0x1478,%rax
+	48 05 00 80 01 00                    add $0x18000,%rax
+	48 39 c4                             cmp %rax,%rsp
+	72 1c                                jb bare
 	41 83 ba 80 00 00 00 00              cmpl $0x0,0x80(%r10)
 	75 12                                jne bare
 	4c 89 c2                             mov %r8,%rdx
 	4d 89 d0                             mov %r10,%r8
-	ff 15 61 00 00 00                    call *go_decide(%rip)
+	ff 15 5d 00 00 00                    call *go_decide(%rip)
 	85 c0                                test %eax,%eax
 	74 4a                                je search
 	eb 16                                jmp unwind
@@ -102,19 +103,15 @@ unwind:
 	49 8b 41 40                          mov 0x40(%r9),%rax
 	48 89 44 24 28                       mov %rax,0x28(%rsp)
 	48 8b 4c 24 48                       mov 0x48(%rsp),%rcx
-	48 8d 15 3e ff ff ff                 lea landing(%rip),%rdx
+	48 8d 15 2e ff ff ff                 lea landing(%rip),%rdx
 	4c 8b 44 24 40                       mov 0x40(%rsp),%r8
 	45 31 c9                             xor %r9d,%r9d
-	ff 15 1c 00 00 00                    call *unwind_ex(%rip)
+	ff 15 18 00 00 00                    call *unwind_ex(%rip)
 	cc                                   int3
 search:
 	b8 01 00 00 00                       mov $0x1,%eax
 	48 83 c4 38                          add $0x38,%rsp
 	c3                                   ret
-	cc                                   int3
-	cc                                   int3
-	cc                                   int3
-	cc                                   int3
 	cc                                   int3
 	cc                                   int3
 	cc                                   int3
@@ -128,7 +125,7 @@ unwind_ex:
 
 // Where guardCode finds things in a frame.
 var _ = [1]struct{}{}[unsafe.Offsetof(frame{}.args)-0x10|unsafe.Offsetof(frame{}.ret)-0x50|unsafe.Offsetof(frame{}.err)-0x58|
-	unsafe.Offsetof(frame{}.kind)-0x60|unsafe.Offsetof(frame{}.code)-0x68|unsafe.Offsetof(frame{}.pc)-0x70|unsafe.Offsetof(frame{}.quiet)-0x80|kindBare-2]
+	unsafe.Offsetof(frame{}.kind)-0x60|unsafe.Offsetof(frame{}.code)-0x68|unsafe.Offsetof(frame{}.pc)-0x70|unsafe.Offsetof(frame{}.sp)-0x78|unsafe.Offsetof(frame{}.quiet)-0x80|kindBare-2]
 
 // assemble reads code of lines of bytes in hexadecimal, two spaces and assembly, and labels.
 func assemble(text string) (code []byte, labels map[string]uint32) {
@@ -165,6 +162,7 @@ var (
 	rtlAddFunctionTable = ntdll.NewProc("RtlAddFunctionTable")
 	thunkAt             uintptr
 	thunkEnd            uintptr
+	landingAt           uintptr
 )
 
 // makeThunk puts the guard into memory.
@@ -192,5 +190,6 @@ func makeThunk() error {
 		return fmt.Errorf("unwind information of the guard: %w", err)
 	}
 	thunkAt, thunkEnd = base, base+uintptr(labels["handler"])
+	landingAt = base + uintptr(labels["landing"])
 	return nil
 }

@@ -90,6 +90,7 @@ func load(path string) (handle uintptr, err error) {
 	if err != nil {
 		return 0, err
 	}
+	before := readMaps()
 	h, errno, err := call(0, 0, callOpen, loadLibraryEx.Addr(), uintptr(unsafe.Pointer(name)), 0, windows.LOAD_WITH_ALTERED_SEARCH_PATH)
 	switch {
 	case err != nil:
@@ -97,6 +98,8 @@ func load(path string) (handle uintptr, err error) {
 	case h == 0:
 		return 0, loadError(path, errno)
 	}
+	filterAgain()
+	hookNew(before)
 	return h, nil
 }
 

@@ -111,6 +111,3 @@ type LibraryThread struct {
 
 // LibraryThreads are the threads that libraries have made and that have not ended, a thousand at most.
 func LibraryThreads() []LibraryThread { return nil }
-
-// ForeignFaults returns the next fault of a thread that an extension made, or nil.
-func ForeignFaults() *Fault { return nil }

@@ -2,31 +2,43 @@ package native
 
 import "unsafe"
 
-// contextAt are the places of registers in CONTEXT.
+// context is CONTEXT.
+type context struct {
+	flags              uint32
+	debug              [6]uint32
+	float              [112]byte
+	gs, fs, es, ds     uint32
+	edi, esi, ebx, edx uintptr
+	ecx, eax, ebp, eip uintptr
+	cs, eflags         uint32
+	esp                uintptr
+	ss                 uint32
+	_                  [512]byte
+}
+
+// Where the assembly finds things in a foreignFault.
 const (
-	contextEbp = 0xb4
-	contextEip = 0xb8
-	contextEsp = 0xc4
+	foreignRecord  = 16
+	foreignContext = 96
+	foreignSize    = 812
 )
+
+func (c *context) pc() uintptr { return c.eip }
 
 // stack is that of the code that called back.
 func (e *entry) stack() []uintptr {
-	return walk([]uintptr{e.ret}, e.ebp, uintptr(unsafe.Pointer(&e.args)))
+	c := context{eip: e.ret, ebp: e.ebp, esp: uintptr(unsafe.Pointer(&e.args))}
+	pcs, _ := c.walk(stackBounds())
+	return pcs
 }
 
-func contextStack(at uintptr) []uintptr {
-	register := func(offset uintptr) uintptr { return *(*uintptr)(ptr(at + offset)) }
-	pc, sp := register(contextEip), register(contextEsp)
-	pcs := []uintptr{pc}
-	if low, high := stackBounds(); sp >= low && sp < high-4 && readMaps().find(pc) == nil { // a jump to what is no code
+// walk follows the frames that EBP names up to the guard: code that uses it for something else is left out, with those who called it.
+func (c *context) walk(low, high uintptr) (pcs []uintptr, end uintptr) {
+	pcs = []uintptr{c.eip}
+	bp, sp := c.ebp, c.esp
+	if sp >= low && sp < high-4 && readMaps().find(c.eip) == nil { // a jump to what is no code
 		pcs = append(pcs, *(*uintptr)(ptr(sp)))
 	}
-	return walk(pcs, register(contextEbp), sp)
-}
-
-// walk follows the frames that BP names up to the guard: code that uses it for something else is left out, with those who called it.
-func walk(pcs []uintptr, bp, sp uintptr) []uintptr {
-	low, high := stackBounds()
 	for len(pcs) < faultFrames && bp >= max(low, sp) && bp < high-8 && bp%4 == 0 {
 		pc := *(*uintptr)(ptr(bp + 4))
 		if pc == 0 || pc >= thunkAt && pc < thunkEnd {
@@ -35,5 +47,5 @@ func walk(pcs []uintptr, bp, sp uintptr) []uintptr {
 		pcs = append(pcs, pc)
 		sp, bp = bp+8, *(*uintptr)(ptr(bp))
 	}
-	return pcs
+	return pcs, 0
 }

@@ -19,38 +19,45 @@ type context struct {
 	_                                         [976]byte
 }
 
+// Where the assembly finds things in a foreignFault.
+const (
+	foreignRecord  = 24
+	foreignContext = 176
+	foreignSize    = 1408
+)
+
+func (c *context) pc() uintptr { return c.rip }
+
 // stack is that of the code that called back.
 func (e *entry) stack() []uintptr {
-	var c context
-	c.rip, c.rsp = e.ret, uintptr(unsafe.Pointer(&e.args))
-	c.rbx, c.rbp, c.rsi, c.rdi = e.rbx, e.rbp, e.rsi, e.rdi
-	c.r12, c.r13, c.r14, c.r15 = e.r12, e.r13, e.r14, e.r15
-	return c.walk()
+	c := context{rip: e.ret, rsp: uintptr(unsafe.Pointer(&e.args)), rbx: e.rbx, rbp: e.rbp, rsi: e.rsi, rdi: e.rdi, r12: e.r12, r13: e.r13, r14: e.r14, r15: e.r15}
+	pcs, _ := c.walk(stackBounds())
+	return pcs
 }
 
-func contextStack(at uintptr) []uintptr {
-	c := *(*context)(ptr(at))
-	return c.walk()
-}
-
-// walk follows the stack up to the guard, as far as it can be believed. c is used up.
-func (c *context) walk() (pcs []uintptr) {
-	low, high := stackBounds()
+// walk follows the stack up to the guard, as far as it can be believed, and answers where the stack pointer was there; 0 if it did not
+// come to it. It answers the first frames only.
+func (c *context) walk(low, high uintptr) (pcs []uintptr, end uintptr) {
+	pcs = []uintptr{c.rip}
 	buf := zeroed(int(unsafe.Sizeof(unwinder{}))) // aligned as it has to be, and not Go's to move
 	if buf == nil {
-		return []uintptr{c.rip}
+		return pcs, 0
 	}
 	defer freeMem(buf)
-	at := (*unwinder)(buf)
-	at.context = *c
-	for len(pcs) < faultFrames && (at.rip < thunkAt || at.rip >= thunkEnd) && at.rip != 0 || len(pcs) == 0 {
-		pcs = append(pcs, at.rip)
-		sp := at.rsp
-		if sp < low || sp > high-8 || sp%8 != 0 || !at.up() || at.rsp <= sp {
-			break
+	u := (*unwinder)(buf)
+	u.context = *c
+	for {
+		sp := u.rsp
+		if sp < low || sp > high-8 || sp%8 != 0 || !u.up() || u.rsp <= sp || u.rip == 0 {
+			return pcs, 0
+		}
+		if u.rip >= thunkAt && u.rip < thunkEnd {
+			return pcs, u.rsp
+		}
+		if len(pcs) < faultFrames {
+			pcs = append(pcs, u.rip)
 		}
 	}
-	return pcs
 }
 
 // unwinder is a context and what the system wants room for beside it.
