@@ -150,7 +150,7 @@ func (s *Site) findSegment(h *handler, from int, text string) (end int, ok bool)
 		if !strings.EqualFold(path.Ext(candidate), h.suffix) || belongsToUpdate(candidate) && s.isFile(candidate) {
 			continue
 		}
-		if h.kind == image && s.isFile(candidate) || h.kind == script && !s.isFolder(candidate) {
+		if h.kind == image && s.isFile(candidate) || h.kind == script && !s.isFolder(candidate) && !s.aliased(candidate) {
 			return end, true
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -78,7 +79,11 @@ type mapped struct{ what, url, path, script string }
 func (f *fixture) mapped(rt *executor.Route) (list []mapped) {
 	for _, m := range rt.Maps {
 		what := map[int]string{executor.MapScript: "script", executor.MapDocument: "document", executor.MapPathInfo: "info"}[m.What]
-		list = append(list, mapped{what, m.URL, strings.TrimPrefix(m.Path, filepath.Dir(f.dir)), strings.ReplaceAll(m.ScriptMap, f.dir, "")})
+		path, url := filepath.ToSlash(strings.TrimPrefix(m.Path, filepath.Dir(f.dir))), m.URL
+		if runtime.GOOS == "windows" { // finds Default.htm as well as default.htm
+			path, url = strings.Replace(path, "/Default.", "/default.", 1), strings.Replace(url, "/Default.", "/default.", 1)
+		}
+		list = append(list, mapped{what, url, path, filepath.ToSlash(strings.ReplaceAll(m.ScriptMap, f.dir, ""))})
 	}
 	return list
 }
@@ -149,7 +154,10 @@ func TestThroughFilters(t *testing.T) {
 		{"GET", "/asp.so"},
 	} {
 		a, b := with.raw(tt.method, tt.target), without.raw(tt.method, tt.target)
-		cut := func(f *fixture, s string) string { return strings.ReplaceAll(s, filepath.Dir(f.dir), "") }
+		cut := func(f *fixture, s string) string { // the folder as it is, and in JSON
+			dir := filepath.Dir(f.dir)
+			return strings.ReplaceAll(strings.ReplaceAll(s, dir, ""), strings.ReplaceAll(dir, `\`, `\\`), "")
+		}
 		for _, name := range []string{"Date", "Last-Modified", "Etag", "Content-Length"} {
 			a.Header.Del(name)
 			b.Header.Del(name)
@@ -235,12 +243,21 @@ func TestChangedPaths(t *testing.T) {
 			}
 			return h.Answer(w, r, rt)
 		}
+		if len(tt.changes) > 0 && tt.changes[0].path == "www/inside.html" && !links(t) {
+			continue
+		}
 		resp := f.get(tt.target)
 		got := resp.code()
 		var l landed
 		switch {
 		case resp.StatusCode == 200 && json.Unmarshal([]byte(resp.body), &l) == nil:
-			cut := func(s string) string { return strings.TrimPrefix(s, filepath.Dir(f.dir)+"/") }
+			cut := func(s string) string {
+				s = strings.TrimPrefix(filepath.ToSlash(s), filepath.ToSlash(filepath.Dir(f.dir))+"/")
+				if runtime.GOOS == "windows" {
+					s = strings.Replace(s, "/Default.", "/default.", 1)
+				}
+				return s
+			}
 			got = ext(cut(l.Image), cut(l.ScriptTranslated), cut(l.PathTranslated))
 		case resp.StatusCode == 200:
 			got = resp.body

@@ -114,7 +114,7 @@ applications:
 	f.run = func(w http.ResponseWriter, r *http.Request, target *executor.Target) {
 		for _, tt := range tests {
 			m, err := target.Host.Map(tt.url)
-			if want := filepath.Join(base) + "/" + tt.path; err != nil || m.Path != want || m.Path[:m.MatchedPath] != filepath.Join(base, tt.dir) || m.MatchedURL != len(tt.matched) {
+			if want := filepath.Join(base) + filepath.FromSlash("/"+tt.path); err != nil || m.Path != want || m.Path[:m.MatchedPath] != filepath.Join(base, tt.dir) || m.MatchedURL != len(tt.matched) {
 				t.Errorf("Map(%q): got %+v, %v, want %q, %q, %q", tt.url, m, err, want, tt.dir, tt.matched)
 			}
 		}

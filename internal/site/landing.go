@@ -95,10 +95,10 @@ func (x *host) target(l *landing, t *executor.Target) (file string, ok bool) {
 	if h.kind != image {
 		return h.Extension, true
 	}
-	file = t.ScriptTranslated
 	if l.name == "" {
+		file = s.spelled.of(t.ScriptTranslated)
 		return file, s.mayLoad(file)
 	}
-	file = filepath.Clean(file)
+	file = s.spelled.of(filepath.Clean(t.ScriptTranslated))
 	return file, s.mayLoadInstead(file, h)
 }

@@ -51,7 +51,7 @@ func (s *Site) mount(path string) mount {
 // stays.
 func (s *Site) physical(path string) string {
 	m := s.mount(strings.TrimSuffix(path, "/"))
-	return strings.TrimSuffix(m.dir, string(filepath.Separator)) + filepath.FromSlash(strings.TrimPrefix(path, m.url))
+	return strings.TrimSuffix(m.dir, string(filepath.Separator)) + filepath.FromSlash(path[len(m.url):])
 }
 
 // inside calls f with the directory a checked path lies in and the path's name relative to it. Nothing reached through
@@ -63,7 +63,7 @@ func (s *Site) inside(path string, f func(dir *os.Root, name string) error) erro
 		return err
 	}
 	defer root.Close()
-	name := filepath.FromSlash(strings.TrimPrefix(strings.TrimPrefix(path, m.url), "/"))
+	name := filepath.FromSlash(strings.TrimPrefix(path[len(m.url):], "/"))
 	if name == "" {
 		name = "."
 	}
@@ -75,6 +75,9 @@ func (s *Site) inside(path string, f func(dir *os.Root, name string) error) erro
 func (s *Site) stat(path string) (info fs.FileInfo, err error) {
 	if info, err = s.statPlain(path); !errors.Is(err, errLink) {
 		return info, err
+	}
+	if s.aliased(path) {
+		return nil, fs.ErrNotExist
 	}
 	err = s.inside(path, func(dir *os.Root, name string) error {
 		info, err = dir.Stat(name)
@@ -100,12 +103,32 @@ func (s *Site) statPlain(path string) (info fs.FileInfo, err error) {
 		if info.Mode()&(fs.ModeSymlink|fs.ModeIrregular) != 0 {
 			return nil, errLink
 		}
+		if isAlias(name, segment) {
+			return nil, fs.ErrNotExist
+		}
 	}
 	return info, nil
 }
 
+// aliased tells whether a segment of a checked path leads to something that has another name. The rules for names, which handler answers
+// and what nobody may ask for, are about names as they are.
+func (s *Site) aliased(path string) bool {
+	m := s.mount(path)
+	name := m.dir
+	for segment := range segments(path[len(m.url):]) {
+		name += string(filepath.Separator) + segment
+		if isAlias(name, segment) {
+			return true
+		}
+	}
+	return false
+}
+
 // openFile opens the regular file a checked path names. The caller closes it.
 func (s *Site) openFile(path string) (f *os.File, info fs.FileInfo, err error) {
+	if s.aliased(path) {
+		return nil, nil, fs.ErrNotExist
+	}
 	err = s.inside(path, func(dir *os.Root, name string) error {
 		info, err = dir.Stat(name)
 		if err != nil {

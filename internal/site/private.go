@@ -20,7 +20,8 @@ func (b written) has(path string) bool {
 	if err != nil || !filepath.IsLocal(rel) {
 		return false
 	}
-	return b.prefix == "" || !strings.ContainsRune(rel, filepath.Separator) && strings.HasPrefix(rel, b.prefix) && strings.HasSuffix(rel, b.suffix)
+	return b.prefix == "" || !strings.ContainsRune(rel, filepath.Separator) && len(rel) >= len(b.prefix)+len(b.suffix) &&
+		sameName(rel[:len(b.prefix)], b.prefix) && sameName(rel[len(rel)-len(b.suffix):], b.suffix)
 }
 
 // privateFolders are the folders that the configuration names for what the server writes, under all their names.
@@ -96,7 +97,7 @@ func (s *Site) isPrivate(path string, info fs.FileInfo) bool {
 		if p.moves {
 			known, _ = os.Stat(p.path) // an error is a file that is not there
 		}
-		if p.path == path || known != nil && os.SameFile(known, info) {
+		if sameName(p.path, path) || known != nil && os.SameFile(known, info) {
 			return true
 		}
 	}
@@ -158,7 +159,7 @@ func (s *Site) mayLoad(image string) bool {
 
 // mayLoadInstead says the same of an image that a filter put in the place of the one that the URL names: that can be anywhere.
 func (s *Site) mayLoadInstead(image string, h *handler) bool {
-	if !strings.EqualFold(filepath.Ext(image), h.suffix) || belongsToUpdate(image) {
+	if !strings.EqualFold(filepath.Ext(image), h.suffix) || belongsToUpdate(image) || isAlias(image, filepath.Base(image)) {
 		return false
 	}
 	if len(s.conf.Images.Allow) > 0 {

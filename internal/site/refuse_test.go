@@ -124,6 +124,9 @@ func TestAcceptedPaths(t *testing.T) {
 		"/inside/page.html":               "dir/page.html",
 		"/deep/up.html":                   "page.html",
 	} {
+		if link := strings.HasPrefix(target, "/in") || target == "/deep/up.html"; link && !links(t) {
+			continue
+		}
 		resp := f.get(target)
 		if resp.StatusCode != 200 || resp.body != want {
 			t.Errorf("GET %q: got %d %q, want 200 %q", target, resp.StatusCode, resp.body, want)

@@ -424,7 +424,7 @@ func (s *Site) urlOf(path string) (string, bool) {
 		if rel != "." {
 			text += "/" + filepath.ToSlash(rel)
 		}
-		if p, bad := checkedPath(text); bad == nil && filepath.Clean(s.physical(p.text)) == path {
+		if p, bad := checkedPath(text); bad == nil && sameName(filepath.Clean(s.physical(p.text)), path) {
 			return p.text, true
 		}
 	}

@@ -25,7 +25,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/isapid/isapid/internal/config"
@@ -50,6 +49,7 @@ type Site struct {
 	chains  Chains
 	logger  *slog.Logger
 	failed  failures
+	spelled spellings
 	running atomic.Int64
 
 	filtered bool // an application has filters
@@ -64,7 +64,7 @@ func New(c *config.Config, s *config.Site, open Opener, chains Chains, logger *s
 	if logger == nil {
 		logger = slog.Default()
 	}
-	site := &Site{conf: s, open: open, chains: chains, logger: logger.With("site", s.Name), mounts: mountsOf(s), private: privateFiles(c, s), written: privateFolders(c)}
+	site := &Site{conf: s, open: open, chains: chains, logger: logger.With("site", s.Name), mounts: mountsOf(s), private: privateFiles(c, s), written: privateFolders(c), spelled: spellingsOf(s)}
 	files := map[string]*passwd.File{}
 	for i := range s.Applications {
 		a := &s.Applications[i]
@@ -135,7 +135,8 @@ func (s *Site) application(path string) *application {
 	return s.apps[len(s.apps)-1]
 }
 
-// below says whether path is prefix or lies below it. The prefix of everything is "".
+// below says whether path is prefix or lies below it. The prefix of everything is "". Where files are found whatever the case of their
+// names, so are applications: else who asks for /ADMIN would get the files of /admin without its rules.
 func below(path, prefix string) bool {
-	return strings.HasPrefix(path, prefix) && (len(path) == len(prefix) || path[len(prefix)] == '/')
+	return len(path) >= len(prefix) && sameName(path[:len(prefix)], prefix) && (len(path) == len(prefix) || path[len(prefix)] == '/')
 }
