@@ -111,7 +111,7 @@ static void call(EXTENSION_CONTROL_BLOCK *e, char *text) {
     struct argument a[3];
     void *p[3];
     char *next, *rest = NULL, *word = strtok_r(text, "/", &rest);
-    unsigned long from = strtoul(word, &next, 10), to = *next == '-' ? strtoul(next + 1, NULL, 10) : from, code;
+    unsigned long long from = strtoull(word, &next, 10), to = *next == '-' ? strtoull(next + 1, NULL, 10) : from, code; /* beyond the last */
     int i;
     for (i = 0; i < 3; i++) {
         word = strtok_r(NULL, "/", &rest);
@@ -124,7 +124,7 @@ static void call(EXTENSION_CONTROL_BLOCK *e, char *text) {
         ok = e->ServerSupportFunction(e->ConnID, (DWORD)code, p[0], (LPDWORD)p[1], (LPDWORD)p[2]);
         err = outcome(ok);
         if (from != to) {
-            if (err != 87) show("%lu: %u\n", code, err);
+            if (err != 87) show("%lu: %u\n", (unsigned long)code, err);
             continue;
         }
         note(e, "%u ", err);
