@@ -40,8 +40,8 @@ var layers = map[string][]string{
 	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "winpath", "wire"},                                                                                                                                                       // the worker process
 	"wire":      {"executor", "trace"},                                                                                                                                                                                                                                   // the protocol between them
 	"inprocess": {"executor", "extension", "filter", "gate", "native", "tally", "trace"},                                                                                                                                                                                 // an image in this process that can be replaced
-	"extension": {"conn", "executor", "filter", "image", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                             // one request through one loaded image
-	"filter":    {"conn", "executor", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                                                // a request through the filters
+	"extension": {"conn", "executor", "filter", "identity", "image", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                             // one request through one loaded image
+	"filter":    {"conn", "executor", "identity", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                                                // a request through the filters
 	"taps":      {"isapi", "native", "trace"},                                                                                                                                                                                                                            // what both have to look at when they are listened to
 	"reply":     {"conn", "executor", "isapi", "misuse"},                                                                                                                                                                                                                 // what an image sends, made one response
 	"variables": {"executor", "isapi", "native"},                                                                                                                                                                                                                         // what it may ask of a request
@@ -65,6 +65,7 @@ var layers = map[string][]string{
 	"config":    {},                  // plain data
 	"accesslog": {"config", "files"}, // lines about requests
 	"passwd":    {"files"},           // password files
+	"identity":  {},                  // tokens of Windows
 	"gate":      {},                  // a door that counts who is inside
 	"winpath":   {},                  // paths as Wine has them
 	"isapi":     {},                  // the ABI in pure Go

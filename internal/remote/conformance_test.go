@@ -51,9 +51,12 @@ func (a *alone) Close(ctx context.Context) error {
 }
 
 // open starts a worker for one image.
-func open(t *testing.T) executortest.Open {
+func open(t *testing.T) executortest.Open { return openBy(t, nil) }
+
+// openBy is open with another program for the worker.
+func openBy(t *testing.T, program *remote.Program) executortest.Open {
 	return func(image string, o executor.Options) (executor.Executor, error) {
-		w, err := remote.Start(t.Context(), remote.Settings{Name: "test/1", Log: o.Logger})
+		w, err := remote.Start(t.Context(), remote.Settings{Name: "test/1", Log: o.Logger, Program: program})
 		if err != nil {
 			return nil, err
 		}

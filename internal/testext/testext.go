@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -121,6 +122,16 @@ func ask(ctx context.Context, root string, r build.Request) (string, error) {
 		var err error
 		if *path, err = outside(*path); err != nil {
 			return "", err
+		}
+	}
+	for i, flag := range r.Flags {
+		if filepath.IsAbs(flag) { // a library to link with
+			path, err := outside(flag)
+			if err != nil {
+				return "", err
+			}
+			r.Flags = slices.Clone(r.Flags)
+			r.Flags[i] = path
 		}
 	}
 	if r.Target == "" {

@@ -14,9 +14,13 @@ import (
 // GetExtensionVersion and DLL_PROCESS_DETACH after TerminateExtension, both on the first thread; the others are told of by
 // DLL_THREAD_ATTACH and DLL_THREAD_DETACH, called on them.
 func testDllMain(t *testing.T, s *suite) {
+	if s.windows() {
+		testDllMainOfWindows(t, s)
+		return
+	}
 	for _, threads := range []int{1, 4} {
 		t.Run(fmt.Sprint("threads=", threads), func(t *testing.T) {
-			image := newLiving(t, "life_dllmain", "")
+			image := s.newLiving(t, "life_dllmain", "")
 			srv := s.serveImage(t, image.path, executor.Options{Threads: threads}, hosting.Binding{})
 			var all sync.WaitGroup
 			for range 2 * threads { // each round needs all threads at a time
@@ -39,7 +43,7 @@ func testDllMain(t *testing.T, s *suite) {
 			{"version-false", "GetExtensionVersion returned FALSE", "process-attach, GetExtensionVersion, process-detach"},
 			{"version-crashes", "GetExtensionVersion: SIGSEGV", "process-attach, GetExtensionVersion, process-detach"},
 		} {
-			image := newLiving(t, "life_dllmain", c.say)
+			image := s.newLiving(t, "life_dllmain", c.say)
 			refuses(t, s, image.path, c.err)
 			if got := text(image.life()); got != c.life {
 				t.Errorf("%s: %s; want %s", c.say, got, c.life)
@@ -93,5 +97,57 @@ func checkThreads(t *testing.T, life []event, threads int) {
 	if len(attached) != 1 || terminated != 1 || requests != 4*threads || len(ran) != threads {
 		t.Errorf("at the end threads %v are attached, TerminateExtension was called %d times, %d events of requests were on %d threads; want the "+
 			"first, 1, %d and %d\n%s", attached, terminated, requests, len(ran), 4*threads, threads, strings.ReplaceAll(fmt.Sprint(life), "} {", "\n"))
+	}
+}
+
+// testDllMainOfWindows: there the system calls DllMain, of every thread of the process. What holds is that the image is attached first
+// and detached last, by the thread that loads it, and that every thread that runs a request was attached before, if it began after the load.
+func testDllMainOfWindows(t *testing.T, s *suite) {
+	image := s.newLiving(t, "life_dllmain", "")
+	srv := s.serveImage(t, image.path, executor.Options{}, hosting.Binding{})
+	for range 4 {
+		if res := srv.get(""); res.StatusCode != 200 {
+			t.Errorf("%s, want 200", res.Status)
+		}
+	}
+	if err := srv.close(); err != nil {
+		t.Error(err)
+	}
+	life := image.life()
+	if len(life) < 5 || !strings.HasPrefix(life[0].what, "process-attach") || life[1] != (event{"GetExtensionVersion", life[0].thread}) {
+		t.Fatalf("the life is %v", life)
+	}
+	if last := life[len(life)-1].what; !strings.HasPrefix(last, "process-detach") {
+		t.Errorf("the last event is %s, want process-detach", last)
+	}
+	if got := strings.Count(text(life), "TerminateExtension"); got != 1 {
+		t.Errorf("TerminateExtension was called %d times", got)
+	}
+	attached := map[string]int{}
+	for i, e := range life {
+		switch {
+		case strings.HasPrefix(e.what, "thread-attach"):
+			attached[e.thread]++
+		case strings.HasPrefix(e.what, "thread-detach"):
+			attached[e.thread]--
+		}
+		if n := attached[e.thread]; n < -1 || n > 1 { // one that was there before the load is only detached
+			t.Errorf("event %d: thread %s is attached %d times", i, e.thread, n)
+		}
+	}
+	for _, c := range []struct{ say, err string }{
+		{"attach-false", image.path},
+		{"version-false", "GetExtensionVersion returned FALSE"},
+		{"version-crashes", "GetExtensionVersion: EXCEPTION_ACCESS_VIOLATION"},
+	} {
+		image := s.newLiving(t, "life_dllmain", c.say)
+		if c.say == "attach-false" {
+			c.err = image.path
+		}
+		refuses(t, s, image.path, c.err)
+		image.write("say", "attach-minus-one") // TRUE, as Pascal has it
+		if res := s.serveImage(t, image.path, executor.Options{}, hosting.Binding{}).get(""); res.Body != "1" {
+			t.Errorf("%s, repaired: %s %q", c.say, res.Status, res.Body)
+		}
 	}
 }

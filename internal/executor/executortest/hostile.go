@@ -22,21 +22,28 @@ func testHostile(t *testing.T, s *suite) {
 				t.Errorf("bad pointers: %s\n%s", res.Status, res.Body)
 			}
 		}
+		results := 8 // of those before and up to the log
+		if s.windows() {
+			results -= 3
+		}
 		for _, c := range []struct{ query, body string }{
 			{"scribble", "survived"},
 			{"mask", "ok"},
-			{"locale", "1"}, // the process's; who needs another keeps the extension in a pool of its own
+			{"locale", map[bool]string{true: "0", false: "1"}[s.windows()]}, // the process's; who needs another keeps the extension in a pool of its own
 			{"fork-exit", "exit 7 signal 0"},
 			{"fork-crash", "exit -1 signal 11"},
 			{"fork-abort", "exit -1 signal 6"},
 			{"log", "ok"},
 			{"fine", "ok"},
 		} {
+			if s.windows() && strings.HasPrefix(c.query, "fork-") {
+				continue
+			}
 			if res := srv.get(c.query); res.StatusCode != 200 || res.Body != c.body {
 				t.Errorf("%s: %s %q, want 200 %q", c.query, res.Status, res.Body, c.body)
 			}
 		}
-		if got, want := srv.result(8).LogData, " "+strings.Repeat("L", 79); got != want {
+		if got, want := srv.result(results).LogData, " "+strings.Repeat("L", 79); got != want {
 			t.Errorf("log data without a NUL is %q, want %q", got, want)
 		}
 		if srv.log.has("fault contained") || srv.log.has("defect") {

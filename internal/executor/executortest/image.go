@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/isapid/isapid/internal/testext"
 )
 
 // livingImage is a fixture that tells of its life (testdata/ext/life.h), in a folder of its own.
@@ -16,10 +14,10 @@ type livingImage struct {
 }
 
 // newLiving copies a fixture; say are the words that change what it does.
-func newLiving(t *testing.T, fixture, say string) *livingImage {
+func (s *suite) newLiving(t *testing.T, fixture, say string) *livingImage {
 	t.Helper()
-	i := &livingImage{t: t, path: filepath.Join(t.TempDir(), fixture+".so")}
-	i.replace(testext.Fixture(t, fixture))
+	i := &livingImage{t: t, path: filepath.Join(t.TempDir(), fixture+s.ending())}
+	i.replace(s.fixture(t, fixture))
 	i.write("life", "")
 	i.write("go", "")
 	i.write("say", say)

@@ -11,12 +11,11 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	hosting "github.com/isapid/isapid/internal/server"
-	"github.com/isapid/isapid/internal/testext"
 )
 
 // testLoad: what cannot be loaded is told in one sentence, and loads when it is repaired, without anything else being done.
 func testLoad(t *testing.T, s *suite) {
-	hello := testext.Fixture(t, "hello")
+	hello := s.fixture(t, "hello")
 	library, err := os.ReadFile(hello)
 	if err != nil {
 		t.Fatal(err)
@@ -27,33 +26,40 @@ func testLoad(t *testing.T, s *suite) {
 	for _, c := range []struct {
 		name string
 		make func(t *testing.T, path string)
-		want string
+		want string // PATH, FILE and HALF stand for the file and half of its size
 	}{
-		{"nothing there", func(*testing.T, string) {}, `stage "PATH": no such file or directory`},
+		{"nothing there", func(*testing.T, string) {}, `stage "PATH": `},
 		{"directory", func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o700)) },
 			`stage "PATH": it is a directory; name the library in it`},
-		{"empty", content(nil), "ext.so: an empty file: the copy failed or has not begun; copy the library again"},
+		{"empty", content(nil), "FILE: an empty file: the copy failed or has not begun; copy the library again"},
 		{"text", content([]byte("not a library\n")),
-			"ext.so: a text or source file, not a shared library: compile it, or name the shared library itself (.so or .dll)"},
+			"FILE: a text or source file, not a shared library: compile it, or name the shared library itself (.so or .dll)"},
 		{"half", content(library[:len(library)/2]), "but the file has HALF; wait for the copy to end, or copy it again"},
-		{"no GetExtensionVersion", source(proc),
-			"ext.so: exports HttpExtensionProc but not GetExtensionVersion, and needs both: export it, too"},
-		{"no HttpExtensionProc", source(version),
-			"ext.so: exports GetExtensionVersion but not HttpExtensionProc, and needs both: export it, too"},
-		{"neither", source("int x;\n"), "ext.so: exports neither GetExtensionVersion and HttpExtensionProc (an extension) nor " +
+		{"no GetExtensionVersion", s.library(proc),
+			"FILE: exports HttpExtensionProc but not GetExtensionVersion, and needs both: export it, too"},
+		{"no HttpExtensionProc", s.library(version),
+			"FILE: exports GetExtensionVersion but not HttpExtensionProc, and needs both: export it, too"},
+		{"neither", s.library("int x;\n"), "FILE: exports neither GetExtensionVersion and HttpExtensionProc (an extension) nor " +
 			"GetFilterVersion and HttpFilterProc (a filter): it is another library, or its entry points are not exported"},
-		{"filter", source(filter), "it is a filter: list it under filters; it does not export GetExtensionVersion and HttpExtensionProc, which every extension must"},
-		{"no such function", source("void nowhere_to_be_found(void);\n__attribute__((constructor)) static void f(void) { nowhere_to_be_found(); }\n" +
-			version + proc), "ext.so: undefined symbol: nowhere_to_be_found"},
-		{"other processor", foreign("aarch64-linux-gnu-gcc"), "ext.so: 64-bit Linux shared library (arm64); this is 64-bit Linux (" + runtime.GOARCH +
+		{"filter", s.library(filter), "it is a filter: list it under filters; it does not export GetExtensionVersion and HttpExtensionProc, which every extension must"},
+		{"no such function", s.library("void nowhere_to_be_found(void);\n__attribute__((constructor)) static void f(void) { nowhere_to_be_found(); }\n" +
+			version + proc), "FILE: undefined symbol: nowhere_to_be_found"},
+		{"other processor", foreign("aarch64-linux-gnu-gcc"), "FILE: 64-bit Linux shared library (arm64); this is 64-bit Linux (" + runtime.GOARCH +
 			"): it needs an isapid built for arm64, or has to be built for " + runtime.GOARCH},
-		{"32 bits", foreign("i686-linux-gnu-gcc"), "ext.so: 32-bit Linux shared library (386); this is 64-bit Linux (" + runtime.GOARCH +
+		{"32 bits", foreign("i686-linux-gnu-gcc"), "FILE: 32-bit Linux shared library (386); this is 64-bit Linux (" + runtime.GOARCH +
 			"): it needs an isapid built for 386, or has to be built for " + runtime.GOARCH},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "ext.so")
+			file := "ext" + s.ending()
+			path := filepath.Join(t.TempDir(), file)
+			if s.windows() && strings.Contains(c.want, "Linux") {
+				t.Skip("not on Windows: libraries for Linux are one kind there")
+			}
+			if s.windows() && strings.Contains(c.want, "undefined symbol") {
+				t.Skip("not on Windows: such a DLL cannot be linked")
+			}
 			c.make(t, path)
-			want := strings.ReplaceAll(c.want, "PATH", path)
+			want := strings.NewReplacer("PATH", s.seen(path), "FILE", file).Replace(c.want)
 			if st, err := os.Stat(path); err == nil {
 				want = strings.ReplaceAll(want, "HALF", strconv.FormatInt(st.Size(), 10))
 			}
@@ -76,11 +82,11 @@ func content(b []byte) func(*testing.T, string) {
 	}
 }
 
-// source makes a library of C.
-func source(code string) func(*testing.T, string) {
+// library makes one of C.
+func (s *suite) library(code string) func(*testing.T, string) {
 	return func(t *testing.T, path string) {
 		t.Helper()
-		b, err := os.ReadFile(testext.Source(t, code))
+		b, err := os.ReadFile(s.source(t, code))
 		must(t, err)
 		content(b)(t, path)
 	}

@@ -20,7 +20,7 @@ func testMapURL(t *testing.T, s *suite) {
 }
 
 func mapPlain(t *testing.T, srv *server) {
-	full := srv.root + "/a b/c.txt"
+	full := srv.images.below(srv.root, "/a b/c.txt")
 	tests := []struct {
 		name, url, args string
 		want            string // first of the line: error, text in the buffer, bytes
@@ -65,16 +65,17 @@ func mapPlain(t *testing.T, srv *server) {
 // mapEx: a path is cut at 260 characters with its NUL and fails with 122 then, as IIS 6 did; *size is the length of what is in
 // the structure, with its NUL.
 func mapEx(t *testing.T, srv *server) {
-	room := 260 - 1 - len(srv.root) // characters of the URL that fit
+	root := srv.images.seen(srv.root)
+	room := 260 - 1 - len(root) // characters of the URL that fit
 	tests := []struct {
 		name, url string
 		err       string
 		path      string
 	}{
-		{"short", "/a", "0", srv.root + "/a"},
-		{"just fits", "/" + strings.Repeat("x", room-1), "0", srv.root + "/" + strings.Repeat("x", room-1)},
-		{"cut", "/" + strings.Repeat("x", room), "122", srv.root + "/" + strings.Repeat("x", room-1)},
-		{"cut by far", "/" + strings.Repeat("x", 9*room), "122", srv.root + "/" + strings.Repeat("x", room-1)},
+		{"short", "/a", "0", srv.images.below(srv.root, "/a")},
+		{"just fits", "/" + strings.Repeat("x", room-1), "0", srv.images.below(srv.root, "/"+strings.Repeat("x", room-1))},
+		{"cut", "/" + strings.Repeat("x", room), "122", srv.images.below(srv.root, "/"+strings.Repeat("x", room-1))},
+		{"cut by far", "/" + strings.Repeat("x", 9*room), "122", srv.images.below(srv.root, "/"+strings.Repeat("x", room-1))},
 		{"unmapped", "/unmapped", "2", ""},
 		{"not absolute", "a", "87", ""},
 	}
@@ -113,7 +114,7 @@ func mapEx(t *testing.T, srv *server) {
 			if got[2] != wantSize {
 				t.Errorf("%s %s: *size is %s, want %s", code, test.name, got[2], wantSize)
 			}
-			for i, want := range []int{0x205, len(srv.root), 1} {
+			for i, want := range []int{0x205, len(root), 1} {
 				if v := binary.LittleEndian.Uint32(info[260*width+4*i:]); int(v) != want {
 					t.Errorf("%s %s: number %d is %d, want %d", code, test.name, i, v, want)
 				}

@@ -65,7 +65,7 @@ func renamed(t testing.TB, lib, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), name+".so")
+	path := filepath.Join(t.TempDir(), name+filepath.Ext(lib))
 	if err := os.WriteFile(path, code, 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,6 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	hosting "github.com/isapid/isapid/internal/server"
-	"github.com/isapid/isapid/internal/testext"
 )
 
 // secured is a server over TLS that takes certificates of clients.
@@ -66,7 +65,7 @@ func (s *suite) serveTLS(t *testing.T, fixture string, o executor.Options) secur
 		TLS: true, CertFile: file("server.pem", "CERTIFICATE", server.Certificate[0]), KeyFile: file("server.key", "PRIVATE KEY", key),
 		ClientAuth: "request", CAFile: file("ca.pem", "CERTIFICATE", ca.Certificate[0]),
 	}
-	return secured{s.serveImage(t, testext.Fixture(t, fixture), o, b), client}
+	return secured{s.serveImage(t, s.fixture(t, fixture), o, b), client}
 }
 
 // certificate makes one, signed by parent or by itself.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	hosting "github.com/isapid/isapid/internal/server"
-	"github.com/isapid/isapid/internal/testext"
 )
 
 // testSmuggling: whatever an extension leaves of a body, and whoever wrapped it, no byte of it becomes a request.
@@ -83,7 +82,7 @@ type smuggling struct {
 func (s *suite) smuggling(t *testing.T, fixture string, o executor.Options) *smuggling {
 	t.Helper()
 	m := &smuggling{}
-	m.server = s.serveBehind(t, testext.Fixture(t, fixture), o, hosting.Binding{}, func(next http.Handler) http.Handler {
+	m.server = s.serveBehind(t, s.fixture(t, fixture), o, hosting.Binding{}, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			m.mu.Lock()
 			m.paths = append(m.paths, r.URL.Path)

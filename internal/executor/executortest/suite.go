@@ -26,14 +26,16 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	hosting "github.com/isapid/isapid/internal/server"
-	"github.com/isapid/isapid/internal/testext"
 )
 
 // Open loads an image with the executor under test.
 type Open func(image string, o executor.Options) (executor.Executor, error)
 
 // suite is what every test of it gets.
-type suite struct{ open Open }
+type suite struct {
+	open Open
+	Images
+}
 
 // subjects are the parts of the suite, in the order of isapi-extensions.md.
 var subjects = []struct {
@@ -69,9 +71,12 @@ var subjects = []struct {
 	{"TLS", testTLS},
 }
 
-// Run runs the whole suite against the executor that open opens.
-func Run(t *testing.T, open Open) {
-	s := &suite{open: open}
+// Run runs the whole suite against the executor that open opens, with libraries of this system.
+func Run(t *testing.T, open Open) { Images{}.Run(t, open) }
+
+// Run runs the whole suite with these images.
+func (i Images) Run(t *testing.T, open Open) {
+	s := &suite{open: open, Images: i}
 	for _, sub := range subjects {
 		t.Run(sub.name, func(t *testing.T) { sub.run(t, s) })
 	}
@@ -79,13 +84,14 @@ func Run(t *testing.T, open Open) {
 
 // server is one fixture behind the HTTP server of package server on loopback, with a document root of its own.
 type server struct {
-	t    *testing.T
-	ex   executor.Executor
-	URL  string // http://127.0.0.1:port
-	addr string
-	root string // physical root; the host maps every URL below it
-	log  *logBuffer
-	host *testHost
+	t      *testing.T
+	ex     executor.Executor
+	URL    string // http://127.0.0.1:port
+	addr   string
+	root   string // physical root; the host maps every URL below it
+	images Images
+	log    *logBuffer
+	host   *testHost
 
 	once     sync.Once // guards closeErr
 	closeErr error
@@ -98,7 +104,7 @@ type server struct {
 // with the test; a Close that fails, fails it.
 func (s *suite) serve(t *testing.T, fixture string, o executor.Options) *server {
 	t.Helper()
-	return s.serveImage(t, testext.Fixture(t, fixture), o, hosting.Binding{})
+	return s.serveImage(t, s.fixture(t, fixture), o, hosting.Binding{})
 }
 
 // serveImage is serve for a library. b says how it is reached; the address is a free port of loopback unless it has one.
@@ -110,7 +116,7 @@ func (s *suite) serveImage(t *testing.T, image string, o executor.Options, b hos
 // serveBehind is serveImage with a handler around the server's own, unless around is nil.
 func (s *suite) serveBehind(t *testing.T, image string, o executor.Options, b hosting.Binding, around func(http.Handler) http.Handler) *server {
 	t.Helper()
-	srv := &server{t: t, log: &logBuffer{}, root: t.TempDir()}
+	srv := &server{t: t, images: s.Images, log: &logBuffer{}, root: t.TempDir()}
 	o.Logger = newLogger(srv.log)
 	ex, err := s.open(image, o)
 	if err != nil {

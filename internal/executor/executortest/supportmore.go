@@ -158,6 +158,9 @@ func inProcess(t *testing.T, srv *server) bool {
 
 // descriptor: the socket is the one the client is connected to; over TLS, in HTTP/2 and in a worker there is none.
 func descriptor(t *testing.T, s *suite) {
+	if s.windows() || s.Plain {
+		t.Skip("the socket cannot be handed to an image here")
+	}
 	srv := s.serve(t, "descriptor", executor.Options{})
 	c := srv.dial()
 	defer c.Close()

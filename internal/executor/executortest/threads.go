@@ -94,8 +94,8 @@ func testThreadsOne(t *testing.T, s *suite) {
 
 func testThreadsStack(t *testing.T, s *suite) {
 	for _, c := range []struct{ stack, kib, status int }{
-		{64 << 20, 60 << 10, 200},
-		{64 << 20, 100 << 10, 500},
+		{60 << 20, 56 << 10, 200},
+		{60 << 20, 100 << 10, 500},
 		{256 << 10, 100, 200},
 		{256 << 10, 1000, 500},
 		{0, 200, 200},
@@ -185,7 +185,7 @@ func testThreadsClose(t *testing.T, s *suite) {
 
 // A TerminateExtension that takes its time does not hold Close beyond its context.
 func testTerminateSleeps(t *testing.T, s *suite) {
-	ex, err := s.open(faulty(t, "terminate-pause"), executor.Options{Logger: slog.New(slog.DiscardHandler)})
+	ex, err := s.open(s.faulty(t, "terminate-pause"), executor.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

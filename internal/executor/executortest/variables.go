@@ -74,7 +74,7 @@ func testPlainVariables(t *testing.T, srv *server) {
 			defer conn.Close()
 			_, client, _ := net.SplitHostPort(conn.LocalAddr().String())
 			got := exchange(t, conn, c.verb, c.verb+" /app.dll/a%20b?"+query+" "+c.version+"\r\nHost: h.example:99\r\n"+c.header+"\r\n"+c.body)
-			fill := strings.NewReplacer("FOLDER", srv.root, "PORT", port, "CLIENT", client, "LENGTH", c.length, "TYPE", c.content, "VERB", c.verb,
+			fill := strings.NewReplacer("FOLDER/", srv.images.below(srv.root, "/"), "FOLDER", srv.images.seen(srv.root), "PORT", port, "CLIENT", client, "LENGTH", c.length, "TYPE", c.content, "VERB", c.verb,
 				"VERSION", c.version, "QUERY", query)
 			for i, line := range strings.SplitAfter(strings.TrimSuffix(got, "\n")+"\n", "\n")[:len(lines)] {
 				name, value, _ := strings.Cut(lines[i], "=")

@@ -1,0 +1,91 @@
+package executortest
+
+import (
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/winpath"
+)
+
+// Images says what the images of a suite are. The zero value: libraries of this system.
+type Images struct {
+	DLL   string // not "": Windows DLLs for this processor, amd64 or 386, on whatever system
+	Plain bool   // the executor reaches its images by a stream that carries no descriptors
+}
+
+// windows tells whether the images are DLLs.
+func (i Images) windows() bool { return i.DLL != "" || runtime.GOOS == "windows" }
+
+// wine tells whether they are DLLs and this system is none of theirs.
+func (i Images) wine() bool { return i.DLL != "" && runtime.GOOS != "windows" }
+
+func (i Images) ending() string {
+	if i.windows() {
+		return ".dll"
+	}
+	return ".so"
+}
+
+// fixture is a library of testdata/ext.
+func (i Images) fixture(t testing.TB, name string, flags ...string) string {
+	t.Helper()
+	if i.DLL != "" {
+		return testext.DLL(t, i.DLL, name, flags...)
+	}
+	return testext.Fixture(t, name, flags...)
+}
+
+// source is a library of a C source.
+func (i Images) source(t testing.TB, code string) string {
+	t.Helper()
+	if i.DLL != "" {
+		return testext.SourceDLL(t, i.DLL, code)
+	}
+	return testext.Source(t, code)
+}
+
+// said is what a fault is called in a text about it, which names those of Unix.
+func (i Images) said(text string) string {
+	if i.windows() {
+		text = onWindows.Replace(text)
+	}
+	return text
+}
+
+var onWindows = strings.NewReplacer(
+	"SIGSEGV (address not mapped) accessing 0x10", "EXCEPTION_ACCESS_VIOLATION (writing) accessing 0x10",
+	"SIGSEGV (stack overflow)", "EXCEPTION_STACK_OVERFLOW",
+	"SIGSEGV (no permission for address)", "EXCEPTION_ACCESS_VIOLATION (writing)",
+	"SIGSEGV (raised by the code itself)", "EXCEPTION_ACCESS_VIOLATION",
+	"SIGSEGV", "EXCEPTION_ACCESS_VIOLATION",
+	"SIGFPE", "EXCEPTION_INT_DIVIDE_BY_ZERO",
+	"SIGILL", "EXCEPTION_ILLEGAL_INSTRUCTION",
+	"SIGTRAP", "EXCEPTION_BREAKPOINT",
+)
+
+// seen is the path of a file as images call it.
+func (i Images) seen(path string) string {
+	if i.wine() {
+		return winpath.FromUnix(path)
+	}
+	return path
+}
+
+// below is the path of a URL below a folder, as images call it.
+func (i Images) below(folder, url string) string {
+	if i.windows() {
+		url = strings.ReplaceAll(url, "/", "\\")
+	}
+	return i.seen(filepath.Clean(folder)) + url
+}
+
+// unix skips a test of what there is on Unix only; why is a sentence.
+func (i Images) unix(t *testing.T, why string) {
+	t.Helper()
+	if i.windows() {
+		t.Skip("not on Windows: " + why)
+	}
+}
