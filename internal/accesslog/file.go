@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/isapid/isapid/internal/files"
 )
 
 const (
@@ -228,7 +230,7 @@ func (f *file) cut(n int64) error {
 	if err != nil || info.Size() < n {
 		return err // somebody else has emptied it
 	}
-	if err := f.f.Truncate(info.Size() - n); err != nil {
+	if err := files.Truncate(f.f, f.path, info.Size()-n); err != nil {
 		return err
 	}
 	f.size = info.Size() - n
@@ -246,7 +248,7 @@ func (f *file) open() error {
 
 func (f *file) openFile(path string) (err error) {
 	f.path, f.headed, f.size, f.begun, f.stuck = path, false, 0, 0, false
-	if f.f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640); err != nil {
+	if f.f, err = files.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640); err != nil {
 		f.f = nil
 		return err
 	}

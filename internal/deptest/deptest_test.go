@@ -40,8 +40,8 @@ var layers = map[string][]string{
 	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "winpath", "wire"},                                                                                                                                                       // the worker process
 	"wire":      {"executor", "trace"},                                                                                                                                                                                                                                   // the protocol between them
 	"inprocess": {"executor", "extension", "filter", "gate", "native", "tally", "trace"},                                                                                                                                                                                 // an image in this process that can be replaced
-	"extension": {"conn", "executor", "filter", "identity", "image", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                             // one request through one loaded image
-	"filter":    {"conn", "executor", "identity", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                                                // a request through the filters
+	"extension": {"conn", "executor", "filter", "identity", "image", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                 // one request through one loaded image
+	"filter":    {"conn", "executor", "identity", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                                    // a request through the filters
 	"taps":      {"isapi", "native", "trace"},                                                                                                                                                                                                                            // what both have to look at when they are listened to
 	"reply":     {"conn", "executor", "isapi", "misuse"},                                                                                                                                                                                                                 // what an image sends, made one response
 	"variables": {"executor", "isapi", "native"},                                                                                                                                                                                                                         // what it may ask of a request
@@ -76,9 +76,9 @@ var layers = map[string][]string{
 	"files":        {}, // what files need on Windows to behave as on Unix
 	"proc/sandbox": {}, // what a worker takes from itself
 
-	"native/filtertest":     {"isapi", "native"},                                     // for tests, as testext
+	"native/filtertest":     {"isapi", "native"},                                                // for tests, as testext
 	"executor/executortest": {"executor", "isapi", "server", "testext", "toolchain", "winpath"}, // for tests, as testext
-	"executor/replacetest":  {"executor", "filter", "testext"},                       // likewise
+	"executor/replacetest":  {"executor", "filter", "testext"},                                  // likewise
 	"testext":               {"testext/build", "toolchain", "wine"},
 	"testext/build":         {"sdk", "toolchain"}, // used by hack/wineexec too
 	"update/updatetest":     {"testext"},          // likewise

@@ -27,3 +27,9 @@ func RemoveAll(path string) error { return removeAll(path) }
 func OpenFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 	return openFile(path, flag, perm)
 }
+
+// Truncate changes the size of f, which was opened as path: also if it was opened to append, for which Windows gives no right to that.
+func Truncate(f *os.File, path string, size int64) error { return truncate(f, path, size) }
+
+// Rename is [os.Rename]. On Windows it waits for up to a second for those who have either file open: scanners look at every new one.
+func Rename(from, to string) error { return rename(from, to) }

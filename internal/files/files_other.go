@@ -13,3 +13,7 @@ func removeAll(path string) error { return os.RemoveAll(path) }
 func openFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 	return os.OpenFile(path, flag, perm)
 }
+
+func truncate(f *os.File, _ string, size int64) error { return f.Truncate(size) }
+
+func rename(from, to string) error { return os.Rename(from, to) }

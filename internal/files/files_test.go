@@ -150,3 +150,48 @@ func TestOpenFolder(t *testing.T) {
 		t.Errorf("%v, %v", st, err)
 	}
 }
+
+// TestRename: a file takes the place of another one as soon as nobody has that open.
+func TestRename(t *testing.T) {
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
+	for _, path := range []string{from, to} {
+		if err := os.WriteFile(path, []byte(path), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := os.Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- Rename(from, to) }()
+	f.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(to); err != nil || string(b) != from {
+		t.Errorf("got %q, %v", b, err)
+	}
+	if err := Rename(from, to); !os.IsNotExist(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestTruncate: also a file that is appended to can be made shorter, and what is appended then comes right after.
+func TestTruncate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	f, err := OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.WriteString("one two")
+	if err := Truncate(f, path, 3); err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString(" three")
+	if b, err := os.ReadFile(path); err != nil || string(b) != "one three" {
+		t.Errorf("got %q, %v", b, err)
+	}
+}

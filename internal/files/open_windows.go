@@ -1,8 +1,10 @@
 package files
 
 import (
+	"errors"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/windows"
 )
@@ -51,4 +53,32 @@ func disposition(flag int) uint32 {
 		return windows.TRUNCATE_EXISTING
 	}
 	return windows.OPEN_EXISTING
+}
+
+func truncate(f *os.File, path string, size int64) error {
+	err := f.Truncate(size)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	other, e := OpenFile(path, os.O_WRONLY, 0)
+	if e != nil {
+		return e
+	}
+	defer other.Close()
+	a, errA := f.Stat()
+	b, errB := other.Stat()
+	if errA != nil || errB != nil || !os.SameFile(a, b) { // it has another name by now
+		return err
+	}
+	return other.Truncate(size)
+}
+
+func rename(from, to string) error {
+	for end := time.Now().Add(time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := os.Rename(from, to)
+		busy := errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_LOCK_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
+		if !busy || time.Now().After(end) {
+			return err
+		}
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/isapid/isapid/internal/files"
 )
 
 // Set puts the line of a user into the file at path, in place of the one with the same name if there is one, and makes the file if there is
@@ -69,13 +71,13 @@ func replace(path string, info fs.FileInfo, data []byte) error {
 	}
 	defer os.Remove(f.Name()) // fails when all is well: it has another name then
 	defer f.Close()
-	if info != nil {
-		if err := f.Chmod(info.Mode().Perm()); err != nil {
-			return err
-		}
-		if err := giveTo(f, info); err != nil {
-			return fmt.Errorf("password file %q would get another owner: %w", path, err)
-		}
+	if info == nil {
+		err = keepPrivate(f)
+	} else if err = f.Chmod(info.Mode().Perm()); err == nil {
+		err = giveTo(f, path, info)
+	}
+	if err != nil {
+		return err
 	}
 	if _, err := f.Write(data); err != nil {
 		return err
@@ -83,5 +85,5 @@ func replace(path string, info fs.FileInfo, data []byte) error {
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return files.Rename(f.Name(), path)
 }

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/isapid/isapid/internal/files"
 )
 
 const (
@@ -72,7 +74,7 @@ func readFile(path string) ([]byte, fs.FileInfo, error) {
 	case !info.Mode().IsRegular():
 		return nil, nil, errors.New("not a file") // opening a named pipe would wait for a writer
 	}
-	f, err := os.Open(path)
+	f, err := files.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, nil, bare(err)
 	}

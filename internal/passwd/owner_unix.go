@@ -3,13 +3,17 @@
 package passwd
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
 )
 
-// giveTo gives f to whom the file belongs that info is of.
-func giveTo(f *os.File, info fs.FileInfo) error {
+// keepPrivate does nothing: a new file is for its owner only.
+func keepPrivate(*os.File) error { return nil }
+
+// giveTo gives f to whom the file at path belongs, which info is of.
+func giveTo(f *os.File, path string, info fs.FileInfo) error {
 	own, err := f.Stat()
 	if err != nil {
 		return err
@@ -19,5 +23,8 @@ func giveTo(f *os.File, info fs.FileInfo) error {
 	if okWant && okHave && want.Uid == have.Uid && want.Gid == have.Gid || !okWant {
 		return nil
 	}
-	return f.Chown(int(want.Uid), int(want.Gid))
+	if err := f.Chown(int(want.Uid), int(want.Gid)); err != nil {
+		return fmt.Errorf("password file %q would get another owner: %w", path, err)
+	}
+	return nil
 }
