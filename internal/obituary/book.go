@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/files"
 )
 
 // Settings say where obituaries go.
@@ -250,7 +251,7 @@ func (b *Book) file(r *Report, isNew bool) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(b.set.Directory, 0o700); err != nil {
+	if err := files.MkdirAllPrivate(b.set.Directory); err != nil {
 		return err
 	}
 	temp := filepath.Join(b.set.Directory, tempName)
@@ -261,7 +262,7 @@ func (b *Book) file(r *Report, isNew bool) error {
 	}
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(temp, name)
+		err = files.Rename(temp, name)
 	}
 	if err != nil {
 		_ = os.Remove(temp)
