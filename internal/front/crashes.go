@@ -73,7 +73,7 @@ func (f *Front) buryFault(k key, fault error, done string) {
 	}
 	board, known := inprocess.Board()
 	if known {
-		r.Threads = obituary.Threads(&board, boardTime())
+		r.Threads = obituary.Threads(&board, trace.Clock())
 	}
 	guilty := faultedOn(&board)
 	if info != nil && info.Request != 0 {

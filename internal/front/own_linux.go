@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"os"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -31,13 +30,4 @@ func ownProcess() (p admin.Process) {
 		}
 	}
 	return p
-}
-
-// boardTime is now by the clock that threads note calls with.
-func boardTime() int64 {
-	var t unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) != nil {
-		return 0
-	}
-	return int64(time.Duration(t.Nano()))
 }

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package front
 
@@ -6,6 +6,3 @@ import "github.com/isapid/isapid/internal/admin"
 
 // ownProcess is not known on this system.
 func ownProcess() admin.Process { return admin.Process{} }
-
-// boardTime is not known on this system.
-func boardTime() int64 { return 0 }

@@ -37,7 +37,7 @@ func Threads(b *trace.Board, now int64) (list []Thread) {
 	threads := slices.Clone(b.Threads)
 	slices.SortStableFunc(threads, func(x, y trace.Thread) int { return cmp.Compare(newest(&y), newest(&x)) })
 	if now == 0 {
-		now = clock()
+		now = trace.Clock()
 	}
 	if len(threads) > 0 {
 		now = max(now, newest(&threads[0])) // it is another machine's, or nobody knows it
