@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 	"github.com/isapid/isapid/internal/front"
 	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/update"
+	"github.com/isapid/isapid/internal/wine"
 )
 
 type checkOptions struct {
@@ -87,8 +89,8 @@ func (r checkReport) err() error {
 // use is what the configuration wants of an image.
 type use struct{ watched, extension, filter bool }
 
-// inspectAll looks at every image that the file names. Images that URLs name are not known before a request comes.
-func inspectAll(cfg *config.Config) []checkImage {
+// usesOf are the images that the file names. Images that URLs name are not known before a request comes.
+func usesOf(cfg *config.Config) map[string]use {
 	uses := map[string]use{}
 	add := func(a *config.Application, image string, u use) {
 		u.watched = cfg.Pools[a.Pool].Update.Watch
@@ -109,20 +111,28 @@ func inspectAll(cfg *config.Config) []checkImage {
 			}
 		}
 	}
+	return uses
+}
+
+// inspectAll looks at every image that the file names.
+func inspectAll(cfg *config.Config) []checkImage {
+	uses := usesOf(cfg)
+	setup, find := wineSetup(cfg), sync.OnceValues(wine.Find)
 	list := []checkImage{}
 	for _, files := range update.All(slices.Sorted(maps.Keys(uses))) {
 		u := uses[files.Image()]
-		found := inspect(files.Run(), u)
+		found := u.inspect(files.Run(), func(i *image.Info) error { return setup.Loadable(i, find) })
 		found.Image, found.Watched = files.Image(), u.watched
 		list = append(list, found)
 	}
 	return list
 }
 
-func inspect(path string, u use) checkImage {
+// inspect says whether an image is what the configuration wants.
+func (u use) inspect(path string, loadable func(*image.Info) error) checkImage {
 	info, err := image.Inspect(path)
 	if err == nil {
-		err = info.LoadableHere()
+		err = loadable(info)
 	}
 	switch {
 	case err != nil:

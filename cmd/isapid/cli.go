@@ -76,6 +76,8 @@ Results go to the standard output, everything else to the standard error.`,
 		newInspectCommand(),
 		newPasswdCommand(),
 		newServiceCommand(),
+		newDoctorCommand(),
+		newWineCommand(),
 		newDescribeCommand(),
 		newVersionCommand(),
 	)

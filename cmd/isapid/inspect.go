@@ -6,17 +6,20 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/isapid/isapid/internal/image"
+	"github.com/isapid/isapid/internal/wine"
 )
 
 type inspectOptions struct {
 	json   bool
 	noLoad bool
 	child  describer // loads extensions
+	find   func() (*wine.Wine, error)
 }
 
 func newInspectCommand() *cobra.Command {
@@ -28,7 +31,8 @@ func newInspectCommand() *cobra.Command {
 need and where those are found, and why a file cannot be loaded here, if it cannot.
 
 An extension or filter that can be loaded is loaded and asked for its description, a filter also for the notifications it wants. That runs its code, in a process of its own with
-ten seconds of time: a crash there is reported and does no harm. --no-load leaves that out.
+ten seconds of time: a crash there is reported and does no harm. --no-load leaves that out. A Windows library is not asked on other systems: whether it can be
+loaded by a Windows worker under Wine is told by the files alone.
 
 It is a failure, with exit code 4, if any of the files cannot be loaded here.`,
 		Example: `  isapid inspect shop.so
@@ -40,6 +44,7 @@ It is a failure, with exit code 4, if any of the files cannot be loaded here.`,
 			if err != nil {
 				return fmt.Errorf("find this program, to load extensions in a process of their own: %w", err)
 			}
+			o.find = sync.OnceValues(wine.Find)
 			o.child = describer{exe: exe, args: []string{"describe", "--"}, timeout: describeTimeout}
 			return runInspect(cmd.Context(), o, files, cmd.OutOrStdout())
 		},
@@ -57,6 +62,7 @@ type inspection struct {
 	Priority      string `json:"priority,omitempty"`      // of a filter: HIGH, MEDIUM or LOW
 	Notifications string `json:"notifications,omitempty"` // of a filter: SF_NOTIFY_*, separated by |
 	Loadable      bool   `json:"loadable"`
+	Wine          bool   `json:"wine,omitempty"`    // in a Windows worker under Wine
 	Problem       string `json:"problem,omitempty"` // why not, one sentence
 }
 
@@ -98,11 +104,12 @@ func inspectFile(ctx context.Context, o inspectOptions, file string) inspection 
 		return r
 	}
 	r.Info = info
-	if err := info.LoadableHere(); err != nil {
+	if err := (wine.Setup{}).Loadable(info, o.find); err != nil {
 		r.Problem = err.Error()
 		return r
 	}
-	if !o.noLoad {
+	r.Wine = wine.Concerns(info)
+	if !o.noLoad && !r.Wine {
 		d, err := o.child.run(ctx, file)
 		if err != nil {
 			r.Problem = err.Error()

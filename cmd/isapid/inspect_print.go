@@ -23,6 +23,8 @@ func (r *inspection) print(out io.Writer) {
 	switch {
 	case r.Problem != "":
 		fmt.Fprintf(out, "  It cannot be loaded here: %s.\n", r.Problem)
+	case r.Wine:
+		fmt.Fprintln(out, "  It can be loaded here, in a Windows worker under Wine.")
 	default:
 		fmt.Fprintln(out, "  It can be loaded here.")
 	}

@@ -14,11 +14,11 @@ const module = "github.com/isapid/isapid"
 // layers says, for each package, which packages of the module it may import, with the reason where it is not plain. A new
 // package needs a line here before anybody can import it or it can import anything.
 var layers = map[string][]string{
-	".":                 {"executor", "extension"},                                                                                                                                                                       // the public face
-	"cmd/isapid":        {"accesslog", "admin", "config", "executor", "extension", "front", "hub", "image", "obituary", "passwd", "pool", "swap", "systemd", "tape", "toolchain", "trace", "update", "winsvc", "worker"}, // describe loads one extension
-	"cmd/isapid-worker": {"executor", "wire", "worker"},                                                                                                                                                                  // the worker alone, for other kinds of it than the front is
+	".":                 {"executor", "extension"},                                                                                                                                                                               // the public face
+	"cmd/isapid":        {"accesslog", "admin", "config", "executor", "extension", "front", "hub", "image", "obituary", "passwd", "pool", "swap", "systemd", "tape", "toolchain", "trace", "update", "wine", "winsvc", "worker"}, // describe loads one extension
+	"cmd/isapid-worker": {"executor", "wire", "worker"},                                                                                                                                                                          // the worker alone, for other kinds of it than the front is
 	"hack/...":          {},
-	"hack/wineexec":     {"testext/build"}, // builds libraries for test binaries that run under Wine
+	"hack/wineexec":     {"testext/build", "wine"}, // builds libraries for test binaries that run under Wine
 	"sdk":               {},                // the headers and units, embedded
 	"sdk/...":           {},                // each travels alone
 	"examples/...":      {".", "sdk/go"},

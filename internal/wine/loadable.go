@@ -24,11 +24,20 @@ func (s Setup) Place() string {
 	return DefaultPrefix()
 }
 
-// Loadable returns nil if this machine can load an image, here or, if it is a Windows library and this is not Windows, in a Windows worker under Wine,
-// as far as the files tell. find, which may be [Find], is called for such libraries only; the prefix need not have been made yet. The error is one sentence for people:
+// Loadable returns nil if this machine can load an image, as far as the files tell: here, or in a Windows worker, which a 32-bit library
+// needs on 64-bit Windows, and any Windows library, together with Wine, elsewhere. find, which may be [Find], is called for such libraries only; the prefix need not have been made yet. The error is one sentence for people:
 // which file, what is wrong, and what would help.
 func (s Setup) Loadable(i *image.Info, find func() (*Wine, error)) error {
-	if !Concerns(i) {
+	switch {
+	case i.System != "windows" || runtime.GOOS == "windows" && i.Arch == runtime.GOARCH:
+		return i.LoadableHere()
+	case runtime.GOOS == "windows" && runtime.GOARCH == "amd64" && i.Arch == "386":
+		if err := i.LoadableIn(Host(nil, "", i.Arch)); err != nil {
+			return err
+		}
+		_, err := s.Worker(i.Arch)
+		return err
+	case runtime.GOOS == "windows":
 		return i.LoadableHere()
 	}
 	w, missing := find()
@@ -42,7 +51,7 @@ func (s Setup) Loadable(i *image.Info, find func() (*Wine, error)) error {
 		_, missing = s.Worker(i.Arch)
 	}
 	if missing != nil {
-		return fmt.Errorf("%q: %w", filepath.Base(i.Path), missing)
+		return fmt.Errorf("%s: %w", filepath.Base(i.Path), missing)
 	}
 	return nil
 }
@@ -52,10 +61,11 @@ func Concerns(i *image.Info) bool {
 	return i.System == "windows" && runtime.GOOS != "windows"
 }
 
-// Host is what a Windows worker for that processor is to an image. Without a Wine, which is nil then, it is taken for any Windows.
+// Host is what a Windows worker for that processor is to an image. Without a Wine, which is nil then, or if it has nothing for that processor, it is taken
+// for any Windows.
 func Host(w *Wine, prefix, arch string) image.Host {
 	h := image.Host{System: "windows", Arch: arch}
-	if w != nil {
+	if w != nil && w.Libraries[arch] != "" {
 		h.Brings = func(name string) bool {
 			_, ok := w.Has(prefix, arch, name)
 			return ok
@@ -69,17 +79,22 @@ func (w *Wine) Has(prefix, arch, name string) (string, bool) {
 	if path, ok := w.Brings(arch, name); ok {
 		return path, true
 	}
-	folder := "system32"
-	if arch == "386" {
-		folder = "syswow64"
-	}
-	windows := filepath.Join(prefix, "drive_c", "windows")
-	for _, dir := range []string{filepath.Join(windows, folder), windows} {
+	system := SystemFolder(prefix, arch)
+	for _, dir := range []string{system, filepath.Dir(system)} {
 		if path, ok := findFold(dir, name); ok {
 			return path, true
 		}
 	}
 	return "", false
+}
+
+// SystemFolder is where the libraries of Windows itself are in a prefix, for programs for that processor.
+func SystemFolder(prefix, arch string) string {
+	folder := "system32"
+	if arch == "386" {
+		folder = "syswow64"
+	}
+	return filepath.Join(prefix, "drive_c", "windows", folder)
 }
 
 // findFold finds a file in a folder as Windows does, whatever the case of its name.

@@ -93,8 +93,7 @@ func (w *Wine) sweep(prefix string) error {
 
 func (w *Wine) create(ctx context.Context, prefix string, arches []string, progress func(string)) (err error) {
 	if free, err := freeSpace(filepath.Dir(prefix)); err == nil && free < needed {
-		return fmt.Errorf("it takes %d MB while it is made and 20 MB then, and there are %d MB free: make room, or name a folder on another disk by ISAPID_WINEPREFIX",
-			needed>>20, free>>20)
+		return fmt.Errorf("%s: make room, or %s", noRoom(free), another)
 	}
 	progress(fmt.Sprintf("making the Wine prefix %s for %s: once, takes some seconds", prefix, w.Version))
 	begin := time.Now()

@@ -12,11 +12,11 @@ func (w *Wine) giveRandom(prefix, arch string) error {
 	if _, ok := w.Brings(arch, name); ok {
 		return nil
 	}
-	folder, machine := "system32", machineAMD64
+	machine := machineAMD64
 	if arch == "386" {
-		folder, machine = "syswow64", machineI386
+		machine = machineI386
 	}
-	path := filepath.Join(prefix, "drive_c", "windows", folder, name)
+	path := filepath.Join(SystemFolder(prefix, arch), name)
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // runAlone runs a command in a session of its own, so that no signal meant for another group of processes ends it, and ends it with its
@@ -94,3 +96,12 @@ func hasPrefix(pid, prefix string) bool {
 	env, err := os.ReadFile("/proc/" + pid + "/environ")
 	return err == nil && slices.Contains(strings.Split(string(env), "\x00"), "WINEPREFIX="+prefix)
 }
+
+// ownedByMe tells whether a file belongs to the user of this process.
+func ownedByMe(st os.FileInfo) bool {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	return ok && int(sys.Uid) == os.Geteuid()
+}
+
+// writable tells whether this user may make files in a folder.
+func writable(dir string) bool { return unix.Access(dir, unix.W_OK|unix.X_OK) == nil }

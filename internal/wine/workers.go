@@ -44,8 +44,8 @@ func (s Setup) Worker(arch string) (string, error) {
 		}
 	}
 	return "", &MissingError{
-		What: fmt.Sprintf("a %s DLL needs the program %s, which is not in %s", arch, name, strings.Join(dirs, ", ")),
-		Help: fmt.Sprintf("it comes with isapid; from source: CGO_ENABLED=0 GOOS=windows GOARCH=%s go build -o %s github.com/isapid/isapid/cmd/isapid-worker; "+
-			"ISAPID_WORKERS names another folder", arch, filepath.Join(dirs[0], name)),
+		What: fmt.Sprintf("a DLL for windows/%s needs the program %s, which is not in %s", arch, name, strings.Join(dirs, ", ")),
+		Help: fmt.Sprintf("install all of isapid's package, or CGO_ENABLED=0 GOOS=windows GOARCH=%s go build -o %s github.com/isapid/isapid/cmd/isapid-worker", arch,
+			filepath.Join(dirs[0], name)),
 	}
 }
