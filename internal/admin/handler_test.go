@@ -53,7 +53,7 @@ func everything() Status {
 		Reload: &LastReload{At: at, Error: "isapid.yaml:1:1: no"}, URLs: []string{"http://localhost:8080/"},
 		Process:  Process{CPU: Seconds(2 * time.Second), Threads: 9, Resident: 1 << 20},
 		Requests: Requests{Served: 1, Running: 2, Broken: 3, Faults: 4},
-		Pools: []Pool{{Of: "legacy", Status: pool.Status{
+		Pools: []Pool{{Of: "legacy", Group: "legacy", Platform: "windows/amd64", Wine: "wine-8.0", Prefix: "/w", Status: pool.Status{
 			Name: "legacy", State: pool.StateRunning, Reason: "why", Generation: 3, Because: "age",
 			Rollout: &pool.Rollout{Generation: 4, Reason: "asked", Image: "/a.so", Version: "1f2e", Stage: "ready", Canary: 10, Failures: 1, NextTry: &at},
 			Workers: []pool.WorkerStatus{{
@@ -198,9 +198,14 @@ func TestCommands(t *testing.T) {
 func TestNamed(t *testing.T) {
 	var s Status
 	for name, of := range map[string]string{"a@x": "a", "a@y": "a", "b": "b", "c": "b"} {
-		s.Pools = append(s.Pools, Pool{pool.Status{Name: name}, of})
+		s.Pools = append(s.Pools, Pool{Status: pool.Status{Name: name}, Of: of, Group: name})
 	}
-	for name, want := range map[string][]string{"a": {"a@x", "a@y"}, "a@x": {"a@x"}, "b": {"b"}, "c": {"c"}, "d": nil} {
+	for _, group := range []string{"a@x", "b"} {
+		s.Pools = append(s.Pools, Pool{Status: pool.Status{Name: group + ":win64"}, Of: group[:1], Group: group})
+	}
+	for name, want := range map[string][]string{
+		"a": {"a@x", "a@x:win64", "a@y"}, "a@x": {"a@x", "a@x:win64"}, "a@x:win64": {"a@x:win64"}, "a@y": {"a@y"}, "b": {"b", "b:win64"}, "c": {"c"}, "d": nil,
+	} {
 		var got []string
 		for _, p := range s.Named(name) {
 			got = append(got, p.Name)
@@ -249,7 +254,7 @@ func TestReloadGoesOn(t *testing.T) {
 
 // TestRefused: what the client of this package would not send, and what the server does not do.
 func TestRefused(t *testing.T) {
-	status := Status{Pools: []Pool{{pool.Status{Name: "a"}, "a"}, {pool.Status{Name: "b c@x"}, "b c"}}}
+	status := Status{Pools: []Pool{{Status: pool.Status{Name: "a"}, Of: "a"}, {Status: pool.Status{Name: "b c@x"}, Of: "b c"}}}
 	for name, c := range map[string]struct {
 		method, path, body string
 		err                error // of the server

@@ -132,9 +132,14 @@ type Inside struct {
 func (s *Status) Named(name string) []Pool {
 	list := []Pool{}
 	for _, p := range s.Pools {
-		if p.Name == name {
-			return []Pool{p}
+		if p.Name == name || p.Group == name {
+			list = append(list, p)
 		}
+	}
+	if len(list) > 0 {
+		return list
+	}
+	for _, p := range s.Pools {
 		if p.Of == name {
 			list = append(list, p)
 		}
@@ -145,15 +150,23 @@ func (s *Status) Named(name string) []Pool {
 // Pool is a pool with worker processes. Unlike [pool.Status] it can be read from JSON.
 type Pool struct {
 	pool.Status
-	Of string `json:"pool"` // its name in the configuration, where isolation may make several pools of one
+	Of       string `json:"pool"`             // its name in the configuration, where isolation may make several pools of one
+	Group    string `json:"group"`            // its name without what images of another kind than the system's add to it
+	Platform string `json:"platform"`         // what its workers are programs of: "linux/amd64", "windows/386"
+	Wine     string `json:"wine,omitempty"`   // version of the Wine that they run under
+	Prefix   string `json:"prefix,omitempty"` // folder of that
 }
 
 // UnmarshalJSON implements [json.Unmarshaler]. The durations of package pool can only be written: they are read beside its structs.
 func (p *Pool) UnmarshalJSON(data []byte) error {
 	var in struct {
 		pool.Status
-		Of      string `json:"pool"`
-		Workers []struct {
+		Of       string `json:"pool"`
+		Group    string `json:"group"`
+		Platform string `json:"platform"`
+		Wine     string `json:"wine"`
+		Prefix   string `json:"prefix"`
+		Workers  []struct {
 			pool.WorkerStatus
 			Age       Seconds `json:"age_seconds"`
 			CPU       Seconds `json:"cpu_seconds"`
@@ -167,7 +180,7 @@ func (p *Pool) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}
-	p.Status, p.Of = in.Status, in.Of
+	p.Status, p.Of, p.Group, p.Platform, p.Wine, p.Prefix = in.Status, in.Of, in.Group, in.Platform, in.Wine, in.Prefix
 	for _, w := range in.Workers {
 		w.WorkerStatus.Age, w.WorkerStatus.CPU, w.WorkerStatus.OldestAge = pool.Seconds(w.Age), pool.Seconds(w.CPU), pool.Seconds(w.OldestAge)
 		p.Workers = append(p.Workers, w.WorkerStatus)

@@ -35,7 +35,8 @@ type key struct {
 	image  string
 	group  group
 	inside inside
-	filter bool // the image is a filter there, and perhaps an extension besides
+	runs   config.Platform // what its workers may be programs of; "" if it has none
+	filter bool            // the image is a filter there, and perhaps an extension besides
 }
 
 // entry is one load and its result. The fields below ready are set before ready is closed and not changed after.

@@ -54,7 +54,10 @@ func (c *Control) Status() admin.Status {
 	s.Reload = c.last
 	c.mu.Unlock()
 	for _, p := range f.pools.status() {
-		s.Pools = append(s.Pools, admin.Pool{Status: p.Status, Of: p.pool})
+		one := admin.Pool{Status: p.Status, Of: p.pool, Platform: p.crew.kind.String()}
+		one.Group = p.crew.name
+		one.Wine, one.Prefix = f.wine.version(p.crew.kind)
+		s.Pools = append(s.Pools, one)
 	}
 	s.Images = f.images.States()
 	for _, e := range f.cache.loaded() {

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -19,6 +20,12 @@ func (f *Front) workerChain(s *setup, open site.Opener, app *executor.App, filte
 		if err != nil {
 			return nil, err
 		}
+		switch k := kindIn(e); {
+		case i == 0:
+			c.kind = k
+		case k != c.kind:
+			return nil, fmt.Errorf("filter %q is for %s and filter %q for %s: a request goes through all its filters in one worker; use filters of one kind in an application", filters[0].Image, c.kind, ref.Image, k)
+		}
 		if _, tried := e.(trying); i == 0 || tried {
 			c.first = e
 		}
@@ -32,6 +39,7 @@ type workerChain struct {
 	open    site.Opener
 	filters []executor.FilterRef
 	group   group
+	kind    kind
 	first   executor.Executor // of a filter: runs what leads to no image of the group. In a probe, that of the version which is tried
 }
 
@@ -42,9 +50,8 @@ func (c *workerChain) Inside() bool { return false }
 func (c *workerChain) Serve(w http.ResponseWriter, r *http.Request, h executor.FilterHost) executor.Result {
 	rt := h.Route(r)
 	e, local := c.first, false
-	if _, tried := e.(trying); !tried && c.here(rt) {
-		of, err := c.open(rt.Image, rt.App)
-		if err == nil { // else it is for whoever answers to say, behind the filters
+	if _, tried := e.(trying); !tried {
+		if of := c.member(rt); of != nil {
 			e, local = of, true
 		}
 	}
@@ -63,9 +70,36 @@ func (c *workerChain) Serve(w http.ResponseWriter, r *http.Request, h executor.F
 }
 
 // here says whether the image of a route runs in the workers that have the filters.
-func (c *workerChain) here(rt *executor.Route) bool {
+func (c *workerChain) here(rt *executor.Route) bool { return c.member(rt) != nil }
+
+// member is the executor of a route whose image runs in the workers that have the filters; nil: it does not, or cannot be loaded, which whoever
+// answers behind the filters says. An image of another kind than the filters has workers of its own, and its answer comes to them as a file does.
+func (c *workerChain) member(rt *executor.Route) executor.Executor {
 	p := c.setup.cfg.Pools[rt.App.Pool]
-	return rt.Image != "" && p != nil && p.Mode == config.ModeIsolated && c.setup.key(rt.Image, rt.App).group == c.group
+	if rt.Image == "" || p == nil || p.Mode != config.ModeIsolated || c.setup.key(rt.Image, rt.App).group != c.group {
+		return nil
+	}
+	e, err := c.open(rt.Image, rt.App)
+	if err != nil || kindIn(e) != c.kind {
+		return nil
+	}
+	return e
+}
+
+// kindIn is the kind of the workers that an executor has now.
+func kindIn(e executor.Executor) kind {
+	for {
+		switch x := e.(type) {
+		case *housed:
+			return x.now.Load().kind
+		case trying:
+			return x.kind
+		case interface{ Unwrap() executor.Replaceable }:
+			e = x.Unwrap()
+		default:
+			return native
+		}
+	}
 }
 
 // filtersOfPool are the images that applications of a pool have as filters.

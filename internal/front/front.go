@@ -41,6 +41,7 @@ type Front struct {
 	buried   func(*obituary.Report) // of OnObituary; nil: nobody
 	started  time.Time
 	cache    *cache
+	wine     *wines
 	pools    *pools
 	images   *swap.Images
 	server   *server.Server
@@ -84,7 +85,7 @@ func New(cfg *config.Config, log *slog.Logger) (f *Front, err error) {
 		root: log, log: of(log, "server"), images: swap.New(of(log, "swap"), 0), cache: newCache(), reloading: make(chan struct{}, 1),
 		metrics: metrics.New(cfg.Metrics.Histogram), findings: newFindings(of(log, "extension")), hub: hub.New(executor.Software), started: time.Now(),
 	}
-	f.pools = newPools(f)
+	f.pools, f.wine = newPools(f), newWines(of(log, "wine"), cfg.Wine)
 	f.images.OnSwap(f.tellSwap)
 	f.ending, f.end = context.WithCancel(context.Background())
 	f.hurry, f.hurryUp = context.WithCancelCause(context.Background())
@@ -192,6 +193,7 @@ func (f *Front) Drain(ctx context.Context) error {
 	err = errors.Join(err, f.cache.close(ctx), f.pools.close(ctx))
 	f.cleaning.Wait()
 	f.hurryUp(nil)
+	f.wine.close()
 	f.closeCrashes()
 	f.closeTracing()
 	return errors.Join(err, f.access.replace(nil))

@@ -69,7 +69,7 @@ func (f *Front) boards(each func(metrics.Process, *trace.Board)) {
 // processes are all workers that run, with the names of their pools.
 func (ps *pools) processes(each func(of string, p pool.Process)) {
 	all := map[string][]*pool.Pool{}
-	ps.each(func(g group, w *workers) { all[g.name] = append(all[g.name], w.Pool) })
+	ps.each(func(g crew, w *workers) { all[g.title()] = append(all[g.title()], w.Pool) })
 	for name, list := range all { // without the lock: it looks at processes
 		for _, p := range list {
 			for _, process := range p.Processes() {
@@ -141,7 +141,7 @@ func (f *Front) lookInside(list []admin.InFlight, places map[uint64]*executor.Pl
 
 // tellInside adds what the threads of a process do to its requests.
 func tellInside(b *trace.Board, of map[uint64]*admin.InFlight, calls bool) {
-	now := trace.Clock()
+	now := boardTime()
 	for i := range b.Threads {
 		t := &b.Threads[i]
 		tell := func(c *trace.LastCall) admin.Inside {

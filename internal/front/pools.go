@@ -27,8 +27,9 @@ type pools struct {
 	log   *slog.Logger
 
 	mu      sync.Mutex // guards all below
-	byGroup map[group]*workers
-	stopped map[string]bool // by the name of a group, else by that of its pool: whether the operator has stopped it
+	byCrew  map[crew]*workers
+	houses  map[houseOf]*housed
+	stopped map[string]bool // by the title of a crew, the name of its group or that of its pool, in this order: whether the operator has stopped it
 	past    int64           // faults of pools that are closed
 	closed  bool
 }
@@ -40,17 +41,48 @@ type workers struct {
 }
 
 func newPools(f *Front) *pools {
-	return &pools{front: f, log: f.logger("pool"), byGroup: map[group]*workers{}, stopped: map[string]bool{}}
+	return &pools{front: f, log: f.logger("pool"), byCrew: map[crew]*workers{}, houses: map[houseOf]*housed{}, stopped: map[string]bool{}}
 }
 
-// get finds the pool of a group or makes it as the configuration says.
-func (ps *pools) get(g group, cfg func() *config.Config) (*pool.Pool, error) {
+// houseOf is an image in the workers of a group.
+type houseOf struct {
+	image string
+	group group
+}
+
+// house finds or makes an image of a group, with one more user.
+func (ps *pools) house(k key) *housed {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	of := houseOf{k.image, k.group}
+	h := ps.houses[of]
+	if h == nil {
+		h = &housed{front: ps.front, image: k.image, group: k.group}
+		ps.houses[of] = h
+	}
+	h.users++
+	return h
+}
+
+// leaveHouse says whether that was the last user.
+func (ps *pools) leaveHouse(h *housed) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if h.users--; h.users > 0 {
+		return false
+	}
+	delete(ps.houses, houseOf{h.image, h.group})
+	return true
+}
+
+// get finds the pool of a crew or makes it as the configuration says.
+func (ps *pools) get(g crew, cfg func() *config.Config) (*pool.Pool, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if ps.closed {
 		return nil, executor.ErrClosed
 	}
-	if found := ps.byGroup[g]; found != nil {
+	if found := ps.byCrew[g]; found != nil {
 		return found.Pool, nil
 	}
 	c := cfg()
@@ -60,63 +92,81 @@ func (ps *pools) get(g group, cfg func() *config.Config) (*pool.Pool, error) {
 	}
 	set := ps.settings(c, p, g)
 	made := &workers{pool.New(set), plain(set)}
-	stopped, told := ps.stopped[g.name]
-	if stopped || !told && ps.stopped[g.pool] {
-		made.Stop()
+	for _, name := range []string{g.title(), g.name, g.pool} {
+		if stopped, told := ps.stopped[name]; told {
+			if stopped {
+				made.Stop()
+			}
+			break
+		}
 	}
-	ps.byGroup[g] = made
+	ps.byCrew[g] = made
 	return made.Pool, nil
 }
 
-// settings are those of a group's pool, with those who look.
-func (ps *pools) settings(cfg *config.Config, p *config.Pool, g group) pool.Settings {
-	set, f := poolSettings(cfg, p, g.name, ps.log), ps.front
+// settings are those of a crew's pool, with those who look.
+func (ps *pools) settings(cfg *config.Config, p *config.Pool, g crew) pool.Settings {
+	title := g.title()
+	set, f := poolSettings(cfg, p, title, ps.log), ps.front
+	set.Worker.Program = f.wine.program(g.kind)
+	if g.kind != native {
+		set.Worker.NoNewPrivileges = false // it cannot take that from itself
+	}
+	set.Before = func(ctx context.Context) error { return f.wine.ready(ctx, g.kind) }
+	if set.Spares = p.Spare; p.Spare == config.SpareAuto {
+		set.Spares = 0
+		if g.kind.byWine() {
+			set.Spares = 1
+		}
+	}
 	set.Buried = f.bury
-	set.Executor.Logger = f.logger("extension").With("pool", g.name)
-	set.Worker.Log = f.logger("worker").With("pool", g.name)
-	set.Worker.Found = func(w *remote.Worker, x *executor.Finding, times int) { f.found(x, times, g.name, w.Name()) }
+	set.Executor.Logger = f.logger("extension").With("pool", title)
+	set.Worker.Log = f.logger("worker").With("pool", title)
+	set.Worker.Found = func(w *remote.Worker, x *executor.Finding, times int) { f.found(x, times, title, w.Name()) }
 	set.Worker.Count = func(_ *remote.Worker, i remote.ImageInfo, name string, labels []string, delta float64) {
-		f.metrics.Count(g.name, i.Path, name, labels, delta)
+		f.metrics.Count(title, i.Path, name, labels, delta)
 	}
 	set.Worker.Ended = func(w *remote.Worker) {
 		if b, ok := w.Board(); ok {
-			f.metrics.Calls(metrics.Process{Pool: g.name, Worker: w.Name(), Pid: w.Pid()}, &b)
+			f.metrics.Calls(metrics.Process{Pool: title, Worker: w.Name(), Pid: w.Pid()}, &b)
 		}
 	}
-	f.hub.Watch(&set.Worker, g.name)
+	f.hub.Watch(&set.Worker, title)
 	return set
 }
 
 // plain is what of settings can be compared.
 func plain(s pool.Settings) pool.Settings {
 	s.Log, s.Executor.Logger, s.Worker.Log = nil, nil, nil
-	s.Buried = nil
+	s.Buried, s.Before = nil, nil
 	s.Worker.Started, s.Worker.Ended, s.Worker.Traced, s.Worker.Found, s.Worker.Count = nil, nil, nil, nil, nil
 	return s
 }
 
 // differs says whether a pool should have other settings, and those.
-func (ps *pools) differs(w *workers, g group, cfg *config.Config) (set pool.Settings, differs bool) {
+func (ps *pools) differs(w *workers, g crew, cfg *config.Config) (set pool.Settings, differs bool) {
 	set = ps.settings(cfg, cfg.Pools[g.pool], g)
 	return set, !reflect.DeepEqual(plain(set), w.settings)
 }
 
 // each calls f with every pool, in the order of their names.
-func (ps *pools) each(f func(g group, w *workers)) {
+func (ps *pools) each(f func(g crew, w *workers)) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	for _, g := range slices.SortedFunc(maps.Keys(ps.byGroup), byName) {
-		f(g, ps.byGroup[g])
+	for _, g := range slices.SortedFunc(maps.Keys(ps.byCrew), byName) {
+		f(g, ps.byCrew[g])
 	}
 }
 
-func byName(a, b group) int { return cmp.Or(strings.Compare(a.name, b.name), a.epoch-b.epoch) }
+func byName(a, b crew) int {
+	return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(string(a.kind), string(b.kind)), a.epoch-b.epoch)
+}
 
 // configure gives the pools of s the settings that s has for them. It returns the pools of the configuration for which that made
 // a difference, and whether their workers are replaced.
 func (ps *pools) configure(s *setup) map[string]bool {
 	changed := map[string]bool{}
-	ps.each(func(g group, w *workers) {
+	ps.each(func(g crew, w *workers) {
 		p := s.cfg.Pools[g.pool]
 		if p == nil || !hasWorkers(p) || s.epochs[g.name] != g.epoch {
 			return
@@ -134,9 +184,9 @@ func (ps *pools) configure(s *setup) map[string]bool {
 func (ps *pools) remove(unwanted func(group) bool) (list []*pool.Pool) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	for g, w := range ps.byGroup {
-		if unwanted(g) {
-			delete(ps.byGroup, g)
+	for g, w := range ps.byCrew {
+		if unwanted(g.group) {
+			delete(ps.byCrew, g)
 			list = append(list, w.Pool)
 		}
 	}
@@ -152,52 +202,57 @@ func (ps *pools) end(ctx context.Context, p *pool.Pool) error {
 	return err
 }
 
-// named are the pools an operator means by a name: one group, or all groups of a pool.
+// named are the pools an operator means by a name: those of a group, all groups of a pool, or the workers of a group for one kind of images.
 func (ps *pools) named(name string) (list []*pool.Pool) {
-	ps.each(func(g group, w *workers) {
-		if g.name == name {
-			list = append(list, w.Pool)
+	for _, means := range []func(crew) bool{
+		func(g crew) bool { return g.name == name },
+		func(g crew) bool { return g.pool == name },
+		func(g crew) bool { return g.title() == name },
+	} {
+		ps.each(func(g crew, w *workers) {
+			if means(g) {
+				list = append(list, w.Pool)
+			}
+		})
+		if len(list) > 0 {
+			return list
 		}
-	})
-	if len(list) > 0 {
-		return list
 	}
-	ps.each(func(g group, w *workers) {
-		if g.pool == name {
-			list = append(list, w.Pool)
-		}
-	})
-	return list
+	return nil
 }
 
 // relevel has workers know from which level on lines are logged, which may have changed.
 func (ps *pools) relevel() {
-	ps.each(func(_ group, w *workers) { w.Relevel() })
+	ps.each(func(_ crew, w *workers) { w.Relevel() })
 }
 
-// setStopped remembers what the operator wants of pools that are made later. What he says of a pool holds for all its groups.
+// setStopped remembers what the operator wants of pools that are made later. What he says of a pool holds for all its groups, and what of a group
+// for images of all kinds.
 func (ps *pools) setStopped(name string, stopped bool) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	for g := range ps.byGroup {
+	for g := range ps.byCrew {
 		if g.pool == name {
 			delete(ps.stopped, g.name)
+		}
+		if g.pool == name || g.name == name {
+			delete(ps.stopped, g.title())
 		}
 	}
 	ps.stopped[name] = stopped
 }
 
-// groupStatus is the status of a pool, with the group it belongs to.
-type groupStatus struct {
-	group
+// crewStatus is the status of a pool, with the crew that it is.
+type crewStatus struct {
+	crew
 	pool.Status
 }
 
 // status is that of all, by name.
-func (ps *pools) status() (list []groupStatus) {
+func (ps *pools) status() (list []crewStatus) {
 	var all []*pool.Pool
-	ps.each(func(g group, w *workers) {
-		list = append(list, groupStatus{group: g})
+	ps.each(func(g crew, w *workers) {
+		list = append(list, crewStatus{crew: g})
 		all = append(all, w.Pool)
 	})
 	for i, p := range all { // without the lock: it looks at processes
@@ -220,7 +275,7 @@ func (ps *pools) faults() (n int64) {
 func (ps *pools) close(ctx context.Context) error {
 	ps.mu.Lock()
 	ps.closed = true
-	list := slices.Collect(maps.Values(ps.byGroup))
+	list := slices.Collect(maps.Values(ps.byCrew))
 	ps.mu.Unlock()
 	errs := make([]error, len(list))
 	var all sync.WaitGroup

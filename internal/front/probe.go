@@ -50,7 +50,7 @@ func (f *Front) probeIn(ctx context.Context, s *setup, c *config.Site, below str
 		if s.key(image, app) != k {
 			return f.open(s, image, app)
 		}
-		return trying{candidate, &reached}, nil
+		return trying{candidate, &reached, f.kindOfCandidate(k, candidate)}, nil
 	}
 	chains := func(app *executor.App, filters []executor.FilterRef) (executor.Chain, error) {
 		return f.chain(s, open, app, filters)
@@ -113,6 +113,18 @@ func hostOf(c *config.Site) string {
 type trying struct {
 	candidate executor.Replacement
 	reached   *atomic.Bool // it has got a request
+	kind      kind         // of its workers
+}
+
+// kindOfCandidate is the kind of the workers that have a version which is tried.
+func (f *Front) kindOfCandidate(k key, candidate executor.Replacement) kind {
+	if m, other := candidate.(*move); other {
+		return m.next.kind
+	}
+	if e, err := f.cache.find(k); err == nil {
+		return kindIn(e)
+	}
+	return native
 }
 
 func (t trying) Execute(w http.ResponseWriter, r *http.Request, to *executor.Target) executor.Result {

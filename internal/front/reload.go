@@ -144,14 +144,14 @@ func (r *reload) replace() {
 			others[k.group] = true
 		}
 	}
-	f.pools.each(func(g group, w *workers) {
+	f.pools.each(func(g crew, w *workers) {
 		p := r.next.cfg.Pools[g.pool]
 		if p == nil || !hasWorkers(p) || r.next.epochs[g.name] != g.epoch {
 			return
 		}
 		set, differs := f.pools.differs(w, g, r.next.cfg)
 		asFilters := slices.Equal(set.Filters, w.settings.Filters) // an image is asked for its filter half when it is loaded
-		if differs && (others[g] || !asFilters || !reflect.DeepEqual(set.Worker.Sandbox, w.settings.Worker.Sandbox)) {
+		if differs && (others[g.group] || !asFilters || !reflect.DeepEqual(set.Worker.Sandbox, w.settings.Worker.Sandbox)) {
 			f.epoch++
 			r.next.epochs[g.name] = f.epoch
 			r.replaced[g.pool] = true

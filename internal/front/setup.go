@@ -12,6 +12,7 @@ import (
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/inprocess"
 	"github.com/isapid/isapid/internal/server"
 	"github.com/isapid/isapid/internal/site"
@@ -64,7 +65,8 @@ func (f *Front) listed(s *setup) []server.Site {
 func (s *setup) key(image string, app *executor.App) key {
 	g := groupOf(s.cfg, image, app)
 	g.epoch = s.epochs[g.name]
-	return key{image, g, insideOf(s.cfg.Pools[app.Pool]), s.filters[asFilter{image, g.name}]}
+	p := s.cfg.Pools[app.Pool]
+	return key{image, g, insideOf(p), platformOf(p), s.filters[asFilter{image, g.name}]}
 }
 
 // fixed are the executors that do not depend on a request: those of filters, and of the images that handlers name. Filters come first,
@@ -153,23 +155,35 @@ func (f *Front) load(ctx context.Context, s *setup, k key) (executor.Executor, e
 func (f *Front) openInside(k key, p *config.Pool, o executor.Options) (executor.Executor, error) {
 	return f.openImage(k, "this process: "+k.image, func(v executor.Version) (executor.Replaceable, error) {
 		o.Version = v
-		return inprocess.Open(k.image, o, inprocess.Limits{Load: p.StartupLimit, End: p.ShutdownLimit})
+		e, err := inprocess.Open(k.image, o, inprocess.Limits{Load: p.StartupLimit, End: p.ShutdownLimit})
+		if err != nil {
+			return nil, isolateInstead(k.image, err)
+		}
+		return e, nil
 	})
+}
+
+// isolateInstead adds to an error of loading what would help with an image for another kind of process.
+func isolateInstead(path string, err error) error {
+	info, failed := image.Inspect(path)
+	if failed != nil || kindOf(info) == native {
+		return err
+	}
+	return fmt.Errorf(`%w; a pool with "mode: isolated" has workers for it, and "isapid run" without --in-process`, err)
+}
+
+// platformOf is what decides which workers images of a pool may have.
+func platformOf(p *config.Pool) config.Platform {
+	if p == nil || !hasWorkers(p) {
+		return ""
+	}
+	return p.Platform
 }
 
 // isolate opens an image in the workers of its group.
 func (f *Front) isolate(ctx context.Context, s *setup, k key) (executor.Executor, error) {
-	workers, err := f.pools.get(k.group, func() *config.Config {
-		if s.old.Load() {
-			return f.setup.Load().cfg // what s says of the pool may have changed
-		}
-		return s.cfg
-	})
-	if err != nil {
-		return nil, err
-	}
 	turn := fmt.Sprintf("pool %s, %d", k.group.name, k.group.epoch)
-	return f.openImage(k, turn, func(v executor.Version) (executor.Replaceable, error) { return workers.Open(ctx, k.image, v) })
+	return f.openImage(k, turn, func(v executor.Version) (executor.Replaceable, error) { return f.house(ctx, s, k, v) })
 }
 
 // group is what shares worker processes: a pool of the configuration, or the part of it that is one application's or one image's.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/swap"
 )
 
@@ -17,7 +18,15 @@ func (f *Front) openImage(k key, turn string, load func(v executor.Version) (exe
 		Turn:   turn,
 		Policy: func() swap.Policy { return policyOf(f.setup.Load().cfg.Pools[k.group.pool], k.inside.here) },
 		Load:   load,
-		Probe:  func(ctx context.Context, r executor.Replacement) (int, error) { return f.probe(ctx, k, r) },
+		Loadable: func(i *image.Info) error {
+			p := f.setup.Load().cfg.Pools[k.group.pool]
+			if k.inside.here || p == nil {
+				return i.LoadableHere()
+			}
+			_, err := f.loadable(p, i)
+			return err
+		},
+		Probe: func(ctx context.Context, r executor.Replacement) (int, error) { return f.probe(ctx, k, r) },
 	})
 }
 

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -17,11 +18,12 @@ import (
 // after 20 min, a new generation after 29 h.
 type Settings struct {
 	Name     string
-	Workers  int              // worker processes that serve at a time. Default 1
-	Executor executor.Options // of each worker. Its Queue and QueueWait are also those of the requests that wait for a worker
-	Worker   remote.Settings  // how a process is started; Name, Startup and Notify are the pool's to set
-	Spares   int              // processes that have no image and wait, so that a worker which is to start need not: it takes one. 0: none
-	Filters  []string         // images that are used as filters, too; what is loaded stays as it is. They are opened as any other
+	Workers  int                             // worker processes that serve at a time. Default 1
+	Executor executor.Options                // of each worker. Its Queue and QueueWait are also those of the requests that wait for a worker
+	Worker   remote.Settings                 // how a process is started; Name, Startup and Notify are the pool's to set
+	Spares   int                             // processes that have no image and wait, so that a worker which is to start need not: it takes one. 0: none
+	Before   func(ctx context.Context) error // called before a process is started, which waits for it; nil: nothing has to be waited for
+	Filters  []string                        // images that are used as filters, too; what is loaded stays as it is. They are opened as any other
 
 	OnDemand bool          // the first request starts the workers; else the first image does
 	Idle     time.Duration // OnDemand only: without a request for so long the workers are stopped. 0: off

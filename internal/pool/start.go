@@ -21,7 +21,7 @@ func (p *Pool) bringUp(sl *slot, set *Settings) {
 	ctx, cancel := context.WithTimeoutCause(sl.ctx, set.Startup, fmt.Errorf("the worker was not ready within %v", set.Startup))
 	defer cancel()
 	begun := time.Now()
-	w, err := p.start(ctx, p.settings(sl, set))
+	w, err := p.process(ctx, sl, set)
 	if err != nil {
 		p.notStarted(sl, cause(ctx, err))
 		return
@@ -50,6 +50,16 @@ func (p *Pool) loadFirst(ctx context.Context, sl *slot, set *Settings, begun tim
 		return
 	}
 	p.isReady(sl, w, builds, loaded, failures, time.Since(begun))
+}
+
+// process starts one.
+func (p *Pool) process(ctx context.Context, sl *slot, set *Settings) (process, error) {
+	if set.Before != nil {
+		if err := set.Before(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return p.start(ctx, p.settings(sl, set))
 }
 
 // settings are those a process is started with.

@@ -1,9 +1,14 @@
 package pool
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"time"
+
+	"github.com/isapid/isapid/internal/executor"
 )
 
 // State is what a pool is doing, in one word.
@@ -176,6 +181,25 @@ func (p *Pool) snapshot() (st Status, running []process) {
 		running = append(running, p.slots[s.workers[i].id].process)
 	}
 	return st, running
+}
+
+// errNoTrouble stands for what nobody has noted.
+var errNoTrouble = errors.New("nothing is known of that")
+
+// Serves is the number of the generation that serves. The error says why requests are refused, as far as that does not depend on the image.
+func (p *Pool) Serves() (generation int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.state
+	switch {
+	case s.want == wantStop:
+		err = executor.ErrStopped
+	case s.want == wantEnd:
+		err = executor.ErrClosed
+	case s.degraded && s.count(s.gen.number, ready) == 0:
+		err = fmt.Errorf("the pool is degraded: its workers died too often: %w", cmp.Or(s.trouble, errNoTrouble))
+	}
+	return s.gen.number, err
 }
 
 func (p *Pool) workerStatus(w *worker) WorkerStatus {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/update"
 )
 
@@ -48,6 +49,8 @@ type Target struct {
 	Turn   string        // executors with the same one share processes: in one of them at a time an image is replaced
 	Policy func() Policy // that holds now
 	Load   func(v executor.Version) (executor.Replaceable, error)
+	// Loadable says what speaks against loading an image, as far as its file tells. nil: [image.Info.LoadableHere] does.
+	Loadable func(i *image.Info) error
 	// Probe sends the verification requests, if there are any, to a version that is not routed to yet. An error says which was
 	// not answered as it should be.
 	Probe func(ctx context.Context, r executor.Replacement) (sent int, err error)

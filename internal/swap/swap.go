@@ -160,12 +160,29 @@ func (s *swap) stage() (err error) {
 	if s.candidate.Kind == update.Given {
 		info.Path = s.path
 	}
-	if err := info.LoadableHere(); err != nil {
+	if err := s.loadable(info); err != nil {
 		return err
 	}
 	if s.candidate.Kind == update.Overwritten && s.policy.Backups > 0 {
 		if err := s.files.Keep(s.old.copy()); err != nil {
 			s.troubled("the version in force cannot be kept beside the image", err)
+		}
+	}
+	return nil
+}
+
+// loadable says what speaks against loading the candidate in one of the targets.
+func (s *swap) loadable(info *image.Info) error {
+	s.mu.Lock()
+	targets := slices.Clone(s.targets)
+	s.mu.Unlock()
+	for _, t := range targets {
+		check := t.Loadable
+		if check == nil {
+			check = (*image.Info).LoadableHere
+		}
+		if err := check(info); err != nil {
+			return err
 		}
 	}
 	return nil
