@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/isapid/isapid/internal/files"
 )
 
 // Entry is one line of the journal.
@@ -84,7 +86,7 @@ func (f *Files) appendLine(line []byte) error {
 	}
 	step("append")
 	if _, err := file.Write(line); err != nil {
-		file.Truncate(st.Size()) // as far as that works; a reader leaves out half a line anyway
+		files.Truncate(file, f.JournalFile(), st.Size()) // as far as that works; a reader leaves out half a line anyway
 		return bare(err)
 	}
 	step("sync journal")
@@ -96,17 +98,17 @@ func (f *Files) appendLine(line []byte) error {
 		return syncFolder(f.folder)
 	}
 	if f.journal.entries > maxEntries {
-		f.shorten(file) // may fail: the entry is written, and the next one tries again
+		entries, err := readEntries(file, f.journal.bytes)
+		file.Close() // Windows lets nothing take the place of a file that is open
+		if err == nil {
+			f.shorten(entries, st) // may fail: the entry is written, and the next one tries again
+		}
 	}
 	return nil
 }
 
-// shorten writes the journal anew with its last entries.
-func (f *Files) shorten(from *os.File) error {
-	entries, err := readEntries(from, f.journal.bytes)
-	if err != nil {
-		return err
-	}
+// shorten writes the journal anew with its last entries, and with the mode and owner that it has.
+func (f *Files) shorten(entries []Entry, was fs.FileInfo) error {
 	entries = entries[max(0, len(entries)-keptEntries):]
 	var b bytes.Buffer
 	for _, e := range entries {
@@ -119,7 +121,7 @@ func (f *Files) shorten(from *os.File) error {
 	if err := remove(f.shortened()); err != nil {
 		return err
 	}
-	if err := writeFile(f.shortened(), b.Bytes(), from); err != nil {
+	if err := writeFile(f.shortened(), b.Bytes(), was); err != nil {
 		return err
 	}
 	if err := rename(f.shortened(), f.JournalFile()); err != nil {
@@ -156,7 +158,7 @@ func (f *Files) Journal() ([]Entry, error) {
 
 // openJournal opens a regular file.
 func openJournal(path string, flags int) (*os.File, error) {
-	file, err := os.OpenFile(path, flags|nonblock, 0o644)
+	file, err := files.OpenFile(path, flags|nonblock, 0o644)
 	if err != nil {
 		return nil, bare(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/isapid/isapid/internal/files"
 	"github.com/isapid/isapid/internal/image"
 )
 
@@ -19,7 +20,7 @@ var chunk int64 = 256 << 10
 
 func rename(from, to string) error {
 	step("rename")
-	return bare(os.Rename(from, to))
+	return bare(files.Rename(from, to))
 }
 
 // remove removes a file, or an empty folder. There need not be one.
@@ -89,7 +90,7 @@ func copyFile(from Copy, to string, like os.FileInfo) (err error) {
 }
 
 // writeFile makes a new file with the mode and owner of like, if that is not nil, and returns when it is on the disk. On an error there is none.
-func writeFile(path string, b []byte, like *os.File) (err error) {
+func writeFile(path string, b []byte, like os.FileInfo) (err error) {
 	step("create")
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -101,9 +102,7 @@ func writeFile(path string, b []byte, like *os.File) (err error) {
 		}
 	}()
 	if like != nil {
-		if st, err := like.Stat(); err == nil {
-			dress(file, st)
-		}
+		dress(file, like)
 	}
 	step("write")
 	if _, err := file.Write(b); err != nil {

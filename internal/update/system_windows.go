@@ -6,16 +6,18 @@ import (
 	"os"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/isapid/isapid/internal/files"
 )
 
-// open opens a file to read it. With strict, a symbolic link is an error.
+// open opens a file to read it; others may rename and remove it meanwhile. With strict, a symbolic link is an error.
 func open(path string, strict bool) (*os.File, error) {
 	if strict {
 		if st, err := os.Lstat(path); err == nil && st.Mode()&fs.ModeSymlink != 0 {
 			return nil, errors.New("it is a symbolic link")
 		}
 	}
-	return os.Open(path)
+	return files.OpenFile(path, os.O_RDONLY, 0)
 }
 
 // openToFlush opens a file so that it can be written to the disk.
