@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -59,7 +60,7 @@ func TestNewErrors(t *testing.T) {
 		{"host twice", []Site{site("a", ok, Binding{Addr: ":80", Host: "h"}), site("b", ok, Binding{Addr: "*:80", Host: "H."})}, []string{`site "b"`, `site "a"`, `"H."`}},
 		{"certificate without https", []Site{site("a", ok, Binding{Addr: ":80", CertFile: "x"})}, []string{"not https"}},
 		{"https without certificate", []Site{site("a", ok, Binding{Addr: ":443", TLS: true})}, []string{"certificate file"}},
-		{"unreadable", []Site{site("a", ok, Binding{Addr: ":443", TLS: true, CertFile: "/no/cert", KeyFile: "/no/key"})}, []string{"/no/cert", "no such file"}},
+		{"unreadable", []Site{site("a", ok, Binding{Addr: ":443", TLS: true, CertFile: "/no/cert", KeyFile: "/no/key"})}, []string{"/no/cert", syscall.ENOENT.Error()}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

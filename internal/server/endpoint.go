@@ -1,10 +1,10 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
-	"syscall"
 	"time"
 )
 
@@ -34,18 +34,18 @@ func (e *endpoint) listen(there []*endpoint) error {
 			return nil
 		}
 	}
-	l, err := net.Listen("tcp", e.addr)
+	l, err := (&net.ListenConfig{Control: exclusive}).Listen(context.Background(), "tcp", e.addr) // it waits for nothing
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
+	case errors.Is(err, errInUse):
 		for _, other := range there {
 			if other.port() == e.port() { // there is no way from one to the other but through none
 				return fmt.Errorf("listen on %q: this server listens on %q: only a restart can change one into the other", e.addr, other.addr)
 			}
 		}
 		return fmt.Errorf("listen on %q: the address is in use: stop the program that has it, or change the binding", e.addr)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("listen on %q: not permitted: ports below 1024 need root or the capability CAP_NET_BIND_SERVICE", e.addr)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
+	case errors.Is(err, errNotPermitted):
+		return fmt.Errorf("listen on %q: not permitted: %s", e.addr, whyNotPermitted)
+	case errors.Is(err, errNoAddress):
 		return fmt.Errorf("listen on %q: this machine does not have the address", e.addr)
 	case err != nil:
 		return fmt.Errorf("listen on %q: %w", e.addr, err)
