@@ -30,6 +30,7 @@ import (
 	"github.com/isapid/isapid/internal/proc"
 	"github.com/isapid/isapid/internal/remote"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/wire"
 )
 
 func init() {
@@ -229,6 +230,7 @@ func newStand(t *testing.T, relayed bool, extensions map[string]string, filters 
 	if relayed {
 		s.frames = filepath.Join(t.TempDir(), "frames")
 		set.Command = []string{os.Args[0], "counted", s.frames}
+		set.Program = &remote.Program{Env: []string{wire.PlainByEnv + "="}} // what stands between them knows sockets only
 	}
 	var err error
 	if s.w, err = remote.Start(t.Context(), set); err != nil {

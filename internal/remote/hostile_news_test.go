@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -109,7 +110,7 @@ var newsCrimes = map[string]func(v *villain, id uint64, payload []byte){
 		v.send(page(id, "fine")...)
 	},
 	"board-noise": func(v *villain, id uint64, _ []byte) {
-		f := <-v.files
+		f := v.given()
 		b := make([]byte, 2<<20)
 		v.send(page(id, "fine")...)
 		for {
@@ -124,6 +125,18 @@ var newsCrimes = map[string]func(v *villain, id uint64, payload []byte){
 			}
 		}
 	},
+}
+
+// given is the board.
+func (v *villain) given() *os.File {
+	if v.c != nil {
+		return <-v.files
+	}
+	f, err := os.OpenFile(v.board, os.O_RDWR, 0)
+	if err != nil {
+		panic(err)
+	}
+	return f
 }
 
 // TestNewsVillains: what breaks a rule costs the worker its life.

@@ -50,7 +50,7 @@ type Settings struct {
 
 // Program is a program that can be a worker: it does what package worker does when it is started with the arguments "worker" and a name.
 type Program struct {
-	Command []string // the program, and arguments before those
+	Command []string // the program, and arguments before those. Default: this program
 	Env     []string // added to Settings.Spec.Env
 	Plain   bool     // the stream is its standard input and output, and carries no descriptors
 	Windows bool     // it is a Windows program, and this is none: Command starts it by Wine, and it translates paths
@@ -58,7 +58,7 @@ type Program struct {
 
 // thisProgram is what a worker is by default. On Windows the stream of every worker is plain.
 func thisProgram() *Program {
-	return &Program{Command: []string{self()}, Plain: runtime.GOOS == "windows" || os.Getenv(wire.PlainByEnv) == "1"}
+	return &Program{Plain: runtime.GOOS == "windows" || os.Getenv(wire.PlainByEnv) == "1"}
 }
 
 func (s Settings) withDefaults() Settings {
@@ -66,7 +66,11 @@ func (s Settings) withDefaults() Settings {
 		s.Program = thisProgram()
 	}
 	if len(s.Command) == 0 {
-		s.Command = append(slices.Clip(s.Program.Command), "worker", s.Name)
+		program := s.Program.Command
+		if len(program) == 0 {
+			program = []string{self()}
+		}
+		s.Command = append(slices.Clip(program), "worker", s.Name)
 	}
 	if s.Startup == 0 {
 		s.Startup = 90 * time.Second

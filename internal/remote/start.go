@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +70,7 @@ func (w *Worker) launch() (err error) {
 	if err != nil {
 		return errors.Join(err, w.staging.remove())
 	}
-	spec.Env = append(append(slices.Clip(spec.Env), w.s.Program.Env...), inWorker+"="+w.s.Name)
+	spec.Env = withEnv(spec.Env, append(slices.Clip(w.s.Program.Env), inWorker+"="+w.s.Name))
 	spec.Path, spec.Args, spec.Output, spec.Wine = w.s.Command[0], w.s.Command[1:], w.line, w.s.Program.Windows
 	if !spec.Wine { // Wine finds its files by what it is called
 		spec.Arg0 = "isapid"
@@ -99,6 +100,18 @@ func (w *Worker) launch() (err error) {
 	}
 	go w.watch()
 	return nil
+}
+
+// withEnv is an environment with other variables, which take the place of those of the same name: of two a program would see the first.
+func withEnv(env, with []string) []string {
+	all := slices.DeleteFunc(slices.Clone(env), func(old string) bool {
+		name, _, _ := strings.Cut(old, "=")
+		return slices.ContainsFunc(with, func(v string) bool {
+			is, _, _ := strings.Cut(v, "=")
+			return is == name || runtime.GOOS == "windows" && strings.EqualFold(is, name)
+		})
+	})
+	return append(all, with...)
 }
 
 // giveBoard gives the worker a board. Where there can be none, it is not known what a worker did last.
