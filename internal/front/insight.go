@@ -141,7 +141,7 @@ func (f *Front) lookInside(list []admin.InFlight, places map[uint64]*executor.Pl
 
 // tellInside adds what the threads of a process do to its requests.
 func tellInside(b *trace.Board, of map[uint64]*admin.InFlight, calls bool) {
-	now := boardTime()
+	now := trace.Clock()
 	for i := range b.Threads {
 		t := &b.Threads[i]
 		tell := func(c *trace.LastCall) admin.Inside {

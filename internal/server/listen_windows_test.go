@@ -21,7 +21,9 @@ func TestExclusive(t *testing.T) {
 	}
 	defer s.Shutdown(t.Context())
 	share := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
-		e := c.Control(func(fd uintptr) { err = windows.SetsockoptInt(windows.Handle(fd), windows.SOL_SOCKET, windows.SO_REUSEADDR, 1) })
+		e := c.Control(func(fd uintptr) {
+			err = windows.SetsockoptInt(windows.Handle(fd), windows.SOL_SOCKET, windows.SO_REUSEADDR, 1)
+		})
 		if e != nil {
 			return e
 		}
