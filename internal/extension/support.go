@@ -27,7 +27,7 @@ const (
 )
 
 // supported has every code that does something here. docs/conformance.md lists them with their tests; a test compares
-// the two. All others, known or not, are FALSE with ERROR_INVALID_PARAMETER.
+// the two. All others, known or not, are FALSE with ERROR_INVALID_PARAMETER. On Windows there are tokens, too.
 var supported = map[isapi.Code]func(*request, call) isapi.Error{
 	isapi.SendURLRedirectResp:   (*request).redirect,
 	isapi.SendURL:               (*request).sendURLGet,

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/identity"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/reply"
@@ -227,11 +228,16 @@ func (q *run) copyRequest() {
 	}
 }
 
-// GetUserToken is the callback of AUTH_COMPLETE. There are no tokens of Windows here.
+// GetUserToken is the callback of AUTH_COMPLETE. On Windows it gives a token of the filter's own, for it to close; elsewhere there are none.
 func (s *session) GetUserToken(token uintptr) isapi.Error {
 	if token == 0 {
 		return isapi.InvalidParameter
 	}
 	native.Write[uintptr](token, 0)
-	return isapi.NoToken
+	h, err := identity.Copy()
+	if err != nil {
+		return isapi.NoToken
+	}
+	native.Write(token, h)
+	return isapi.OK
 }

@@ -157,7 +157,11 @@ static void complete(struct state *s, HTTP_FILTER_CONTEXT *c, HTTP_FILTER_AUTH_C
     sizes(s, c, h->GetHeader, "url", "/page.txt?q=1");
     sizes(s, c, c->GetServerVariable, "QUERY_STRING", "q=1");
     sizes(s, c, c->GetServerVariable, "SCRIPT_NAME", "/page.txt");
+#ifdef _WIN32
+    require(s, "GetUserToken", h->GetUserToken(c, &token) && CloseHandle(token));
+#else
     require(s, "GetUserToken", !h->GetUserToken(c, &token)); /* there are none here */
+#endif
     require(s, "fResetAuth", !h->fResetAuth);
 }
 

@@ -53,6 +53,7 @@ var subjects = []struct {
 	{"HTTP2", testHTTP2},
 	{"Bulk", testBulk},
 	{"SupportCodes", testSupportCodes},
+	{"Tokens", testTokens},
 	{"Async", testAsync},
 	{"MapURL", testMapURL},
 	{"TransmitFile", testTransmitFile},

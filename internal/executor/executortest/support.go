@@ -37,7 +37,7 @@ func arg(kind, text string) string {
 // outcomes are the accepted errors of a code called with three NULLs, and with three pointers to nowhere.
 type outcomes struct{ null, garbage string }
 
-// worksOn has every code that does something. All others are refused.
+// worksOn has every code that does something on every system. All but those of worksOnWindows are refused.
 var worksOn = map[isapi.Code]outcomes{
 	isapi.SendURLRedirectResp:   {"87", "87"},
 	isapi.SendURL:               {"87", "87"},
@@ -75,17 +75,30 @@ var worksOn = map[isapi.Code]outcomes{
 	isapi.Counter:               {"87", "87"},
 }
 
-// Works tells whether the suite expects a code to do something. The table in docs/conformance.md must say the same.
-func Works(c isapi.Code) bool {
-	_, ok := worksOn[c]
-	return ok
+// Works tells whether the suite expects a code to do something, and whether only on Windows. The table in docs/conformance.md must say
+// the same.
+func Works(c isapi.Code) (works, onWindows bool) {
+	if _, ok := worksOn[c]; ok {
+		return true, false
+	}
+	_, ok := worksOnWindows[c]
+	return ok, ok
+}
+
+// outcomes are those of a code, if it does something with these images.
+func (i Images) outcomes(c isapi.Code) (o outcomes, works bool) {
+	works, onWindows := Works(c)
+	if onWindows {
+		return worksOnWindows[c], i.windows()
+	}
+	return worksOn[c], works
 }
 
 func refusedCodes(t *testing.T, s *suite) {
 	srv := s.serve(t, "support", executor.Options{})
 	var calls []string
 	for _, c := range isapi.Codes() {
-		if !Works(c) {
+		if _, works := s.outcomes(c); !works {
 			for _, args := range []string{"n/n/n", "g/g/g", "o4096/d4096/d4096"} {
 				calls = append(calls, fmt.Sprintf("%d/%s", uint32(c), args))
 			}
@@ -139,10 +152,11 @@ func badArguments(t *testing.T, s *suite) {
 	srv := s.serve(t, "support", executor.Options{})
 	n := 0
 	for _, c := range isapi.Codes() {
-		if !Works(c) {
+		is, works := s.outcomes(c)
+		if !works {
 			continue
 		}
-		for args, want := range map[string]string{"n/n/n": worksOn[c].null, "g/g/g": worksOn[c].garbage} {
+		for args, want := range map[string]string{"n/n/n": is.null, "g/g/g": is.garbage} {
 			_, _ = srv.try("GET", fmt.Sprintf("/app.dll/x?%d/%s", uint32(c), args), nil) // some end the connection
 			if got := strings.TrimSpace(srv.result(n).LogData); got != want {
 				t.Errorf("%v with %s: got %q, want %s", c, args, got, want)
