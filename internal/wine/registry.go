@@ -12,12 +12,14 @@ import (
 //
 //   - No program of ours has a menu or opens documents, nobody is asked whether to install .NET or a browser.
 //   - What crashes ends: no debugger, no window about it. The value is no program, so that the start of one fails at once.
-//   - A library is loaded as if from Windows: nothing here changes what it gets.
 //   - PlugPlay and Eventlog (9 MB each with what they start) run when somebody asks for them and not always.
 var settings = strings.ReplaceAll(`Windows Registry Editor Version 5.00
 
 [HKEY_CURRENT_USER\Software\Wine\DllOverrides]
 "winemenubuilder.exe"=""
+
+[HKEY_LOCAL_MACHINE\Software\Microsoft\Windows\CurrentVersion\RunServices]
+"winemenubuilder"=-
 
 [HKEY_CURRENT_USER\Software\Wine\FileOpenAssociations]
 "Enable"="N"

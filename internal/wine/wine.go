@@ -65,11 +65,11 @@ func (w *Wine) Program(prefix, arch, exe string) (command, env []string, err err
 	return []string{loader, exe}, w.environment(prefix), nil
 }
 
-// environment is what every process of Wine gets to know. A variable is here only if it has to be: what the registry can say it does.
+// environment is what every process of Wine gets to know. What only matters in prefixes of ours is in their registry.
 //
 // Wine shows HOME to programs and links the user's folders to it when it makes them; there is no such folder, so that it makes its own. Without a
 // display no program waits for somebody to press a button. Of Wine's own messages, those about errors are kept (a library that is not
-// found, say), unless the user wants others.
+// found, say), unless the user wants others. What crashes ends without a debugger, also in a prefix of somebody else's.
 func (w *Wine) environment(prefix string) []string {
 	env := []string{
 		"WINEPREFIX=" + prefix,
@@ -77,12 +77,11 @@ func (w *Wine) environment(prefix string) []string {
 		"DISPLAY=",
 		"WAYLAND_DISPLAY=",
 	}
-	for _, v := range []struct{ name, usual string }{{"WINEDEBUG", "fixme-all"}, {"WINEDLLOVERRIDES", ""}} {
+	for _, v := range []struct{ name, usual string }{{"WINEDEBUG", "fixme-all"}, {"WINEDLLOVERRIDES", "winedbg.exe=;winemenubuilder.exe="}} {
 		if set := os.Getenv(v.name); set != "" {
-			env = append(env, v.name+"="+set)
-		} else if v.usual != "" {
-			env = append(env, v.name+"="+v.usual)
+			v.usual = set
 		}
+		env = append(env, v.name+"="+v.usual)
 	}
 	return env
 }
