@@ -15,6 +15,9 @@ type group struct {
 	process windows.Handle // the child's
 }
 
+// forker is for systems where the thread that starts a child matters.
+type forker struct{}
+
 // newGroup makes the job with the limits of s.
 func (p *Process) newGroup(s *Spec) (*group, error) {
 	job, err := windows.CreateJobObject(nil, nil)
@@ -59,6 +62,9 @@ func (p *Process) limitJob(job windows.Handle, limits *windows.JOBOBJECT_EXTENDE
 		if err := setCPURate(job, n, int(windows.GetActiveProcessorCount(windows.ALL_PROCESSOR_GROUPS))); err != nil {
 			p.note("%s: %v: it is not enforced", s.Cgroup.cpu(), err)
 		}
+	}
+	if s.NoNewPrivileges {
+		p.note("no new privileges: Windows has no such thing: a program gets more rights by a prompt only, which a service has not")
 	}
 	if s.Cgroup.Parent != "" {
 		p.note("cgroup parent: Windows has no cgroups: the child is in a job object of its own")

@@ -15,13 +15,20 @@ func (p *Process) launch(s *Spec, path string, args []string, attr *os.ProcAttr)
 	if attr.Sys.Credential, err = credential(s.User, s.Group); err != nil {
 		return err
 	}
-	forks.acquire()
+	p.forker = &forks
+	if s.NoNewPrivileges {
+		p.forker = &strictForks
+	}
+	err = p.forker.acquire()
 	defer func() {
 		if err != nil {
-			forks.release()
+			p.forker.release()
 		}
 	}()
-	forks.do(func() {
+	if err != nil {
+		return err
+	}
+	p.forker.do(func() {
 		if e := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); e != nil { // C code opens without O_CLOEXEC
 			p.note("descriptors: close_range: %v: those opened without close-on-exec reach the child", e)
 		}
@@ -117,7 +124,7 @@ func (p *Process) cleanUp() {
 	if p.group != nil {
 		p.group.remove()
 	}
-	forks.release()
+	p.forker.release()
 }
 
 func (e *Exit) fill(state *os.ProcessState) {

@@ -12,7 +12,10 @@ import (
 	"time"
 )
 
-type group struct{}
+type (
+	group  struct{}
+	forker struct{}
+)
 
 // launch starts the program.
 func (p *Process) launch(s *Spec, path string, args []string, attr *os.ProcAttr) (err error) {
@@ -20,7 +23,7 @@ func (p *Process) launch(s *Spec, path string, args []string, attr *os.ProcAttr)
 		return fmt.Errorf("user and group cannot be chosen on %s: leave them out", runtime.GOOS)
 	}
 	for what, asked := range map[string]bool{
-		"nice": s.Nice != 0, "resource limits": s.Limits != Limits{}, "cgroup": s.Cgroup != Cgroup{},
+		"nice": s.Nice != 0, "resource limits": s.Limits != Limits{}, "cgroup": s.Cgroup != Cgroup{}, "no new privileges": s.NoNewPrivileges,
 	} {
 		if asked {
 			p.notes = append(p.notes, fmt.Sprintf("%s: not on %s", what, runtime.GOOS))

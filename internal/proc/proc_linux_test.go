@@ -514,13 +514,62 @@ func TestCPUTimes(t *testing.T) {
 	}
 }
 
+// TestNoNewPrivileges: the child has that from the start, and no other thread of this process.
+func TestNoNewPrivileges(t *testing.T) {
+	const script = "grep NoNewPrivs: /proc/self/status; read x <&3"
+	for _, strict := range []bool{false, true, false} {
+		s := shell(script)
+		s.NoNewPrivileges = strict
+		c := begin(t, s)
+		want := map[bool]string{false: "0", true: "1"}[strict]
+		if own, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err != nil || own == 1 {
+			want = "1"
+		}
+		if got := strings.Fields(c.line()); len(got) != 2 || got[1] != want {
+			t.Errorf("asked for %v: got %q", strict, got)
+		}
+		c.stream.Close()
+		c.end()
+	}
+	var left string
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if left = strictThreads(t); left == "" {
+			return
+		}
+	}
+	t.Errorf("threads%s are left that cannot gain rights", left)
+}
+
+// strictThreads are the threads of this process that cannot gain rights, but for the first one, which Go never ends, and unless it was
+// started so.
+func strictThreads(t *testing.T) (list string) {
+	t.Helper()
+	strict := func(task string) bool {
+		b, _ := os.ReadFile("/proc/self/task/" + task + "/status")
+		return strings.Contains(string(b), "NoNewPrivs:\t1")
+	}
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := strconv.Itoa(os.Getpid())
+	for _, task := range tasks {
+		if task.Name() != own && strict(task.Name()) && !strict(own) {
+			list += " " + task.Name()
+		}
+	}
+	return list
+}
+
 // TestMany: children that start and end all at once, looked at and killed meanwhile, leave nothing.
 func TestMany(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
 			for range 10 {
-				p, err := Start(spec(t, "exit", strconv.Itoa(i)))
+				s := spec(t, "exit", strconv.Itoa(i))
+				s.NoNewPrivileges = i%2 == 0
+				p, err := Start(s)
 				if err != nil {
 					t.Error(err)
 					return
@@ -535,10 +584,12 @@ func TestMany(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	forks.mu.Lock()
-	defer forks.mu.Unlock()
-	if forks.users != 0 {
-		t.Errorf("the thread has %d users", forks.users)
+	for _, f := range []*forker{&forks, &strictForks} {
+		f.mu.Lock()
+		if f.users != 0 {
+			t.Errorf("the thread has %d users", f.users)
+		}
+		f.mu.Unlock()
 	}
 }
 

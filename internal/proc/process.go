@@ -23,9 +23,10 @@ type Process struct {
 	wine    bool // it is a Windows program under Wine
 	exit    Exit // once done is closed
 
-	mu    sync.RWMutex // held by who looks at the process by its number, and to take the number back
-	gone  bool         // the number is no longer the child's
-	group *group       // what keeps it and what it starts together; nil if it has none
+	mu     sync.RWMutex // held by who looks at the process by its number, and to take the number back
+	gone   bool         // the number is no longer the child's
+	forker *forker      // whose thread started it
+	group  *group       // what keeps it and what it starts together; nil if it has none
 }
 
 // Start starts a child. It returns when the program runs; an error is a sentence that says what is wrong. After Start nobody need

@@ -33,6 +33,10 @@ type Spec struct {
 	User  string // name or number; "" is the user of this process
 	Group string // name or number; "" is the user's own group
 
+	// NoNewPrivileges: neither the child nor what it starts gains rights by running a program, by set-user-ID for example, from its first
+	// instruction on. It is for a child that cannot see to that itself. Where the system has no such thing that is noted.
+	NoNewPrivileges bool
+
 	Nice   int // added to the niceness of this process, -20…19; on Windows the priority class that comes closest
 	Limits Limits
 	Cgroup Cgroup
