@@ -5,12 +5,14 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/executor/executortest"
 	"github.com/isapid/isapid/internal/remote"
+	"github.com/isapid/isapid/internal/wire"
 	"github.com/isapid/isapid/internal/worker"
 )
 
@@ -68,7 +70,10 @@ func openBy(t *testing.T, program *remote.Program) executortest.Open {
 	}
 }
 
-func TestConformance(t *testing.T) { executortest.Run(t, open(t)) }
+// plain says that the streams of the tests are plain; see TestPlain.
+var plain = runtime.GOOS == "windows" || os.Getenv(wire.PlainByEnv) == "1"
+
+func TestConformance(t *testing.T) { executortest.Images{Plain: plain}.Run(t, open(t)) }
 
 // doomed is one whose worker ends in the test, or never would.
 type doomed struct{ *alone }

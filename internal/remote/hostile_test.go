@@ -132,9 +132,6 @@ func (v *villain) send(frames ...[]byte) {
 	}
 }
 
-// plain says that the streams of the tests are plain; see TestPlain.
-var plain = os.Getenv(wire.PlainByEnv) == "1"
-
 func playVillain(part string, seed uint64) {
 	v := &villain{
 		Rand: rand.New(rand.NewPCG(seed, 0)), cancelled: make(chan struct{}, 1000), ended: make(chan struct{}, 1000),

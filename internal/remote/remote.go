@@ -89,7 +89,7 @@ func (s Settings) withDefaults() Settings {
 
 // self is this program, as it is: the file may be replaced while it runs.
 func self() string {
-	if path := "/proc/self/exe"; exists(path) {
+	if path := "/proc/self/exe"; runtime.GOOS == "linux" && exists(path) { // by Wine a Windows program sees that file, too
 		return path
 	}
 	path, err := os.Executable()
