@@ -25,7 +25,8 @@ type housed struct {
 	group group
 	users int // guarded by pools.mu
 
-	opening sync.Mutex // held while the first one opens it, and while it is closed
+	opening sync.Mutex // held while it is opened or closed
+	opened  bool       // guarded by opening
 	now     atomic.Pointer[home]
 	moving  atomic.Pointer[move] // nil: the kind stays
 	leaving sync.WaitGroup       // homes that are being closed
@@ -46,15 +47,17 @@ func (f *Front) house(ctx context.Context, s *setup, k key, v executor.Version) 
 	h := f.pools.house(k)
 	h.opening.Lock()
 	defer h.opening.Unlock()
-	if h.now.Load() != nil {
+	if h.opened {
 		return h, nil
 	}
 	made, err := h.open(ctx, s, v)
 	if err != nil {
 		f.pools.leaveHouse(h)
+		f.pools.forgetHouse(h)
 		return nil, err
 	}
 	h.now.Store(made)
+	h.opened = true
 	return h, nil
 }
 
@@ -198,6 +201,8 @@ func (h *housed) Close(ctx context.Context) error {
 	if !h.front.pools.leaveHouse(h) {
 		return nil
 	}
+	defer h.front.pools.forgetHouse(h)
+	h.opened = false
 	at := h.now.Load()
 	err := at.Replaceable.Close(ctx)
 	if m := h.moving.Swap(nil); m != nil {

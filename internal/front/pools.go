@@ -64,15 +64,21 @@ func (ps *pools) house(k key) *housed {
 	return h
 }
 
-// leaveHouse says whether that was the last user.
+// leaveHouse says whether that was the last user. The caller must call forgetHouse then.
 func (ps *pools) leaveHouse(h *housed) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if h.users--; h.users > 0 {
-		return false
+	h.users--
+	return h.users == 0
+}
+
+// forgetHouse forgets an image that was closed, unless somebody waits to open it again.
+func (ps *pools) forgetHouse(h *housed) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if of := (houseOf{h.image, h.group}); h.users == 0 && ps.houses[of] == h {
+		delete(ps.houses, of)
 	}
-	delete(ps.houses, houseOf{h.image, h.group})
-	return true
 }
 
 // get finds the pool of a crew or makes it as the configuration says.
@@ -190,6 +196,7 @@ func (ps *pools) remove(unwanted func(group) bool) (list []*pool.Pool) {
 			list = append(list, w.Pool)
 		}
 	}
+	maps.DeleteFunc(ps.houses, func(of houseOf, _ *housed) bool { return unwanted(of.group) }) // who has one closes it yet
 	return list
 }
 
