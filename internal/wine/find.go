@@ -128,5 +128,14 @@ func (w *Wine) ask() (*Wine, error) {
 		return nil, fmt.Errorf("Wine (%s) does not tell its version: %w", w.Path, err)
 	}
 	w.Version = strings.TrimSpace(string(out))
+	if w.Path32 == w.Path && major(w.Version) < 9 {
+		w.Path32 = "" // it could be built so before, but did not work well
+	}
 	return w, nil
+}
+
+// major is the first number of a version such as "wine-10.0 (Debian 10.0~repack-6)"; 0 if there is none.
+func major(version string) (n int) {
+	fmt.Sscanf(version, "wine-%d", &n)
+	return n
 }

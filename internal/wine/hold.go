@@ -173,7 +173,7 @@ func (w *Wine) startHolder(ctx context.Context, prefix string) (h *holder, err e
 // Programs of a server that was killed wait for ever for its answer, and notice only when they ask it something new. If there was no server, those
 // that were there before are such.
 func (w *Wine) startServer(ctx context.Context, prefix string) error {
-	before := w.programs(prefix)
+	before := programs(prefix)
 	err := w.serverCommand(ctx, prefix, "-p0")
 	for _, p := range before {
 		if err == nil {

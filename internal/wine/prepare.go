@@ -11,8 +11,19 @@ import (
 	"time"
 )
 
-// needed is how much room a new prefix takes while it is made, in bytes; Wine's copies of its libraries are replaced by links at the end.
-const needed = 900 << 20
+// How much room a new prefix takes while it is made, in bytes; Wine's copies of its libraries are replaced by links at the end.
+const (
+	needed   = 900 << 20
+	needed32 = 700 << 20 // more, for 32-bit programs
+)
+
+// room is how much a prefix for these processors takes while it is made, in bytes.
+func room(arches []string) int64 {
+	if slices.Contains(arches, "386") {
+		return needed + needed32
+	}
+	return needed
+}
 
 // stopTimeout is how long the server of a prefix may take to write the registry and to end.
 const stopTimeout = 30 * time.Second
@@ -92,8 +103,8 @@ func (w *Wine) sweep(prefix string) error {
 }
 
 func (w *Wine) create(ctx context.Context, prefix string, arches []string, progress func(string)) (err error) {
-	if free, err := freeSpace(filepath.Dir(prefix)); err == nil && free < needed {
-		return fmt.Errorf("%s: make room, or %s", noRoom(free), another)
+	if free, err := freeSpace(filepath.Dir(prefix)); err == nil && free < room(arches) {
+		return fmt.Errorf("%s: make room, or %s", noRoom(free, room(arches)), another)
 	}
 	progress(fmt.Sprintf("making the Wine prefix %s for %s: once, takes some seconds", prefix, w.Version))
 	begin := time.Now()
@@ -155,9 +166,13 @@ func (w *Wine) boot(ctx context.Context, prefix string, arches []string, how str
 	if err := w.stop(prefix); err != nil {
 		return err
 	}
-	for _, must := range []string{"system.reg", "user.reg", "drive_c/windows/system32/ntdll.dll", "drive_c/windows/system32/kernel32.dll"} {
-		if st, err := os.Stat(filepath.Join(prefix, must)); err != nil || st.Size() == 0 {
-			return fmt.Errorf("Wine has made no %s: is the disk full?", must)
+	must := []string{filepath.Join(prefix, "system.reg"), filepath.Join(prefix, "user.reg")}
+	for _, a := range arches {
+		must = append(must, filepath.Join(SystemFolder(prefix, a), "kernel32.dll"), filepath.Join(SystemFolder(prefix, a), "user32.dll"))
+	}
+	for _, path := range must {
+		if st, err := os.Stat(path); err != nil || st.Size() == 0 {
+			return fmt.Errorf("Wine has made no %s: is the disk full, or Wine not installed whole?", strings.TrimPrefix(path, prefix+"/"))
 		}
 	}
 	if err := w.linkLibraries(prefix, isNew); err != nil {

@@ -54,6 +54,29 @@ func TestPrefix(t *testing.T) {
 	}
 }
 
+// TestPrefix386 makes a prefix for 32-bit programs, too, where there is a Wine for them.
+func TestPrefix386(t *testing.T) {
+	w := need(t)
+	if err := w.Supports("386"); err != nil {
+		t.Skip(err)
+	}
+	prefix := filepath.Join(t.TempDir(), "p")
+	if err := w.Prepare(bounded(t), prefix, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Prepare(bounded(t), prefix, []string{"386"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if s := w.State(prefix); !slices.Equal(s.Arches, []string{"386", "amd64"}) || s.Size > 60<<20 {
+		t.Errorf("state %+v", s)
+	}
+	for _, arch := range []string{"amd64", "386"} {
+		if _, ok := w.Has(prefix, arch, "bcryptprimitives.dll"); !ok {
+			t.Errorf("no bcryptprimitives.dll for %s", arch)
+		}
+	}
+}
+
 // compiled compiles a program of testdata for Windows.
 func compiled(t *testing.T, name string, libraries ...string) string {
 	t.Helper()

@@ -68,11 +68,11 @@ func cannotMake(prefix string) (why, help string) {
 		return fmt.Sprintf("the Wine prefix %s cannot be made, since this user may not write to %s", prefix, dir), another
 	}
 	if free, err := freeSpace(dir); err == nil && free < needed {
-		return noRoom(free), "make room, or " + another
+		return noRoom(free, needed), "make room, or " + another
 	}
 	return "", ""
 }
 
-func noRoom(free int64) string {
-	return fmt.Sprintf("a Wine prefix takes %d MB while it is made and 20 MB then, and there are %d MB free", int64(needed)>>20, free>>20)
+func noRoom(free, needed int64) string {
+	return fmt.Sprintf("a Wine prefix takes %d MB while it is made and 20 MB then, and there are %d MB free", needed>>20, free>>20)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -67,8 +68,11 @@ func freeSpace(dir string) (int64, error) {
 	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
-// programs are the processes of Wine's that run in a prefix, without its server. Release them.
-func (w *Wine) programs(prefix string) (list []*os.Process) {
+// loaders are the names of the programs that all Windows programs are processes of, as this system sees it.
+var loaders = []string{"wine64", "wine", "wine64-preloader", "wine-preloader"}
+
+// programs are the Windows programs that run in a prefix. Release them.
+func programs(prefix string) (list []*os.Process) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
@@ -82,7 +86,7 @@ func (w *Wine) programs(prefix string) (list []*os.Process) {
 		if err != nil {
 			continue
 		}
-		if exe, err := os.Readlink("/proc/" + e.Name() + "/exe"); err == nil && (exe == w.Path || exe == w.Path32) && hasPrefix(e.Name(), prefix) {
+		if exe, err := os.Readlink("/proc/" + e.Name() + "/exe"); err == nil && slices.Contains(loaders, filepath.Base(exe)) && hasPrefix(e.Name(), prefix) {
 			list = append(list, p)
 		} else {
 			p.Release()

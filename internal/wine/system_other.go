@@ -20,7 +20,7 @@ func lock(context.Context, string, func()) (func(), error) { return nil, errOnly
 
 func freeSpace(string) (int64, error) { return 0, errOnlyLinux }
 
-func (w *Wine) programs(string) []*os.Process { return nil }
+func programs(string) []*os.Process { return nil }
 
 func ownedByMe(os.FileInfo) bool { return true }
 
