@@ -51,9 +51,9 @@ func Wine(t testing.TB, arch string) (w *wine.Wine, prefix string) {
 var installed = sync.OnceValues(wine.Find)
 
 var (
-	holdMu   sync.Mutex
-	holders  = map[string]int{} // tests that use a prefix
-	held     = map[string]*wine.Held{}
+	holdMu  sync.Mutex
+	holders = map[string]int{} // tests that use a prefix
+	held    = map[string]*wine.Held{}
 )
 
 // WineWorker is the command of a worker under Wine for images of windows/arch, and what its environment needs.

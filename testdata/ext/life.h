@@ -6,14 +6,17 @@
 #include "beside.h"
 
 BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {
+    BOOL result;
+    DWORD error;
     event("GetExtensionVersion");
     v->dwExtensionVersion = told("version-from-tomorrow") ? MAKELONG(0, 99) : HSE_VERSION;
     memset(v->lpszExtensionDesc, 'd', sizeof v->lpszExtensionDesc);
     if (!told("full-description")) snprintf(v->lpszExtensionDesc, sizeof v->lpszExtensionDesc, "%s", "life\tof an image");
-    SetLastError(told("error-126") ? 126 : 0);
-    if (told("version-false")) return FALSE;
     if (told("version-crashes")) *(volatile int *)16 = 1;
-    return told("version-minus-one") ? -1 : TRUE;
+    result = told("version-false") ? FALSE : told("version-minus-one") ? -1 : TRUE;
+    error = told("error-126") ? 126 : 0;
+    SetLastError(error); /* reading files changes it */
+    return result;
 }
 
 /* Answers with how many requests this instance had. With a query it first waits until so many are inside at a time; with

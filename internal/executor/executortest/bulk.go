@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -44,7 +43,7 @@ func testBulk(t *testing.T, s *suite) {
 		{"ReadClient", "up", size, int64(len(fmt.Sprint(size)))},
 		{"WriteClient", fmt.Sprintf("down=%d", size), 0, size},
 		{"WriteClient, all at once", fmt.Sprintf("once=%d", size), 0, size},
-		{"TRANSMIT_FILE", "file=" + url.QueryEscape(file), 0, size},
+		{"TRANSMIT_FILE", "file=" + s.seen(file), 0, size},
 	} {
 		before := startPeak(t)
 		if got := srv.bulk(tt.query, tt.up); got != tt.down {

@@ -101,7 +101,7 @@ func checkThreads(t *testing.T, life []event, threads int) {
 }
 
 // testDllMainOfWindows: there the system calls DllMain, of every thread of the process. What holds is that the image is attached first
-// and detached last, by the thread that loads it, and that every thread that runs a request was attached before, if it began after the load.
+// and detached last, and that no thread is attached or detached twice.
 func testDllMainOfWindows(t *testing.T, s *suite) {
 	image := s.newLiving(t, "life_dllmain", "")
 	srv := s.serveImage(t, image.path, executor.Options{}, hosting.Binding{})
@@ -114,7 +114,8 @@ func testDllMainOfWindows(t *testing.T, s *suite) {
 		t.Error(err)
 	}
 	life := image.life()
-	if len(life) < 5 || !strings.HasPrefix(life[0].what, "process-attach") || life[1] != (event{"GetExtensionVersion", life[0].thread}) {
+	loaded := strings.Index(text(life), "GetExtensionVersion")
+	if loaded < 0 || !strings.HasPrefix(life[0].what, "process-attach") || strings.Index(text(life), "request") < loaded {
 		t.Fatalf("the life is %v", life)
 	}
 	if last := life[len(life)-1].what; !strings.HasPrefix(last, "process-detach") {

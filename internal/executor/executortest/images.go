@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/isapid/isapid/internal/ansi"
 	"github.com/isapid/isapid/internal/testext"
 	"github.com/isapid/isapid/internal/winpath"
 )
@@ -80,6 +81,26 @@ func (i Images) below(folder, url string) string {
 		url = strings.ReplaceAll(url, "/", "\\")
 	}
 	return i.seen(filepath.Clean(folder)) + url
+}
+
+// narrow is a text, of characters that there are in many code pages, as 8-bit functions of the images' system have it.
+func (i Images) narrow(text string) string {
+	if !i.wine() {
+		return ansi.Encode(text)
+	}
+	var b []byte // code page 1252, for these as Latin-1
+	for _, r := range text {
+		b = append(b, byte(r))
+	}
+	return string(b)
+}
+
+// unlimited is the beginning of paths that may be long.
+func (i Images) unlimited() string {
+	if i.windows() {
+		return `\\?\`
+	}
+	return ""
 }
 
 // unix skips a test of what there is on Unix only; why is a sentence.

@@ -59,7 +59,7 @@ func testLoad(t *testing.T, s *suite) {
 				t.Skip("not on Windows: such a DLL cannot be linked")
 			}
 			c.make(t, path)
-			want := strings.NewReplacer("PATH", s.seen(path), "FILE", file).Replace(c.want)
+			want := strings.NewReplacer("PATH", path, "FILE", file).Replace(c.want)
 			if st, err := os.Stat(path); err == nil {
 				want = strings.ReplaceAll(want, "HALF", strconv.FormatInt(st.Size(), 10))
 			}

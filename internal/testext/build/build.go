@@ -58,6 +58,12 @@ const shims = "testdata/ext/windows"
 func compile(ctx context.Context, root string, r Request) (string, error) {
 	key := sha256.New()
 	o := toolchain.Options{Flags: r.Flags, Target: r.Target}
+	if strings.HasSuffix(r.Source, ".pas") && ending(r.Target) == ".dll" {
+		var err error
+		if o.Compiler, err = pascal(ctx, r.Target); err != nil {
+			return "", err
+		}
+	}
 	if ending(r.Target) == ".dll" {
 		fmt.Fprintln(key, "shims")
 		if err := hashFS(key, os.DirFS(filepath.Join(root, shims))); err != nil {
@@ -71,6 +77,9 @@ func compile(ctx context.Context, root string, r Request) (string, error) {
 	fmt.Fprintln(key, strings.Join(command, "\n"))
 	if ending(r.Target) == ".dll" { // not part of the key: the module may be anywhere
 		o.Flags = append([]string{"-I", filepath.Join(root, shims)}, r.Flags...)
+	}
+	if o.Compiler != "" {
+		o.Flags = r.Flags
 	}
 	if err := hashSources(key, filepath.Dir(r.Source), r.Source); err != nil {
 		return "", err
