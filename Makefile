@@ -13,15 +13,21 @@ STATICCHECK_VERSION   := v0.8.2
 GOLANGCI_LINT := .cache/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 STATICCHECK   := .cache/staticcheck-$(STATICCHECK_VERSION)/staticcheck
 
-.PHONY: build loader run test check format vet lint cross headers layers tidy bench bench-compare bench-floor bench-bulk bench-snoop fuzz soak asan packages clean
+.PHONY: build program workers loader run test check format vet lint cross headers layers tidy bench bench-compare bench-floor bench-bulk bench-snoop fuzz soak asan packages clean
 
-build: ## build bin/isapid
+build: program workers ## build bin/isapid and, beside it, the programs that run Windows libraries under Wine
+
+program:
 	go build -o bin/isapid ./cmd/isapid
+
+workers:
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build -trimpath -ldflags=-s -o bin/isapid-worker-amd64.exe ./cmd/isapid-worker
+	CGO_ENABLED=0 GOOS=windows GOARCH=386 go build -trimpath -ldflags=-s -o bin/isapid-worker-386.exe ./cmd/isapid-worker
 
 loader: ## build the loader for other ISAPI hosts: build/isapiloader.so, and DLLs for Windows
 	hack/loader.sh build
 
-run: build ## build, then serve the counter example on ADDR (default :8080)
+run: program ## build, then serve the counter example on ADDR (default :8080)
 	bin/isapid run examples/counter/counter.c --addr '$(ADDR)'
 
 test: packages ## run all tests with the race detector and count them
