@@ -7,12 +7,13 @@
 //	go run ./bench/compare -bulk 1024 [-rounds 5] [-markdown]
 //	go run ./bench/compare -filters [-before FILE] [-rounds 5] [-seconds 2] [-markdown]
 //	go run ./bench/compare -snoop [-before FILE] [-rounds 5] [-seconds 2] [-markdown]
+//	go run ./bench/compare -wine [-rounds 5] [-seconds 2] [-connections 1,32] [-markdown]
 //	go run ./bench/compare -floor -connections 1 [-rounds 5] [-seconds 2] [-markdown]
 //
 // With -bulk it moves so many MiB in one request instead, through isapid in-process and isolated; that needs gcc only. With -filters it
 // asks for the page through filters that do nothing: none, one, and five; -before is another build of isapid to measure without. With -floor
 // it drives bench/servers/floor, the least that net/http and a second process can cost, beside isapid and nginx with FastCGI; it has one request
-// at a time, so that more connections than one only wait for each other.
+// at a time, so that more connections than one only wait for each other. With -wine the same page comes from a DLL in a worker under Wine, too.
 //
 // CPU per request is user and system time of all processes of a server, from /proc, by the requests wrk counted. Everything
 // is on loopback and stops by itself.
@@ -43,6 +44,7 @@ func main() {
 	mib := flag.Int("bulk", 0, "MiB to move in one request, instead of pages")
 	filters := flag.Bool("filters", false, "measure filters instead")
 	snoop := flag.Bool("snoop", false, "measure what it costs to be looked at instead")
+	wine := flag.Bool("wine", false, "compare with a library of Windows under Wine instead")
 	before := flag.String("before", "", "with -filters and -snoop: another build of isapid")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -61,6 +63,12 @@ func main() {
 	}
 	if *snoop {
 		if err := compareSnoop(ctx, *rounds, *seconds, 32, *before, *markdown); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	if *wine {
+		if err := compareWine(ctx, *rounds, *seconds, *connections, *markdown); err != nil {
 			log.Fatal(err)
 		}
 		return

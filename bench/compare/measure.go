@@ -56,11 +56,12 @@ func micros(m [][]byte) float64 {
 	return float64(d.Nanoseconds()) / 1000
 }
 
-// cpu is the processor time of the server's processes and all below them so far.
+// cpu is the processor time of the server's processes, all below them and those of its prefix so far.
 func (s *server) cpu() (total time.Duration, err error) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	children := map[int][]int{}
 	ticks := map[int]int64{}
+	var ofPrefix []int // and nobody's children
 	for _, f := range stats {
 		b, err := os.ReadFile(f)
 		if err != nil {
@@ -72,7 +73,9 @@ func (s *server) cpu() (total time.Duration, err error) {
 		ppid, _ := strconv.Atoi(fields[1])
 		user, _ := strconv.ParseInt(fields[11], 10, 64)
 		system, _ := strconv.ParseInt(fields[12], 10, 64)
-		children[ppid] = append(children[ppid], pid)
+		if children[ppid] = append(children[ppid], pid); ppid == 1 && s.ofPrefix(strconv.Itoa(pid)) {
+			ofPrefix = append(ofPrefix, pid)
+		}
 		ticks[pid] = user + system
 	}
 	var sum int64
@@ -88,6 +91,9 @@ func (s *server) cpu() (total time.Duration, err error) {
 			return 0, fmt.Errorf("%s is not running any more", s.name)
 		}
 		add(c.Process.Pid)
+	}
+	for _, pid := range ofPrefix {
+		add(pid)
 	}
 	const hertz = 100 // USER_HZ of every Linux system Go runs on
 	return time.Duration(sum) * time.Second / hertz, nil

@@ -22,6 +22,7 @@ type server struct {
 	want string // the page
 
 	socket string // its control socket, if it has one
+	prefix string // of Wine, if it has one
 }
 
 const page = "<html><body>hello from GET /hello</body></html>\n"
