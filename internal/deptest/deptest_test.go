@@ -19,8 +19,8 @@ var layers = map[string][]string{
 	"cmd/isapid-worker": {"executor", "wire", "worker"},                                                                                                                                                                          // the worker alone, for other kinds of it than the front is
 	"hack/...":          {},
 	"hack/wineexec":     {"testext/build", "wine"}, // builds libraries for test binaries that run under Wine
-	"sdk":               {},                // the headers and units, embedded
-	"sdk/...":           {},                // each travels alone
+	"sdk":               {},                        // the headers and units, embedded
+	"sdk/...":           {},                        // each travels alone
 	"examples/...":      {".", "sdk/go"},
 	"bench/...":         {".", "executor"},   // load generators and the servers compared with
 	"loader":            {"image", "update"}, // an extension for any host, not a part of the program
@@ -36,15 +36,15 @@ var layers = map[string][]string{
 	"pool":      {"executor", "gate", "obituary", "proc", "remote", "tally", "trace"},                                                                                                                                                                                    // which workers there are; one of them is remote
 	"admin":     {"hub", "pool", "swap", "trace"},                                                                                                                                                                                                                        // what the commands ask a running server; the server itself is an interface there
 	"site":      {"config", "conn", "executor", "passwd"},                                                                                                                                                                                                                // the URL space; runs nothing itself
-	"remote":    {"conn", "executor", "files", "proc", "trace", "wire"},                                                                                                                                                                                                  // one worker process, as the front sees it
+	"remote":    {"conn", "executor", "files", "image", "proc", "trace", "wire"},                                                                                                                                                                                         // one worker process, as the front sees it
 	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "winpath", "wire"},                                                                                                                                                       // the worker process
 	"wire":      {"executor", "trace"},                                                                                                                                                                                                                                   // the protocol between them
 	"inprocess": {"executor", "extension", "filter", "gate", "native", "tally", "trace"},                                                                                                                                                                                 // an image in this process that can be replaced
-	"extension": {"conn", "executor", "filter", "identity", "image", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                 // one request through one loaded image
-	"filter":    {"conn", "executor", "identity", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                                    // a request through the filters
+	"extension": {"ansi", "conn", "executor", "filter", "identity", "image", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                         // one request through one loaded image
+	"filter":    {"ansi", "conn", "executor", "identity", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                                            // a request through the filters
 	"taps":      {"isapi", "native", "trace"},                                                                                                                                                                                                                            // what both have to look at when they are listened to
 	"reply":     {"conn", "executor", "isapi", "misuse"},                                                                                                                                                                                                                 // what an image sends, made one response
-	"variables": {"executor", "isapi", "native"},                                                                                                                                                                                                                         // what it may ask of a request
+	"variables": {"ansi", "executor", "isapi", "native"},                                                                                                                                                                                                                 // what it may ask of a request
 	"misuse":    {"executor", "isapi", "native", "trace"},                                                                                                                                                                                                                // what images do and must not
 	"native":    {"isapi", "trace"},                                                                                                                                                                                                                                      // the only crossing into C
 	"toolchain": {"sdk"},
@@ -65,6 +65,7 @@ var layers = map[string][]string{
 	"config":    {},                  // plain data
 	"accesslog": {"config", "files"}, // lines about requests
 	"passwd":    {"files"},           // password files
+	"ansi":      {},                  // texts as 8-bit functions of Windows have them
 	"identity":  {},                  // tokens of Windows
 	"gate":      {},                  // a door that counts who is inside
 	"winpath":   {},                  // paths as Wine has them
@@ -76,9 +77,9 @@ var layers = map[string][]string{
 	"files":        {}, // what files need on Windows to behave as on Unix
 	"proc/sandbox": {}, // what a worker takes from itself
 
-	"native/filtertest":     {"isapi", "native"},                                                // for tests, as testext
-	"executor/executortest": {"executor", "isapi", "server", "testext", "toolchain", "winpath"}, // for tests, as testext
-	"executor/replacetest":  {"executor", "filter", "testext"},                                  // likewise
+	"native/filtertest":     {"isapi", "native"},                                                        // for tests, as testext
+	"executor/executortest": {"ansi", "executor", "isapi", "server", "testext", "toolchain", "winpath"}, // for tests, as testext
+	"executor/replacetest":  {"executor", "filter", "testext"},                                          // likewise
 	"testext":               {"testext/build", "toolchain", "wine"},
 	"testext/build":         {"sdk", "toolchain"}, // used by hack/wineexec too
 	"update/updatetest":     {"testext"},          // likewise

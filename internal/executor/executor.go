@@ -105,6 +105,9 @@ type Mapping struct {
 	MatchedURL  int    // bytes of the URL that named that directory
 }
 
+// Matched is the part of Path that is a configured directory.
+func (m *Mapping) Matched() string { return m.Path[:min(max(m.MatchedPath, 0), len(m.Path))] }
+
 // Result is what happened to one request, for logs and counters.
 type Result struct {
 	Status     int           // as sent; 0 when nothing could be sent
@@ -147,6 +150,7 @@ type Options struct {
 	Flush     time.Duration // written data waits at most this long before it is sent. Default 20 ms; negative: never buffered
 	OnFault   FaultPolicy   // default FaultKeep
 	Staging   string        // folder for staged images. Default: a private one below the system's temporary folder
+	Place     string        // folder for the copy itself, in place of one below Staging: it is there, and has what lies beside the image
 	Logger    *slog.Logger  // default slog.Default()
 	Filter    bool          // the image is used as a filter, too: it is asked for its filter half
 	Limit     time.Duration // longest time of a request; then it is answered 504. 0: none. Only an isolated executor can

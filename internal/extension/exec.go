@@ -37,7 +37,7 @@ func (q *request) sendURLVerb(c call) isapi.Error {
 // queueChild is HSE_REQ_SEND_URL: the server answers as if the client had asked for that URL. It runs when the extension has
 // left HttpExtensionProc, so that one thread is enough for parent and child; what the extension writes after it is dropped.
 func (q *request) queueChild(c call, verb string) isapi.Error {
-	target := native.String(c.buf, maxURL)
+	target := narrow(c.buf)
 	if target == "" {
 		return isapi.InvalidParameter // it would be the parent again, without end
 	}
@@ -78,7 +78,7 @@ func (q *request) execURL(c call) isapi.Error {
 	if c.code == isapi.ExecUnicodeURL {
 		text = wide(info.URL)
 	} else {
-		text = native.String(info.URL, maxURL)
+		text = narrow(info.URL)
 	}
 	r, err := q.childRequest(text, native.String(info.Method, 64))
 	if err != nil {

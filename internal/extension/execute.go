@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/isapid/isapid/internal/ansi"
 	"github.com/isapid/isapid/internal/conn"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
@@ -164,7 +165,7 @@ func (q *request) finish(status uint32, err error) executor.Result {
 	}
 	q.slot.Detach()
 	ecb := q.slot.ECB()
-	res := executor.Result{LogData: isapi.Printable(isapi.Cut(ecb.LogData[:])), LogQuery: q.logQuery(), ThreadTime: q.threadTime}
+	res := executor.Result{LogData: isapi.Printable(ansi.Decode(isapi.Cut(ecb.LogData[:]))), LogQuery: q.logQuery(), ThreadTime: q.threadTime}
 	code := int(ecb.HTTPStatusCode)
 	if q.was != nil {
 		q.overwritten(q.was)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/isapid/isapid/internal/ansi"
 	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
@@ -24,7 +25,12 @@ var ErrVersion = errors.New("GetExtensionVersion returned FALSE")
 
 func (e *Extension) load(path string) (err error) {
 	v := e.opt.Version
-	if e.staged, err = image.StageVersion(path, cmp.Or(v.File, path), v.SHA256, e.opt.Staging); err != nil {
+	if file := cmp.Or(v.File, path); e.opt.Place != "" {
+		e.staged, err = image.StageIn(path, file, v.SHA256, e.opt.Place)
+	} else {
+		e.staged, err = image.StageVersion(path, file, v.SHA256, e.opt.Staging)
+	}
+	if err != nil {
 		return err
 	}
 	e.watchImage()
@@ -146,7 +152,7 @@ func (e *Extension) version() error {
 		}
 		return ErrVersion
 	}
-	e.desc = isapi.Printable(isapi.Cut(info.Desc[:]))
+	e.desc = isapi.Printable(ansi.Decode(isapi.Cut(info.Desc[:])))
 	return nil
 }
 

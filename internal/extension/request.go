@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/isapid/isapid/internal/ansi"
 	"github.com/isapid/isapid/internal/conn"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
@@ -99,7 +100,7 @@ func (q *request) fill() {
 		q.vars.Length = int64(len(q.body.ahead))
 	}
 	q.slot.Fill(&native.Texts{
-		Method: q.r.Method, QueryString: q.r.URL.RawQuery, PathInfo: q.t.PathInfo, PathTranslated: q.t.PathTranslated,
+		Method: q.r.Method, QueryString: q.r.URL.RawQuery, PathInfo: ansi.Encode(q.t.PathInfo), PathTranslated: ansi.Encode(q.t.PathTranslated),
 		ContentType: q.r.Header.Get("Content-Type"),
 	}, q.body.total(), q.body.ahead)
 	if q.was != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/isapid/isapid/internal/ansi"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
@@ -171,7 +172,7 @@ func (q *request) sendCustomError(c call) isapi.Error {
 
 // appendLog is HSE_APPEND_LOG_PARAMETER: text for the query field of the log. At most 4 KiB of it are kept.
 func (q *request) appendLog(c call) isapi.Error {
-	text := isapi.Printable(native.String(c.buf, maxText))
+	text := isapi.Printable(ansi.Decode(native.String(c.buf, maxText)))
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if text = text[:min(len(text), 4096-q.logged)]; text != "" {

@@ -3,6 +3,7 @@ package extension
 import (
 	"crypto/rand"
 
+	"github.com/isapid/isapid/internal/ansi"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/reply"
@@ -72,7 +73,7 @@ func (q *request) isInProcess(c call) isapi.Error {
 
 // reportUnhealthy records the wish to be recycled for whoever owns this executor.
 func (q *request) reportUnhealthy(c call) isapi.Error {
-	reason := isapi.Printable(native.String(c.buf, maxText))
+	reason := isapi.Printable(ansi.Decode(native.String(c.buf, maxText)))
 	q.e.unhealthy.Store(&reason)
 	q.logger().Warn("extension reports itself unhealthy", "reason", reason)
 	if q.e.opt.Unhealthy != nil {

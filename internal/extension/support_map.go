@@ -5,11 +5,15 @@ import (
 	"strings"
 	"unicode/utf16"
 
+	"github.com/isapid/isapid/internal/ansi"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/variables"
 )
+
+// narrow is a URL as an 8-bit caller has it.
+func narrow(p uintptr) string { return ansi.Decode(native.String(p, maxURL)) }
 
 func wide(p uintptr) string { return string(utf16.Decode(native.WideString(p, maxURL))) }
 
@@ -32,11 +36,11 @@ func (q *request) mapURL(c call) isapi.Error {
 	if c.size == 0 {
 		return isapi.InvalidParameter
 	}
-	m, err := q.lookup(native.String(c.buf, maxURL))
+	m, err := q.lookup(narrow(c.buf))
 	if err != isapi.OK {
 		return err
 	}
-	return variables.CopyOut(m.Path, c.buf, c.size)
+	return variables.CopyOut(ansi.Encode(m.Path), c.buf, c.size)
 }
 
 func (q *request) mapUnicodeURL(c call) isapi.Error {
@@ -56,17 +60,18 @@ func (q *request) mapURLEx(c call) isapi.Error {
 	if c.dataType == 0 {
 		return isapi.InvalidParameter
 	}
-	m, err := q.lookup(native.String(c.buf, maxURL))
+	m, err := q.lookup(narrow(c.buf))
 	if err != isapi.OK {
 		return err
 	}
-	info := isapi.URLMapExInfo{Flags: m.Flags, MatchingPath: uint32(m.MatchedPath), MatchingURL: uint32(m.MatchedURL)}
-	copy(info.Path[:isapi.MaxPath-1], m.Path)
+	path := ansi.Encode(m.Path)
+	info := isapi.URLMapExInfo{Flags: m.Flags, MatchingPath: uint32(len(ansi.Encode(m.Matched()))), MatchingURL: uint32(m.MatchedURL)}
+	copy(info.Path[:isapi.MaxPath-1], path)
 	native.Write(c.dataType, info)
 	if c.size != 0 {
-		native.Write(c.size, uint32(min(len(m.Path), isapi.MaxPath-1)+1))
+		native.Write(c.size, uint32(min(len(path), isapi.MaxPath-1)+1))
 	}
-	if len(m.Path) >= isapi.MaxPath {
+	if len(path) >= isapi.MaxPath {
 		return isapi.InsufficientBuffer
 	}
 	return isapi.OK
@@ -81,7 +86,8 @@ func (q *request) mapUnicodeURLEx(c call) isapi.Error {
 		return err
 	}
 	u := utf16.Encode([]rune(m.Path))
-	info := isapi.UnicodeURLMapExInfo{Flags: m.Flags, MatchingPath: uint32(m.MatchedPath), MatchingURL: uint32(m.MatchedURL)}
+	matched := utf16.Encode([]rune(m.Matched()))
+	info := isapi.UnicodeURLMapExInfo{Flags: m.Flags, MatchingPath: uint32(len(matched)), MatchingURL: uint32(m.MatchedURL)}
 	copy(info.Path[:isapi.MaxPath-1], u)
 	native.Write(c.dataType, info)
 	if len(u) >= isapi.MaxPath {
@@ -92,8 +98,9 @@ func (q *request) mapUnicodeURLEx(c call) isapi.Error {
 
 // normalizeURL is HSE_REQ_NORMALIZE_URL, in place.
 func (q *request) normalizeURL(c call) isapi.Error {
-	clean, ok := isapi.Normalize(native.String(c.buf, maxURL))
-	if !ok {
+	raw := native.String(c.buf, maxURL)
+	clean, ok := isapi.Normalize(ansi.Decode(raw))
+	if clean = ansi.Encode(clean); !ok || len(clean) > len(raw) {
 		return isapi.InvalidParameter
 	}
 	b := native.Bytes(c.buf, len(clean)+1)

@@ -3,6 +3,7 @@ package filter
 import (
 	"net/http"
 
+	"github.com/isapid/isapid/internal/ansi"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
@@ -18,7 +19,7 @@ func (q *run) accessDenied(own bool) verdict {
 		return next
 	}
 	top := q.top
-	info := isapi.FilterAccessDenied{URL: q.text(q.url()), Path: q.text(q.physical()), Reason: q.denier(own)}
+	info := isapi.FilterAccessDenied{URL: q.text(q.url()), Path: q.text(ansi.Encode(q.physical())), Reason: q.denier(own)}
 	at := q.base + atDenied
 	v := q.notify(isapi.NotifyAccessDenied, at, func() { native.Write(at, info) }, nil)
 	q.top = top

@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/isapid/isapid/internal/ansi"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/misuse"
 	"github.com/isapid/isapid/internal/native"
@@ -101,7 +102,7 @@ func New(c Config) (*Filter, error) {
 		return nil, fmt.Errorf("GetFilterVersion asks for no event: its flags are %s", isapi.Notification(info.Flags))
 	}
 	desc, _, _ := bytes.Cut(info.Desc[:], []byte{0})
-	f.desc = printable(string(desc))
+	f.desc = printable(ansi.Decode(string(desc)))
 	ports := info.Flags & (isapi.NotifySecurePort | isapi.NotifyNonsecurePort)
 	f.secure = ports != isapi.NotifyNonsecurePort // neither bit is both: many set none and want to be called
 	f.plain = ports != isapi.NotifySecurePort

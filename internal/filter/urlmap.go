@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/isapid/isapid/internal/ansi"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
@@ -49,26 +50,29 @@ func (q *run) mapURLs() verdict {
 
 // mapURL is URL_MAP for one path, which filters may change in place. Another pointer in its place means nothing, as with IIS.
 func (q *run) mapURL(m *executor.URLMap) verdict {
-	if !fits(m.Path, pathSize) || hasNUL(m.URL) {
+	offered := ansi.Encode(m.Path)
+	if !fits(offered, pathSize) || hasNUL(m.URL) {
 		q.errno = isapi.InvalidParameter
 		return failed // rather than a path that filters have not seen
 	}
 	top := q.top
-	url, scriptMap := q.text(m.URL), uintptr(0)
+	url, scriptMap, matched := q.text(ansi.Encode(m.URL)), uintptr(0), ansi.Encode(m.Matched())
 	if m.ScriptMap != "" {
-		scriptMap = q.text(m.ScriptMap)
+		scriptMap = q.text(ansi.Encode(m.ScriptMap))
 	}
 	at := q.base + atMap
 	v := q.notify(isapi.NotifyURLMap, at, func() {
 		native.Write(at, isapi.FilterURLMapEx{
-			URL: url, Path: q.offer(atPath, pathSize, m.Path), PathSize: pathSize,
-			Flags: m.Flags, MatchingPath: uint32(m.MatchedPath), MatchingURL: uint32(m.MatchedURL), ScriptMap: scriptMap,
+			URL: url, Path: q.offer(atPath, pathSize, offered), PathSize: pathSize,
+			Flags: m.Flags, MatchingPath: uint32(len(matched)), MatchingURL: uint32(m.MatchedURL), ScriptMap: scriptMap,
 		})
 	}, func() error {
 		path, err := q.taken(atPath, pathSize)
-		if err == nil && string(path) != m.Path {
-			m.Path = string(path)
+		if err == nil && string(path) != offered {
+			offered = string(path)
+			m.Path = ansi.Decode(offered)
 			m.MatchedPath = min(m.MatchedPath, len(m.Path))
+			matched = matched[:min(len(matched), len(offered))]
 		}
 		return err
 	})

@@ -2,7 +2,9 @@ package variables
 
 import (
 	"unicode/utf16"
+	"unicode/utf8"
 
+	"github.com/isapid/isapid/internal/ansi"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
 )
@@ -23,6 +25,9 @@ func CopyOut(text string, buf, size uintptr) isapi.Error {
 
 // CopyOutWide is CopyOut in UTF-16; sizes are bytes.
 func CopyOutWide(text string, buf, size uintptr) isapi.Error {
+	if !utf8.ValidString(text) {
+		text = ansi.Decode(text)
+	}
 	u := utf16.Encode([]rune(text))
 	room, need := native.Read[uint32](size), uint32(2*len(u)+2)
 	native.Write(size, need)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -56,7 +58,7 @@ func init() {
 		"REQUEST_FLAGS":         requestFlags,
 		"REQUEST_URI":           requestURI,
 		"SCRIPT_NAME":           func(q *Request) string { return q.T.ScriptName },
-		"SCRIPT_TRANSLATED":     func(q *Request) string { return q.T.ScriptTranslated },
+		"SCRIPT_TRANSLATED":     func(q *Request) string { return unlimited(q.T.ScriptTranslated) },
 		"SERVER_ADDR":           func(q *Request) string { h, _ := q.local(); return h },
 		"SERVER_NAME":           serverName,
 		"SERVER_PORT":           func(q *Request) string { _, p := q.local(); return p },
@@ -67,6 +69,13 @@ func init() {
 		"URL":                   func(q *Request) string { return q.T.ScriptName },
 	}
 	addTLSVariables(variables)
+}
+
+// asReceived are the variables whose value is bytes of the request.
+var asReceived = map[string]bool{
+	"ALL_HTTP": true, "ALL_RAW": true, "AUTH_PASSWORD": true, "AUTH_USER": true, "CONTENT_TYPE": true, "HTTP_METHOD": true, "HTTP_URL": true,
+	"LOGON_USER": true, "QUERY_STRING": true, "REMOTE_USER": true, "REQUEST_METHOD": true, "REQUEST_URI": true, "UNENCODED_URL": true,
+	"UNMAPPED_REMOTE_USER": true,
 }
 
 // secure is yes for a request that came by TLS, else no.
@@ -92,10 +101,10 @@ func (q *Request) metaPath() string { return fmt.Sprintf("/LM/W3SVC/%d", q.app()
 
 // withSlash: directories in variables end in a separator.
 func withSlash(dir string) string {
-	if dir == "" || strings.HasSuffix(dir, "/") {
+	if dir == "" || os.IsPathSeparator(dir[len(dir)-1]) {
 		return dir
 	}
-	return dir + "/"
+	return dir + string(filepath.Separator)
 }
 
 // rawURL is the target as received.

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/isapid/isapid/internal/ansi"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
@@ -43,7 +44,7 @@ func (q *Request) Copy(name, buf, size uintptr) isapi.Error {
 	}
 	text := native.Text(name, maxName)
 	if f := variables[string(text)]; f != nil { // as nearly all ask
-		return CopyOut(f(q), buf, size)
+		return copyNarrow(string(text), f(q), buf, size)
 	}
 	n := strings.ToUpper(string(text))
 	if rest, ok := strings.CutPrefix(n, "UNICODE_"); ok {
@@ -60,7 +61,16 @@ func (q *Request) Copy(name, buf, size uintptr) isapi.Error {
 	if err != isapi.OK {
 		return err
 	}
-	return CopyOut(v, buf, size)
+	return copyNarrow(n, v, buf, size)
+}
+
+// copyNarrow stores the value of a variable for an 8-bit caller. What the client has sent stays as it is; what the server has made of it,
+// and what it has of its own, is in the code page of 8-bit functions.
+func copyNarrow(name, value string, buf, size uintptr) isapi.Error {
+	if ansi.Plain(value) || asReceived[name] || variables[name] == nil {
+		return CopyOut(value, buf, size)
+	}
+	return CopyOut(ansi.Encode(value), buf, size)
 }
 
 // Lookup is the value of a variable, in whatever case its name is; the error is that of [Request.Copy]. It knows no UNICODE_ names.

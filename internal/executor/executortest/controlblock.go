@@ -32,7 +32,7 @@ func testControlBlock(t *testing.T, s *suite) {
 		want := fmt.Sprintf("cbSize 192 of 192\ndwVersion 6.0\nConnID is the address\ndwHttpStatusCode 200\nlpszLogData empty\nlpszMethod [%s]\n"+
 			"lpszQueryString [%s]\nlpszPathInfo [%s]\nlpszPathTranslated [%s]\ncbTotalBytes %d\ncbAvailable %d\n"+
 			"lpbData [%s]\nlpszContentType [%s]\ncallbacks 1\n",
-			c.method, c.query, c.info, srv.images.below(srv.root, c.info), len(c.data), len(c.data), c.data, c.content)
+			c.method, c.query, srv.images.narrow(c.info), srv.images.narrow(srv.images.below(srv.root, c.info)), len(c.data), len(c.data), c.data, c.content)
 		got := split(t, srv.raw(strings.Replace(c.request, "\r\n", "\r\nConnection: close\r\n", 1)), c.method).body
 		if got != want {
 			t.Errorf("%q:\n%s\nwant:\n%s", c.request, got, want)
