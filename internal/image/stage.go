@@ -29,8 +29,9 @@ type Staged struct {
 	BuildID string // GNU build id, hexadecimal, "" if it has none
 
 	folder string
+	placed bool // the folder is not ours
 	mu     sync.Mutex
-	home   *home // nil once removed
+	home   *home // nil once removed, and if it is placed
 }
 
 // Stage copies the image source into a new private folder below dir; with dir "" below the system's temporary folder.
@@ -48,16 +49,55 @@ func Stage(source, dir string) (*Staged, error) { return StageVersion(source, so
 // sum (SHA-256, hexadecimal) unless that is "".
 func StageVersion(image, file, sum, dir string) (*Staged, error) {
 	s, err := stage(image, file, sum, dir)
+	return s, explain(err, image, file)
+}
+
+// StageIn is StageVersion into a folder that was made for this image alone, and has what lies beside it: see [LinkBeside]. Who made the
+// folder removes it; Remove removes the copy only. It is for a process that can make no links.
+func StageIn(image, file, sum, folder string) (*Staged, error) {
+	s, err := stageIn(image, file, sum, folder)
+	return s, explain(err, image, file)
+}
+
+// explain says what was to be done, and what can be done.
+func explain(err error, image, file string) error {
 	switch {
 	case err == nil:
-		return s, nil
+		return nil
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		err = fmt.Errorf("%w: make room, or set TMPDIR to a folder on another file system", err)
 	}
 	if file != image {
-		return nil, fmt.Errorf("stage %q from %q: %w", image, file, err)
+		return fmt.Errorf("stage %q from %q: %w", image, file, err)
 	}
-	return nil, fmt.Errorf("stage %q: %w", image, err)
+	return fmt.Errorf("stage %q: %w", image, err)
+}
+
+func stageIn(image, file, sum, folder string) (_ *Staged, err error) {
+	image, err = filepath.Abs(image)
+	if err != nil {
+		return nil, err
+	}
+	src, st, err := openLibrary(file)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	s := &Staged{Source: image, Path: filepath.Join(folder, filepath.Base(image)), folder: folder, placed: true}
+	if err := s.copy(src, st, sum); err != nil {
+		return nil, errors.Join(err, s.Remove())
+	}
+	return s, nil
+}
+
+// openLibrary opens a file that is no folder.
+func openLibrary(file string) (*os.File, os.FileInfo, error) {
+	src, st, err := openImage(file)
+	if err == nil && st.IsDir() {
+		src.Close()
+		return nil, nil, errors.New("it is a directory; name the library in it")
+	}
+	return src, st, err
 }
 
 func stage(image, file, sum, dir string) (_ *Staged, err error) {
@@ -65,14 +105,11 @@ func stage(image, file, sum, dir string) (_ *Staged, err error) {
 	if err != nil {
 		return nil, err
 	}
-	src, st, err := openImage(file)
+	src, st, err := openLibrary(file)
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	if st.IsDir() {
-		return nil, errors.New("it is a directory; name the library in it")
-	}
 	if dir == "" {
 		dir = os.TempDir()
 	}
@@ -193,6 +230,12 @@ func unchanged(src *os.File, before os.FileInfo, dst io.ReaderAt, n int64) error
 func (s *Staged) Remove() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.placed {
+		if err := os.Remove(s.Path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove staged image %q: %w", s.Path, bare(err))
+		}
+		return nil
+	}
 	if s.home == nil {
 		return nil
 	}

@@ -220,3 +220,46 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestStageIn: the copy is made in a folder that has what lies beside the image, and only the copy goes.
+func TestStageIn(t *testing.T) {
+	from, folder := t.TempDir(), t.TempDir()
+	path := write(t, from, "shop.dll", "x")
+	write(t, from, "shop.ini", "colour=red")
+	write(t, from, "SHOP.DLL", "another one for some, not for all")
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := LinkBeside(root, path); err != nil {
+		t.Fatal(err)
+	}
+	s, err := StageIn(path, path, "", folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"shop.dll", "shop.ini"}; !slices.Equal(names(t, folder), want) {
+		t.Errorf("got %q, want %q", names(t, folder), want)
+	}
+	if s.Path != filepath.Join(folder, "shop.dll") || s.Source != path || string(read(t, s.Path)) != "x" {
+		t.Errorf("got %+v", s)
+	}
+	if again, err := StageIn(path, path, "", folder); err == nil {
+		t.Errorf("staged twice: %+v", again)
+	}
+	for range 2 {
+		if err := s.Remove(); err != nil {
+			t.Error(err)
+		}
+	}
+	if want := []string{"shop.ini"}; !slices.Equal(names(t, folder), want) {
+		t.Errorf("got %q, want %q", names(t, folder), want)
+	}
+	if _, err := StageIn(path, path, "wrong", folder); err == nil || !strings.Contains(err.Error(), "not the version that is wanted") {
+		t.Errorf("got %v", err)
+	}
+	if want := []string{"shop.ini"}; !slices.Equal(names(t, folder), want) {
+		t.Errorf("after an error: %q, want %q", names(t, folder), want)
+	}
+}

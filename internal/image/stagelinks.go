@@ -13,6 +13,25 @@ import (
 // lies in a system folder), libraries come first.
 const maxLinks = 1000
 
+// LinkBeside puts symbolic links to what lies beside source into folder, for [StageIn]. Names that differ from that of source in the case of
+// letters only are left out: a program for Windows takes them for one. Whoever owns the folder cannot have links put elsewhere.
+func LinkBeside(folder *os.Root, source string) error {
+	from := filepath.Dir(source)
+	names, err := siblings(from, filepath.Base(source))
+	if err != nil {
+		return fmt.Errorf("read the folder of image %q: %w", source, bare(err))
+	}
+	for _, name := range names {
+		if strings.EqualFold(name, filepath.Base(source)) {
+			continue
+		}
+		if err := folder.Symlink(filepath.Join(from, name), name); err != nil {
+			return fmt.Errorf("link %q beside the copy of %q: %w", name, source, err)
+		}
+	}
+	return nil
+}
+
 // linkSiblings puts links to the entries beside source into folder, which has the copy already. Entries that are source under
 // another name become links to the copy, lest a second one be loaded.
 func linkSiblings(folder, source string) error {

@@ -56,6 +56,11 @@ func (w *Worker) Load(ctx context.Context, path string, o executor.Options) (*Im
 	w.mu.Unlock()
 	options := wire.OptionsOf(o)
 	options.Staging = w.staging.path
+	if w.s.Program.Windows {
+		if options.Place, err = w.staging.place(abs, i.id); err != nil {
+			return nil, fmt.Errorf("load extension %q: make a folder for worker %s: %w", path, w.s.Name, err)
+		}
+	}
 	if o.Version.File != "" {
 		copied, remove, err := w.staging.put(o.Version.File, i.id)
 		if err != nil {

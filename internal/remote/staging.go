@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/isapid/isapid/internal/files"
+	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/trace"
 )
 
@@ -17,7 +19,7 @@ import (
 type staging struct {
 	path string
 	root *os.Root // the folder itself, also if its worker, who owns it, puts something else in its place
-	lock *os.File // likewise; nil where folders cannot be locked
+	lock *os.File // likewise
 }
 
 const stagingPrefix = "isapid-worker-"
@@ -33,34 +35,34 @@ func newStaging() (*staging, error) {
 	}
 	var last error
 	for range 100 {
-		path, err := os.MkdirTemp(parent, stagingPrefix)
+		path, err := files.MkdirTempPrivate(parent, stagingPrefix)
 		if err != nil {
 			return nil, err
 		}
 		path = filepath.Clean(path)
 		lock, err := lockFolder(path)
 		if err == nil {
-			root, err := os.OpenRoot(path)
-			if err == nil {
+			var root *os.Root
+			if root, err = os.OpenRoot(path); err == nil {
 				return &staging{path, root, lock}, nil
 			}
 			lock.Close()
 		}
 		last = err // somebody who cleans up took it for one that was left: make another
-		os.RemoveAll(path)
+		_ = files.RemoveAll(path)
 	}
 	return nil, fmt.Errorf("every folder made in %q was taken: %w", parent, last)
 }
 
 // put copies the file of a version into the folder, where its worker may read it, and answers the path of the copy. The caller must
 // call remove when the worker does not need it any more.
-func (s *staging) put(file string, image uint64) (path string, remove func(), err error) {
+func (s *staging) put(file string, number uint64) (path string, remove func(), err error) {
 	src, err := openRegular(file)
 	if err != nil {
 		return "", nil, err
 	}
 	defer src.Close()
-	name := fmt.Sprintf("version-%d", image)
+	name := fmt.Sprintf("version-%d", number)
 	dst, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", nil, err
@@ -72,6 +74,22 @@ func (s *staging) put(file string, image uint64) (path string, remove func(), er
 		return "", nil, err
 	}
 	return filepath.Join(s.path, name), remove, nil
+}
+
+// place makes a folder for the copy of an image, which has links to what lies beside it: a worker under Wine can make none. It goes with
+// the folder of the worker, who must not remove it: he does not see that a link to a folder is one. The worker may be another user and
+// hostile: all is done within the root, and as nobody else can enter that, everybody may write here.
+func (s *staging) place(path string, number uint64) (folder string, err error) {
+	name := fmt.Sprintf("image-%d", number)
+	if err := s.root.Mkdir(name, 0o700); err != nil {
+		return "", err
+	}
+	dir, err := s.root.OpenRoot(name)
+	if err != nil {
+		return "", err
+	}
+	defer dir.Close()
+	return filepath.Join(s.path, name), errors.Join(image.LinkBeside(dir, path), dir.Chmod(".", 0o777))
 }
 
 // board makes a file of [trace.BoardSize] zero bytes in the folder. The caller closes it.
@@ -108,9 +126,14 @@ func openRegular(file string) (*os.File, error) {
 // remove deletes the folder.
 func (s *staging) remove() error {
 	s.root.Close()
-	err := os.RemoveAll(s.path)
-	if s.lock != nil {
-		s.lock.Close()
+	return removeLocked(s.path, s.lock)
+}
+
+// removeLocked removes a folder and gives back its lock: first what is in it, for Windows removes no folder that is open.
+func removeLocked(path string, lock *os.File) error {
+	err := files.RemoveAll(path)
+	if lock.Close(); err != nil {
+		err = files.RemoveAll(path)
 	}
 	return err
 }
@@ -132,9 +155,8 @@ func sweepStaging(parent string) {
 		if err != nil || !st.IsDir() || !ownedByMe(st) {
 			continue
 		}
-		if lock, err := lockFolder(path); err == nil && lock != nil {
-			os.RemoveAll(path)
-			lock.Close()
+		if lock, err := lockFolder(path); err == nil {
+			_ = removeLocked(path, lock) // what cannot be removed is left to the next process
 		}
 	}
 }

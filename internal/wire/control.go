@@ -96,6 +96,7 @@ type Options struct {
 	Flush     time.Duration
 	OnFault   executor.FaultPolicy
 	Staging   string
+	Place     string
 	Version   executor.Version
 	Filter    bool
 
@@ -105,14 +106,14 @@ type Options struct {
 
 // OptionsOf takes what can travel.
 func OptionsOf(o executor.Options) Options {
-	return Options{o.Name, o.Threads, o.Stack, o.Queue, o.QueueWait, o.ReadAhead, o.Pending, o.Flush, o.OnFault, o.Staging, o.Version, o.Filter, o.Generation, o.Checks}
+	return Options{o.Name, o.Threads, o.Stack, o.Queue, o.QueueWait, o.ReadAhead, o.Pending, o.Flush, o.OnFault, o.Staging, o.Place, o.Version, o.Filter, o.Generation, o.Checks}
 }
 
 // Executor is the other end of [OptionsOf].
 func (o Options) Executor() executor.Options {
 	return executor.Options{
 		Name: o.Name, Threads: o.Threads, Stack: o.Stack, Queue: o.Queue, QueueWait: o.QueueWait, ReadAhead: o.ReadAhead,
-		Pending: o.Pending, Flush: o.Flush, OnFault: o.OnFault, Staging: o.Staging, Version: o.Version,
+		Pending: o.Pending, Flush: o.Flush, OnFault: o.OnFault, Staging: o.Staging, Place: o.Place, Version: o.Version,
 		Filter: o.Filter, Generation: o.Generation, Checks: o.Checks,
 	}
 }

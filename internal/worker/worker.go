@@ -230,7 +230,7 @@ func (w *worker) load(what *wire.Image) (description string, err error) {
 	w.mu.Unlock()
 
 	o := what.Options.Executor()
-	o.Staging, o.Version.File = w.paths.own(o.Staging), w.paths.own(o.Version.File)
+	o.Staging, o.Place, o.Version.File = w.paths.own(o.Staging), w.paths.own(o.Place), w.paths.own(o.Version.File)
 	l.level.Set(slog.Level(what.Level))
 	o.Logger = slog.New(w.logHandler(what.ID, &l.level))
 	o.ImageID, o.Tap = what.ID, &w.tap
