@@ -72,8 +72,10 @@ func (w *Worker) launch() (err error) {
 	}
 	spec.Env = withEnv(spec.Env, append(slices.Clip(w.s.Program.Env), inWorker+"="+w.s.Name))
 	spec.Path, spec.Args, spec.Output, spec.Wine = w.s.Command[0], w.s.Command[1:], w.line, w.s.Program.Windows
-	if !spec.Wine { // Wine finds its files by what it is called
-		spec.Arg0 = "isapid"
+	if spec.Wine {
+		spec.NoNewPrivileges = w.s.NoNewPrivileges // it cannot do that to itself
+	} else {
+		spec.Arg0 = "isapid" // Wine finds its files by what it is called
 	}
 	w.process, err = proc.Start(spec)
 	for _, f := range theirs {
@@ -148,7 +150,7 @@ func (w *Worker) noBoard(err error) {
 }
 
 func (w *Worker) hello() wire.FrontHello {
-	h := wire.FrontHello{Version: wire.Version, Name: w.s.Name, NoNewPrivileges: w.s.NoNewPrivileges, Unix: w.s.Program.Windows}
+	h := wire.FrontHello{Version: wire.Version, Name: w.s.Name, NoNewPrivileges: w.s.NoNewPrivileges && !w.s.Program.Windows, Unix: w.s.Program.Windows}
 	if s := w.s.Sandbox; s != nil {
 		with := *s
 		with.Write = append(slices.Clip(with.Write), w.staging.path)

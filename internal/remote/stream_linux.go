@@ -16,7 +16,8 @@ import (
 // process is started.
 func channel(plain bool, spec *proc.Spec) (ours wire.Stream, theirs []*os.File, err error) {
 	if plain {
-		ours, theirs, err = pipes(spec)
+		ours, spec.In, spec.Out, err = wire.NewPipes()
+		theirs = []*os.File{spec.In, spec.Out}
 	} else {
 		ours, theirs, err = sockets(spec)
 	}
@@ -42,31 +43,4 @@ func sockets(spec *proc.Spec) (ours wire.Stream, theirs []*os.File, err error) {
 		return ours, nil, errors.Join(err, spec.Stream.Close())
 	}
 	return ours, []*os.File{spec.Stream}, nil
-}
-
-// pipes are two: a Windows program under Wine has less to do for them than for a socket.
-func pipes(spec *proc.Spec) (ours wire.Stream, theirs []*os.File, err error) {
-	r, w, err := pipe()
-	if err != nil {
-		return ours, nil, err
-	}
-	spec.In = r
-	in, out, err := pipe()
-	if err != nil {
-		return ours, nil, errors.Join(err, r.Close(), w.Close())
-	}
-	spec.Out = out
-	if ours, err = wire.Pipes(in, w); err != nil {
-		return ours, nil, errors.Join(err, r.Close(), out.Close())
-	}
-	return ours, []*os.File{r, out}, nil
-}
-
-// pipe is a pipe whose ends the poller does not know: the worker's are to be waited for.
-func pipe() (r, w *os.File, err error) {
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return nil, nil, os.NewSyscallError("pipe", err)
-	}
-	return os.NewFile(uintptr(fds[0]), "pipe"), os.NewFile(uintptr(fds[1]), "pipe"), nil
 }

@@ -1,55 +1,19 @@
 package remote
 
 import (
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
-
-	"golang.org/x/sys/windows"
 
 	"github.com/isapid/isapid/internal/proc"
 	"github.com/isapid/isapid/internal/wire"
 )
 
-// channel makes the private channel to a worker, two pipes: our end, and the worker's in spec. The caller closes those files when the
-// process is started. On Windows every stream is plain.
+// channel makes the private channel to a worker: our end, and the worker's in spec. The caller closes those files when the process is
+// started. On Windows every stream is plain.
 func channel(_ bool, spec *proc.Spec) (ours wire.Stream, theirs []*os.File, err error) {
-	w, r, err := pipe(windows.PIPE_ACCESS_OUTBOUND, windows.GENERIC_READ)
+	ours, spec.In, spec.Out, err = wire.NewPipes()
 	if err != nil {
 		return ours, nil, fmt.Errorf("make the channel to the worker: %w", err)
 	}
-	in, out, err := pipe(windows.PIPE_ACCESS_INBOUND, windows.GENERIC_WRITE)
-	if err != nil {
-		return ours, nil, fmt.Errorf("make the channel to the worker: %w", errors.Join(err, r.Close(), w.Close()))
-	}
-	if ours, err = wire.Pipes(in, w); err != nil {
-		return ours, nil, errors.Join(err, r.Close(), out.Close())
-	}
-	spec.In, spec.Out = r, out
-	return ours, []*os.File{r, out}, nil
-}
-
-// pipeBuffer is how much a pipe takes that nobody has read yet, in bytes.
-const pipeBuffer = 256 << 10
-
-// pipe is a pipe with one end, ours, that need not be waited for, and one for a process that knows nothing of that. Only a pipe with a name
-// can be so; this one's cannot be guessed, there is no second of it, and it cannot be reached from another computer.
-func pipe(ours, theirs uint32) (mine, other *os.File, err error) {
-	name := fmt.Sprintf(`\\.\pipe\isapid-worker-%d-%s`, os.Getpid(), rand.Text())
-	name16, err := windows.UTF16PtrFromString(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	h, err := windows.CreateNamedPipe(name16, ours|windows.FILE_FLAG_OVERLAPPED|windows.FILE_FLAG_FIRST_PIPE_INSTANCE,
-		windows.PIPE_TYPE_BYTE|windows.PIPE_READMODE_BYTE|windows.PIPE_REJECT_REMOTE_CLIENTS, 1, pipeBuffer, pipeBuffer, 0, nil)
-	if err != nil {
-		return nil, nil, os.NewSyscallError("CreateNamedPipe", err)
-	}
-	mine = os.NewFile(uintptr(h), name)
-	h, err = windows.CreateFile(name16, theirs, 0, nil, windows.OPEN_EXISTING, 0, 0)
-	if err != nil {
-		return nil, nil, errors.Join(os.NewSyscallError("CreateFile", err), mine.Close())
-	}
-	return mine, os.NewFile(uintptr(h), name), nil
+	return ours, []*os.File{spec.In, spec.Out}, nil
 }

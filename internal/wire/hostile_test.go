@@ -1,5 +1,3 @@
-//go:build unix
-
 package wire
 
 import (
@@ -12,27 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/isapid/isapid/internal/trace"
 )
-
-// withFiles sends frames with descriptors beside their first byte.
-func (p *peer) withFiles(b []byte, n int) {
-	p.t.Helper()
-	f, err := os.Open(os.DevNull)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer f.Close()
-	fds := make([]int, n)
-	for i := range fds {
-		fds[i] = int(f.Fd())
-	}
-	if _, _, err := p.WriteMsgUnix(b, unix.UnixRights(fds...), nil); err != nil {
-		p.t.Error(err)
-	}
-}
 
 func join(frames ...[]byte) []byte { return bytes.Join(frames, nil) }
 
@@ -363,7 +342,7 @@ func TestLastWords(t *testing.T) {
 	until(t, "nothing can be sent", func() bool { return front.send.failed() != nil })
 	p.put(join(headFrame(3, 200), resultFrame(3)))
 	must(t, answer)
-	if r := soon(t, "the end", lost); !errors.Is(r.err, ErrDown) || !errors.Is(r.err, unix.EPIPE) {
+	if r := soon(t, "the end", lost); !errors.Is(r.err, ErrDown) || !errors.Is(r.err, errClosedPipe) {
 		t.Errorf("%+v", r)
 	}
 }

@@ -1,5 +1,3 @@
-//go:build unix
-
 package wire
 
 import (
@@ -13,10 +11,9 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // patience is for what is going to happen, however slow the machine is.
@@ -44,6 +41,9 @@ func leavesNothing(t testing.TB) {
 
 // mappedRegions is how many mappings this process has of memory that regions are made of.
 func mappedRegions() int {
+	if runtime.GOOS == "windows" { // by Wine it sees those of another process
+		return 0
+	}
 	maps, _ := os.ReadFile("/proc/self/maps") // there is none where there are no regions either
 	return bytes.Count(maps, []byte("/memfd:isapid"))
 }
@@ -57,6 +57,9 @@ var warmUp = sync.OnceFunc(func() {
 })
 
 func openDescriptors() int {
+	if runtime.GOOS == "windows" {
+		return 0
+	}
 	for _, dir := range []string{"/proc/self/fd", "/dev/fd"} {
 		if entries, err := os.ReadDir(dir); err == nil {
 			return len(entries)
@@ -89,7 +92,7 @@ func soon[T any](t testing.TB, what string, c <-chan T) T {
 }
 
 // plain says that the streams of the tests are plain; see TestPlain.
-var plain = os.Getenv(PlainByEnv) == "1"
+var plain = runtime.GOOS == "windows" || os.Getenv(PlainByEnv) == "1"
 
 // descriptors skips a test of what only streams with descriptors have.
 func descriptors(t testing.TB) {
@@ -99,34 +102,51 @@ func descriptors(t testing.TB) {
 	}
 }
 
-// side is one end of a stream, before it is a link's: a socket, or two pipes.
+// side is one end of a stream, before it is a link's: a socket, or two pipes, or one that is a stream already.
 type side struct {
 	*net.UnixConn
 	r, w *os.File
+	ours Stream
 }
 
 func (s *side) Read(p []byte) (int, error) {
-	if s.r != nil {
+	switch {
+	case s.r != nil:
 		return s.r.Read(p)
+	case s.UnixConn != nil:
+		return s.UnixConn.Read(p)
 	}
-	return s.UnixConn.Read(p)
+	n, _, err := s.ours.recv(p)
+	return n, err
 }
 
 func (s *side) Write(p []byte) (int, error) {
-	if s.w != nil {
+	switch {
+	case s.w != nil:
 		return s.w.Write(p)
+	case s.UnixConn != nil:
+		return s.UnixConn.Write(p)
 	}
-	return s.UnixConn.Write(p)
+	for n := 0; n < len(p); {
+		sent, err := s.ours.send(p[n:], nil, true)
+		if n += sent; err != nil {
+			return n, err
+		}
+	}
+	return len(p), nil
 }
 
 func (s *side) Close() error {
-	if s.r != nil {
+	switch {
+	case s.r != nil:
 		return errors.Join(s.r.Close(), s.w.Close())
+	case s.UnixConn != nil:
+		return s.UnixConn.Close()
 	}
-	return s.UnixConn.Close()
+	return s.ours.Close()
 }
 
-// deafen has this end take nothing more; it can still be written.
+// deafen has this end, which is no stream yet, take nothing more; it can still be written.
 func (s *side) deafen() error {
 	if s.r != nil {
 		return s.r.Close()
@@ -137,10 +157,13 @@ func (s *side) deafen() error {
 func (s *side) stream(t testing.TB) (st Stream) {
 	t.Helper()
 	var err error
-	if s.r != nil {
+	switch {
+	case s.r != nil:
 		st, err = Pipes(s.r, s.w)
-	} else {
-		st, err = Socket(s.UnixConn)
+	case s.UnixConn != nil:
+		st, err = socket(s.UnixConn)
+	default:
+		return s.ours
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -154,32 +177,17 @@ func sides(t testing.TB) (a, b *side) {
 	if plain {
 		return pipes2(t)
 	}
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	return sockets(t)
+}
+
+// pipes2 are two ends of a plain stream. A link of b may wait where it is, as a worker's does.
+func pipes2(t testing.TB) (a, b *side) {
+	t.Helper()
+	ours, r, w, err := NewPipes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ends [2]*side
-	for i, fd := range fds {
-		f := os.NewFile(uintptr(fd), "socket")
-		c, err := net.FileConn(f)
-		f.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		ends[i] = &side{UnixConn: c.(*net.UnixConn)}
-	}
-	return ends[0], ends[1]
-}
-
-func pipes2(t testing.TB) (a, b *side) {
-	a, b = &side{}, &side{}
-	var errs [2]error
-	a.r, b.w, errs[0] = os.Pipe()
-	b.r, a.w, errs[1] = os.Pipe()
-	if err := errors.Join(errs[:]...); err != nil {
-		t.Fatal(err)
-	}
-	return a, b
+	return &side{ours: ours}, &side{r: r, w: w}
 }
 
 // owner is a Peer made of functions; what is nil breaks a rule.
@@ -287,7 +295,7 @@ func against(t testing.TB, o *owner) (*running, *peer) {
 
 // put writes; that the link is over already is no error.
 func (p *peer) put(b []byte) {
-	if _, err := p.Write(b); err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
+	if _, err := p.Write(b); err != nil && !errors.Is(err, errClosedPipe) && !errors.Is(err, syscall.ECONNRESET) {
 		p.t.Error(err)
 	}
 }

@@ -63,6 +63,32 @@ func Pipes(r, w *os.File) (Stream, error) {
 	return Stream{carrier: s, plain: true}, err
 }
 
+// NewPipes makes a plain stream: this process's end, and what another process reads from and writes to, which the caller closes when that
+// process is started. They are pipes, as a Windows program under Wine has less to do for them than for a socket.
+func NewPipes() (ours Stream, r, w *os.File, err error) {
+	r, out, err := newPipe()
+	if err != nil {
+		return ours, nil, nil, err
+	}
+	in, w, err := newPipe()
+	if err != nil {
+		return ours, nil, nil, errors.Join(err, r.Close(), out.Close())
+	}
+	if ours, err = Pipes(in, out); err != nil {
+		return ours, nil, nil, errors.Join(err, r.Close(), w.Close())
+	}
+	return ours, r, w, nil
+}
+
+// newPipe is a pipe whose ends the poller does not know: another process is to wait for one of them.
+func newPipe() (r, w *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, os.NewSyscallError("pipe", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "pipe"), os.NewFile(uintptr(fds[1]), "pipe"), nil
+}
+
 // takeOver is c as a file that the poller does not know; c is closed.
 func takeOver(c interface {
 	syscall.Conn

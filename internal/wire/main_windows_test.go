@@ -1,0 +1,28 @@
+package wire
+
+import (
+	"errors"
+	"net"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+const errClosedPipe = windows.ERROR_NO_DATA
+
+func socket(*net.UnixConn) (Stream, error) { return Stream{}, errors.ErrUnsupported }
+
+func sockets(t testing.TB) (a, b *side) {
+	t.Helper()
+	t.Fatal("there are no sockets that carry descriptors on Windows")
+	return nil, nil
+}
+
+func (p *peer) withFiles([]byte, int) { p.t.Fatal("no descriptors can be sent on Windows") }
+
+func unmap(t *testing.T, mem []byte) {
+	if err := windows.UnmapViewOfFile(uintptr(unsafe.Pointer(&mem[0]))); err != nil {
+		t.Error(err)
+	}
+}
