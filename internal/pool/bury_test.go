@@ -85,6 +85,9 @@ func TestObituaryOfDeath(t *testing.T) {
 	if o.Pid != pid || !strings.Contains(o.How, "SIGKILL") || o.Lost != 1 || o.Crash != nil || !strings.HasSuffix(o.Image, "process.so") {
 		t.Errorf("the obituary is %+v", o)
 	}
+	if len(o.Hung) != 0 { // those that were answered did not hang
+		t.Errorf("requests that hung: %+v", o.Hung)
+	}
 	if len(o.InFlight) != 1 || o.Hand == nil || o.Hand.Method != "POST" || !strings.Contains(o.Hand.URL, "kill") {
 		t.Errorf("requests: %+v, in hand %+v", o.InFlight, o.Hand)
 	}

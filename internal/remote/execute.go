@@ -169,7 +169,9 @@ func (w *Worker) begin(i *Image, r *http.Request, t *executor.Target) *running {
 }
 
 func (w *Worker) end(run *running, count interface{ Add(int64) int64 }) {
-	w.abandon(run)
+	w.mu.Lock()
+	w.runs.remove(run)
+	w.mu.Unlock()
 	count.Add(1)
 }
 
