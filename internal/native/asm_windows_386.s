@@ -49,11 +49,9 @@ TEXT ·threadID(SB),NOSPLIT,$0-4
 	MOVL	AX, ret+0(FP)
 	RET
 
-TEXT ·stackBounds(SB),NOSPLIT,$0-8
-	MOVL	STACK_END(FS), AX
-	MOVL	AX, low+0(FP)
-	MOVL	STACK_BASE(FS), AX
-	MOVL	AX, high+4(FP)
+TEXT ·teb(SB),NOSPLIT,$0-4
+	MOVL	0x18(FS), AX
+	MOVL	AX, ret+0(FP)
 	RET
 
 // thunk(frame *) calls what is in the frame with its arguments, and keeps what it returned and its last error. The callee takes its
@@ -431,5 +429,14 @@ TEXT ·hookAddresses(SB),NOSPLIT,$0-4
 
 TEXT ·filterAddress(SB),NOSPLIT,$0-4
 	MOVL	$filter<>(SB), AX
+	MOVL	AX, ret+0(FP)
+	RET
+
+TEXT stackPointer<>(SB),NOSPLIT|NOFRAME,$0
+	MOVL	SP, AX
+	RET
+
+TEXT ·stackPointerAddress(SB),NOSPLIT,$0-4
+	MOVL	$stackPointer<>(SB), AX
 	MOVL	AX, ret+0(FP)
 	RET

@@ -27,12 +27,9 @@ TEXT ·threadID(SB),NOSPLIT,$0-4
 	MOVL	AX, ret+0(FP)
 	RET
 
-TEXT ·stackBounds(SB),NOSPLIT,$0-16
+TEXT ·teb(SB),NOSPLIT,$0-8
 	MOVQ	TEB(GS), AX
-	MOVQ	STACK_END(AX), CX
-	MOVQ	CX, low+0(FP)
-	MOVQ	STACK_BASE(AX), CX
-	MOVQ	CX, high+8(FP)
+	MOVQ	AX, ret+0(FP)
 	RET
 
 // callback is called by an image with the number of the callback in AX. It builds an entry on the stack, gives it to Go, and sets the
@@ -335,4 +332,13 @@ TEXT ·vectoredAddresses(SB),NOSPLIT,$0-16
 	MOVQ	AX, smashed+0(FP)
 	MOVQ	$continued<>(SB), AX
 	MOVQ	AX, continued+8(FP)
+	RET
+
+TEXT stackPointer<>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	SP, AX
+	RET
+
+TEXT ·stackPointerAddress(SB),NOSPLIT,$0-8
+	MOVQ	$stackPointer<>(SB), AX
+	MOVQ	AX, ret+0(FP)
 	RET

@@ -23,16 +23,6 @@ func TestBoardLayout(t *testing.T) {
 	}
 }
 
-// teller answers WriteClient with what write says.
-type teller struct {
-	silent
-	write func() isapi.Error
-}
-
-func (c *teller) WriteClient(buf, size uintptr, flags uint32) isapi.Error { return c.write() }
-
-func fine() isapi.Error { return isapi.OK }
-
 // boarded is the fixture board.
 type boarded struct {
 	testing.TB

@@ -6,6 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"github.com/isapid/isapid/internal/isapi"
 )
 
 // staged is a private copy of a library, as Open wants it.
@@ -40,3 +43,23 @@ func version(t *testing.T, l *Library) uint32 {
 	}
 	return info.ExtensionVersion
 }
+
+// wait waits for what is to come.
+func wait(t *testing.T, come func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !come(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it does not come")
+		}
+	}
+}
+
+// teller answers WriteClient with what write says.
+type teller struct {
+	silent
+	write func() isapi.Error
+}
+
+func (c *teller) WriteClient(buf, size uintptr, flags uint32) isapi.Error { return c.write() }
+
+func fine() isapi.Error { return isapi.OK }

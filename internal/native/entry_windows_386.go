@@ -11,3 +11,10 @@ type entry struct {
 	ret                uintptr    // where it goes on
 	args               [5]uintptr // as many as the callback has
 }
+
+// Places in the thread's environment block.
+const (
+	tebStackBase  = 4
+	tebStackLimit = 8
+	tebStackEnd   = 0xe0c
+)

@@ -10,3 +10,10 @@ type entry struct {
 	ret                                    uintptr    // where it goes on
 	args                                   [5]uintptr // as many as the callback has
 }
+
+// Places in the thread's environment block.
+const (
+	tebStackBase  = 0x08
+	tebStackLimit = 0x10
+	tebStackEnd   = 0x1478
+)

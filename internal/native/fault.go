@@ -79,7 +79,15 @@ func (f *Fault) where() *Frame {
 	return nil
 }
 
-func isLibc(path string) bool { return strings.HasPrefix(filepath.Base(path), "libc.") }
+// isLibc tells whether a library is the C library, or one of those that are below all others on Windows.
+func isLibc(path string) bool {
+	name := filepath.Base(path)
+	switch strings.ToLower(name) {
+	case "ntdll.dll", "kernel32.dll", "kernelbase.dll", "msvcrt.dll", "ucrtbase.dll", "libgcc_s_seh-1.dll", "libgcc_s_dw2-1.dll", "libstdc++-6.dll":
+		return true
+	}
+	return strings.HasPrefix(name, "libc.")
+}
 
 // StackText is the native stack, a line a frame.
 func (f *Fault) StackText() string {

@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/isapid/isapid/internal/isapi"
@@ -97,8 +98,13 @@ func (e *exception) look(c *context, low, high uintptr) (end uintptr) {
 // decide is asked by the guard of f about an exception that no code above it has handled: 1 ends the call with a fault, 0 leaves it to
 // others. It runs on the thread that had it, on top of the stack that is to be looked at.
 func decide(record *exceptionRecord, c *context, f *frame) uintptr {
-	if i := lineOf(theBoard()); i != 0 && threads[i].guard != f {
+	i := lineOf(theBoard())
+	if i != 0 && threads[i].guard != f {
 		return 0 // in code that Go has called inside of a callback
+	}
+	if i != 0 {
+		threads[i].guard = nil // what follows is code of Go
+		defer func() { threads[i].guard = f }()
 	}
 	if hopeless(record.code) {
 		endBecause(record)
@@ -124,9 +130,13 @@ func newFault(f *frame) *Fault {
 
 // describe puts it into words.
 func (e *exception) describe() *Fault {
-	f := &Fault{Signal: exceptionName(e.record.code), Meaning: e.words, Stack: symbolize(e.stack)}
+	f := &Fault{Signal: exceptionName(e.record.code), Meaning: e.words, Stack: slices.Clone(callers.symbolize(e.stack))}
 	switch e.record.code {
 	case accessViolation, inPageError:
+		if e.record.n < 2 {
+			f.Meaning = "raised by the code itself"
+			break
+		}
 		f.Meaning, f.Addr, f.accessed = access(e.record.info[0]), e.record.info[1], true
 	case stackOverflow:
 		f.Meaning = "stack overflow"

@@ -141,12 +141,16 @@ func loaded(name string) uintptr {
 
 // moduleFile is the path that a library was loaded from.
 func moduleFile(handle uintptr) string {
-	buf := make([]uint16, 32<<10)
-	n, err := windows.GetModuleFileName(windows.Handle(handle), &buf[0], uint32(len(buf)))
-	if err != nil {
-		return ""
+	for size := 512; ; size *= 8 {
+		buf := make([]uint16, size)
+		n, err := windows.GetModuleFileName(windows.Handle(handle), &buf[0], uint32(len(buf)))
+		switch {
+		case n == 0:
+			return ""
+		case err == nil && int(n) < len(buf) || size > 32<<10:
+			return windows.UTF16ToString(buf[:n])
+		}
 	}
-	return windows.UTF16ToString(buf[:n])
 }
 
 // openPaths are the paths that images were opened by, by how the system may write them.

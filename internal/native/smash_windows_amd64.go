@@ -39,6 +39,8 @@ func onSmashed(p *exceptionPointers) uintptr {
 		return continueSearch
 	}
 	f := threads[i].guard
+	threads[i].guard = nil // what follows is code of Go
+	defer func() { threads[i].guard = f }()
 	e := exception{record: *p.record}
 	low, high := stackBounds()
 	if e.look(p.context, low, high) == f.sp {

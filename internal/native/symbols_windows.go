@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/isapid/isapid/internal/isapi"
 )
 
 // readMaps answers where images are.
@@ -20,15 +22,17 @@ func readMaps() (ms mappings) {
 		return nil
 	}
 	for _, m := range modules[:min(most, int(size)/int(unsafe.Sizeof(modules[0])))] {
-		var info windows.ModuleInfo
-		if windows.GetModuleInformation(windows.CurrentProcess(), m, &info, uint32(unsafe.Sizeof(info))) != nil {
-			continue
-		}
+		var size uintptr
+		_ = Protect(func() isapi.Error { // it may be unloaded meanwhile
+			header := uintptr(m) + uintptr(Read[uint32](uintptr(m)+0x3c))
+			size = uintptr(Read[uint32](header + 24 + 56)) // SizeOfImage
+			return isapi.OK
+		})
 		path := strings.TrimSuffix(moduleFile(uintptr(m)), ".")
 		if p, ok := openPaths.Load(strings.ToLower(path)); ok {
 			path = p.(string)
 		}
-		ms = append(ms, mapping{info.BaseOfDll, info.BaseOfDll + uintptr(info.SizeOfImage), path})
+		ms = append(ms, mapping{uintptr(m), uintptr(m) + size, path})
 	}
 	return ms
 }

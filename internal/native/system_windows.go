@@ -45,5 +45,11 @@ func freeMem(p unsafe.Pointer) {
 // threadID is the id of the thread that calls.
 func threadID() int32
 
+// teb is the environment block of the thread that calls.
+func teb() uintptr
+
 // stackBounds are the lowest address that the stack of the thread that calls may grow to, and the end of it.
-func stackBounds() (low, high uintptr)
+func stackBounds() (low, high uintptr) {
+	t := teb()
+	return *(*uintptr)(ptr(t + tebStackEnd)), *(*uintptr)(ptr(t + tebStackBase))
+}

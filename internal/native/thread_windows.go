@@ -83,24 +83,33 @@ func beginThread(l *boardLine) {
 	}
 	size := uint32(stackGuarantee)
 	_, _, _ = setThreadStackGuarantee.Call(uintptr(unsafe.Pointer(&size)))
+	mendStack()
 }
 
-// mendStack puts the guard page of this thread back at the end of its stack, which has been used up.
+// mendStack puts the guard pages of this thread at the end of its stack if they are not there, because it has been used up, or too few:
+// Wine has only one, which is no room for a handler.
 func mendStack() {
 	low, _ := stackBounds()
 	var m windows.MemoryBasicInformation
 	for at := low; windows.VirtualQuery(at, &m, unsafe.Sizeof(m)) == nil && m.AllocationBase == low; at = m.BaseAddress + m.RegionSize {
-		if m.State != windows.MEM_COMMIT {
+		if m.State != windows.MEM_COMMIT || m.Protect == windows.PAGE_NOACCESS {
 			continue
 		}
-		if m.Protect&windows.PAGE_GUARD == 0 {
-			var before uint32
-			size := min(m.RegionSize, stackGuarantee+pageSize)
-			_ = windows.VirtualProtect(m.BaseAddress, size, windows.PAGE_READWRITE|windows.PAGE_GUARD, &before)
+		if m.Protect&windows.PAGE_GUARD != 0 && (m.BaseAddress > low+pageSize || m.RegionSize > stackGuarantee) {
+			return // it can still grow, or all are there
+		}
+		const size = stackGuarantee + pageSize
+		sp, _, _ := syscall.SyscallN(stackPointerAddress())
+		var before uint32
+		if sp > m.BaseAddress+2*size && windows.VirtualProtect(m.BaseAddress, size, windows.PAGE_READWRITE|windows.PAGE_GUARD, &before) == nil {
+			*(*uintptr)(ptr(teb() + tebStackLimit)) = m.BaseAddress + size
 		}
 		return
 	}
 }
+
+// stackPointerAddress is code that answers the stack pointer of the thread.
+func stackPointerAddress() uintptr
 
 // LibraryThread is a thread that a library made.
 type LibraryThread struct {
