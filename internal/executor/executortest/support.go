@@ -88,6 +88,9 @@ func Works(c isapi.Code) (works, onWindows bool) {
 // outcomes are those of a code, if it does something with these images.
 func (i Images) outcomes(c isapi.Code) (o outcomes, works bool) {
 	works, onWindows := Works(c)
+	if c == isapi.GetFileDescriptor && i.Plain {
+		return outcomes{"6", "6"}, true // none can be handed over
+	}
 	if onWindows {
 		return worksOnWindows[c], i.windows()
 	}

@@ -17,6 +17,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -36,6 +37,9 @@ func Run(t *testing.T, open Open) { run(t, &suite{open: open}) }
 // RunFilter runs it with an image that is a filter, too: every request goes through its filter half, as a server would have it, and both
 // halves must be of the same version.
 func RunFilter(t *testing.T, open Open) { run(t, &suite{open: open, filter: true}) }
+
+// RunDLL runs it with DLLs for windows/arch, on whatever system.
+func RunDLL(t *testing.T, arch string, open Open) { run(t, &suite{open: open, dll: arch}) }
 
 func run(t *testing.T, s *suite) {
 	for _, sub := range []struct {
@@ -66,7 +70,26 @@ func run(t *testing.T, s *suite) {
 // suite is what every test of it gets.
 type suite struct {
 	open   Open
-	filter bool // the image is a filter, too
+	filter bool   // the image is a filter, too
+	dll    string // the processor, if images are DLLs wherever this is
+}
+
+// windows tells whether images are DLLs.
+func (s *suite) windows() bool { return s.dll != "" || runtime.GOOS == "windows" }
+
+func (s *suite) ending() string {
+	if s.windows() {
+		return ".dll"
+	}
+	return ".so"
+}
+
+// segv is what a crash of an image is called.
+func (s *suite) segv() string {
+	if s.windows() {
+		return "EXCEPTION_ACCESS_VIOLATION"
+	}
+	return "SIGSEGV"
 }
 
 // version is [Version] of the image that the suite is run with.
@@ -74,6 +97,9 @@ func (s *suite) version(t testing.TB, n int, flags ...string) executor.Version {
 	t.Helper()
 	if s.filter {
 		flags = append(flags, "-DFILTER")
+	}
+	if s.dll != "" {
+		return versionOf(t, testext.DLL(t, s.dll, "version", append(flags, fmt.Sprintf("-DVERSION=%d", n))...))
 	}
 	return Version(t, n, flags...)
 }
@@ -114,7 +140,7 @@ func (s *suite) start(t *testing.T, o executor.Options) *trial {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	var err error
-	if x.ex, err = s.open(filepath.Join(x.dir, "shop.so"), o); err != nil {
+	if x.ex, err = s.open(filepath.Join(x.dir, "shop"+s.ending()), o); err != nil {
 		t.Fatal(err)
 	}
 	x.srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
