@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +81,10 @@ func TestExampleComments(t *testing.T) {
 	text = strings.Replace(text, "handlers: []", "handlers:", 1)
 	text = strings.Replace(text, "# directory: ./wwwroot", "directory: ./wwwroot", 1) // that of the application would be an error
 	text = strings.Replace(text, "canary: 0%", "canary: 10%", 1)                      // for canary_time
-	text = strings.Replace(text, "start: always", "start: on-demand", 1)              // for idle_timeout
+	if runtime.GOOS == "windows" {
+		text = strings.NewReplacer("./control.sock", `'\\.\pipe\control'`, "./status.sock", `'\\.\pipe\status'`).Replace(text)
+	}
+	text = strings.Replace(text, "start: always", "start: on-demand", 1) // for idle_timeout
 	c := parse(t, dir, text)
 	if n := len(c.Sites[0].Applications[0].Handlers); n != 4 {
 		t.Errorf("handlers: got %d, want 4", n)
@@ -198,6 +202,9 @@ wine: {prefix: prefix, workers: other}
 `
 
 func TestEverything(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("it has a user and sockets of Unix")
+	}
 	dir := folder(t)
 	if err := os.WriteFile(filepath.Join(dir, "b.run"), nil, 0o600); err != nil { // in place of b.so
 		t.Fatal(err)

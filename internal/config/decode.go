@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -128,7 +129,11 @@ func (v value) empty() bool {
 
 // path returns p as an absolute path.
 func (d *decoder) path(p string) string {
-	if !filepath.IsAbs(p) {
+	switch {
+	case filepath.IsAbs(p):
+	case p != "" && os.IsPathSeparator(p[0]): // of Windows, without the drive
+		p = filepath.VolumeName(d.dir) + p
+	default:
 		p = filepath.Join(d.dir, p)
 	}
 	return filepath.Clean(p)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -94,6 +95,9 @@ func (d *decoder) syntax(err error, data []byte) {
 	}
 	if lines := bytes.Split(data, []byte("\n")); e.Line > 0 && e.Line <= len(lines) && bytes.Contains(lines[e.Line-1], []byte(": *")) {
 		e.Hint = `put text that begins with "*" in quotes`
+	}
+	if strings.Contains(e.Msg, "escape character") {
+		e.Hint = `a backslash in double quotes begins an escape: put a path like 'C:\sites' in single quotes, or in none`
 	}
 	d.errs = append(d.errs, e)
 }
