@@ -166,6 +166,9 @@ func installService(o *serviceOptions, out io.Writer) error {
 		return winsvc.ErrNotHere
 	}
 	program, err := os.Executable()
+	if err == nil {
+		program, err = filepath.EvalSymlinks(program) // not a link that an update takes elsewhere
+	}
 	if err != nil {
 		return err
 	}
