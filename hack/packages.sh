@@ -5,7 +5,10 @@ set -euo pipefail
 packages=(
   gcc g++                                  # the native boundary, the examples and the fixtures
   fp-compiler                              # examples and fixtures in Pascal
-  gcc-mingw-w64                            # Windows images to inspect
+  gcc-mingw-w64                            # Windows images to inspect and to load
+  g++-mingw-w64-x86-64-posix g++-mingw-w64-i686-posix # the same in C++
+  fpc-source                               # Pascal's run-time library for Windows, which is made of it
+  wine64                                   # runs the workers for Windows libraries, and the tests for Windows
   gcc-i686-linux-gnu libc6-dev-i386-cross  # 32-bit images, 32-bit layouts
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross # images for another machine, and isapid built for it
   goaccess                                 # reads our access log

@@ -5,7 +5,6 @@ import (
 	"debug/pe"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,46 +40,13 @@ func newPrefix(ctx context.Context, arch string) (*prefix, error) {
 	if p.dir, err = os.MkdirTemp("", "isapid-wine-"); err != nil {
 		return nil, err
 	}
-	if err := clone(template, p.dir); err != nil {
+	if err := build.ClonePrefix(template, p.dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(p.dir))
 	}
 	if err := p.warm(ctx); err != nil {
 		return nil, errors.Join(err, p.remove())
 	}
 	return p, nil
-}
-
-// clone copies a prefix whose Wine does not run. The files of Windows itself, which are large and do not change, become links.
-func clone(from, to string) error {
-	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, rel)
-		switch {
-		case rel == ".":
-			return nil
-		case e.IsDir():
-			return os.Mkdir(target, 0o700)
-		case e.Type() == fs.ModeSymlink:
-			link, err := os.Readlink(path)
-			if err != nil {
-				return err
-			}
-			return os.Symlink(link, target)
-		case strings.HasPrefix(rel, "drive_c/windows/"):
-			return os.Symlink(path, target)
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(target, data, 0o600)
-	})
 }
 
 // warm starts Wine's server and services with nothing of ours open, so that they hold no output of the program.

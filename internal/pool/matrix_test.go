@@ -69,7 +69,11 @@ func patient(b *executortest.Behaviour) pool.Settings {
 }
 
 func testInRequest(t *testing.T, b *executortest.Behaviour) {
-	v := harm(t, patient(b), b.Image(t))
+	requestOf(t, harm(t, patient(b), b.Image(t)), b)
+}
+
+// requestOf has an image do harm in a request.
+func requestOf(t *testing.T, v victim, b *executortest.Behaviour) {
 	v.fine()
 	old := v.must("pid")
 	contained := slices.Equal(b.Isolated.Status, []int{http.StatusInternalServerError}) || slices.Equal(b.Isolated.Status, []int{executortest.Broken})
@@ -204,7 +208,11 @@ func harm(t *testing.T, set pool.Settings, image string) victim {
 		}
 	})
 	mux := http.NewServeMux()
-	for path, image := range map[string]string{"/process.so": testext.Fixture(t, "process"), "/image.so": image} {
+	process := testext.Fixture(t, "process")
+	if set.Worker.Program != nil {
+		process = testext.DLL(t, "amd64", "process")
+	}
+	for path, image := range map[string]string{"/process.so": process, "/image.so": image} {
 		e, err := v.pool.Open(t.Context(), image, executor.Version{})
 		if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package testext
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -11,8 +12,8 @@ import (
 	"github.com/isapid/isapid/internal/wine"
 )
 
-// Wine is the installed Wine, and a prefix for programs of arch, amd64 or 386, that all tests of this user share. While the test runs
-// (and its subtests) the prefix's server does too, so that programs start quickly.
+// Wine is the installed Wine, and a prefix for programs of arch, amd64 or 386, that the tests of this binary share. While one of them
+// runs (and its subtests) the prefix's server does too, so that programs start quickly.
 //
 // Without Wine for arch the test is skipped, but fails when the environment says CI, unless only the 32-bit one is missing.
 func Wine(t testing.TB, arch string) (w *wine.Wine, prefix string) {
@@ -26,35 +27,51 @@ func Wine(t testing.TB, arch string) (w *wine.Wine, prefix string) {
 	}
 	cache, err := build.Cache()
 	check(t, err)
-	prefix = filepath.Join(cache, "wine-"+arch)
+	template := filepath.Join(cache, "wine-"+arch)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	check(t, w.Prepare(ctx, prefix, []string{arch}, func(what string) { t.Log(what) }))
-	holdMu.Lock()
-	defer holdMu.Unlock()
-	if holders[prefix] == 0 {
-		h, err := w.Hold(context.WithoutCancel(t.Context()), prefix, nil)
+	check(t, w.Prepare(ctx, template, []string{arch}, func(what string) { t.Log(what) }))
+	held.mu.Lock()
+	defer held.mu.Unlock()
+	p := held.prefixes[arch]
+	if p == nil {
+		p = &heldPrefix{}
+		p.dir, err = os.MkdirTemp("", "isapid-wine-")
 		check(t, err)
-		held[prefix] = h
+		check(t, build.ClonePrefix(template, p.dir))
+		p.held, err = w.Hold(context.WithoutCancel(t.Context()), p.dir, nil)
+		check(t, err)
+		held.prefixes[arch] = p
 	}
-	holders[prefix]++
+	p.tests++
 	t.Cleanup(func() {
-		holdMu.Lock()
-		defer holdMu.Unlock()
-		if holders[prefix]--; holders[prefix] == 0 {
-			held[prefix].Release()
+		held.mu.Lock()
+		defer held.mu.Unlock()
+		if p.tests--; p.tests > 0 {
+			return
+		}
+		delete(held.prefixes, arch)
+		p.held.Release()
+		if err := os.RemoveAll(p.dir); err != nil {
+			t.Error(err)
 		}
 	})
-	return w, prefix
+	return w, p.dir
 }
 
 var installed = sync.OnceValues(wine.Find)
 
-var (
-	holdMu  sync.Mutex
-	holders = map[string]int{} // tests that use a prefix
-	held    = map[string]*wine.Held{}
-)
+// heldPrefix is a prefix of this test binary. It is there as long as tests use it.
+type heldPrefix struct {
+	dir   string
+	held  *wine.Held
+	tests int
+}
+
+var held = struct {
+	mu       sync.Mutex
+	prefixes map[string]*heldPrefix // by architecture
+}{prefixes: map[string]*heldPrefix{}}
 
 // WineWorker is the command of a worker under Wine for images of windows/arch, and what its environment needs.
 func WineWorker(t testing.TB, arch string) (command, env []string) {

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Runs tests as Windows programs under Wine and writes what happened as `go test -json` does, for hack/testcount; the packages are called
+# windows/amd64:... there. 386 too, where there is a 32-bit Wine. Without arguments: the packages whose tests hold there.
+#
+# What no test can say goes to standard error: whether 386 ran, and if not why.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source hack/wine-env.sh
+
+# Packages that do something else on Windows. What is not here is the same on all systems, or has no test that runs there.
+packages=(
+  ./internal/accesslog ./internal/admin ./internal/conn ./internal/extension ./internal/files ./internal/filter ./internal/image
+  ./internal/inprocess ./internal/isapi ./internal/native ./internal/obituary ./internal/passwd ./internal/proc/...
+  ./internal/reply ./internal/site ./internal/swap ./internal/trace ./internal/update ./internal/variables ./internal/winpath
+  ./internal/wire ./internal/worker ./internal/remote
+)
+
+run() { # GOARCH, then arguments for go test
+  GOARCH=$1 wine_go test -json -p 1 -timeout 5m "${@:2}" | sed "s|\"Package\":\"|\"Package\":\"windows/$1:|" || return 1
+}
+
+if ! command -v wine64 >/dev/null && [[ ! -x /usr/lib/wine/wine64 ]]; then
+  if [[ -n ${CI:-} ]]; then
+    echo "wine: not installed (Debian: apt install wine64), and CI needs it" >&2
+    exit 1
+  fi
+  echo "wine: not installed (Debian: apt install wine64): the tests for Windows do not run" >&2
+  exit 0
+fi
+wine_prepare
+if [[ $# -gt 0 ]]; then
+  run "${GOARCH:-amd64}" "$@"
+  exit
+fi
+status=0
+run amd64 "${packages[@]}" || status=1
+if [[ -x /usr/lib/wine/wine || -x /usr/bin/wine32 ]]; then
+  echo "wine: windows/386 runs, too" >&2
+  run 386 ./internal/native ./internal/extension || status=1
+else
+  echo "wine: windows/386 does not run, because there is no 32-bit Wine (Debian: wine32:i386); it is compiled and vetted by make cross" >&2
+fi
+exit $status
