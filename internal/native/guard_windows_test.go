@@ -50,7 +50,7 @@ func TestFaults(t *testing.T) {
 		{"readonly", "EXCEPTION_ACCESS_VIOLATION (writing)", "misuse+"},
 		{"fpe", "EXCEPTION_INT_DIVIDE_BY_ZERO, in misuse+", "misuse+"},
 		{"ill", "EXCEPTION_ILLEGAL_INSTRUCTION, in misuse+", "misuse+"},
-		{"trap", "EXCEPTION_BREAKPOINT, in misuse", "misuse"},
+		{"trap", "EXCEPTION_BREAKPOINT, in ", "crash.dll"},
 		{"raise", "EXCEPTION_ACCESS_VIOLATION (raised by the code itself), in misuse", "misuse"},
 		{"own-exception", "exception 0xe0000001, in misuse", "misuse"},
 		{"null-call", "EXCEPTION_ACCESS_VIOLATION (", "misuse+"},

@@ -12,6 +12,7 @@ import (
 
 var (
 	createThread            = kernel32.NewProc("CreateThread")
+	virtualQuery            = kernel32.NewProc("VirtualQuery")
 	flsAlloc                = kernel32.NewProc("FlsAlloc")
 	flsSetValue             = kernel32.NewProc("FlsSetValue")
 	setThreadStackGuarantee = kernel32.NewProc("SetThreadStackGuarantee")
@@ -90,22 +91,40 @@ func beginThread(l *boardLine) {
 // Wine has only one, which is no room for a handler.
 func mendStack() {
 	low, _ := stackBounds()
-	var m windows.MemoryBasicInformation
-	for at := low; windows.VirtualQuery(at, &m, unsafe.Sizeof(m)) == nil && m.AllocationBase == low; at = m.BaseAddress + m.RegionSize {
-		if m.State != windows.MEM_COMMIT || m.Protect == windows.PAGE_NOACCESS {
+	for at := low; ; {
+		m := memoryAt(at)
+		if m.allocation != low {
+			return
+		}
+		at = m.base + m.size
+		if m.state != windows.MEM_COMMIT || m.protect == windows.PAGE_NOACCESS {
 			continue
 		}
-		if m.Protect&windows.PAGE_GUARD != 0 && (m.BaseAddress > low+pageSize || m.RegionSize > stackGuarantee) {
+		if m.protect&windows.PAGE_GUARD != 0 && (m.base > low+pageSize || m.size > stackGuarantee) {
 			return // it can still grow, or all are there
 		}
 		const size = stackGuarantee + pageSize
 		sp, _, _ := syscall.SyscallN(stackPointerAddress())
 		var before uint32
-		if sp > m.BaseAddress+2*size && windows.VirtualProtect(m.BaseAddress, size, windows.PAGE_READWRITE|windows.PAGE_GUARD, &before) == nil {
-			*(*uintptr)(ptr(teb() + tebStackLimit)) = m.BaseAddress + size
+		if sp > m.base+2*size && windows.VirtualProtect(m.base, size, windows.PAGE_READWRITE|windows.PAGE_GUARD, &before) == nil {
+			*(*uintptr)(ptr(teb() + tebStackLimit)) = m.base + size
 		}
 		return
 	}
+}
+
+// memoryInfo is MEMORY_BASIC_INFORMATION, which is another one in x/sys for 386.
+type memoryInfo struct {
+	base, allocation     uintptr
+	allocated            uint32
+	size                 uintptr
+	state, protect, sort uint32
+}
+
+// memoryAt tells of the pages at an address; all zero if it cannot.
+func memoryAt(at uintptr) (m memoryInfo) {
+	_, _, _ = virtualQuery.Call(at, uintptr(unsafe.Pointer(&m)), unsafe.Sizeof(m))
+	return m
 }
 
 // stackPointerAddress is code that answers the stack pointer of the thread.
