@@ -202,6 +202,14 @@ func enterCall(what trace.Func, code uint32, cell uintptr, image uint64) place {
 	return p
 }
 
+// image is the number of the image that the call is about, 0 if it is not known.
+func (p *place) image() uint64 {
+	if p.thread == nil || p.depth >= boardOpen {
+		return 0
+	}
+	return p.line.open[p.depth].image
+}
+
 // leave ends it. err is the last error of a call that failed. Calls inside of this one that were left by a fault are forgotten.
 func (p *place) leave(state uint8, failed bool, err uint32) {
 	l := p.line

@@ -56,6 +56,7 @@ func invoke(f *frame, what trace.Func, code uint32, cell uintptr, image uint64) 
 	runtime.LockOSThread() // a line of the board, and the stack that may have to be mended, are the thread's
 	defer runtime.UnlockOSThread()
 	p := enterCall(what, code, cell, image)
+	noteImage(f.fn, p.image())
 	var before *frame
 	if p.thread != nil {
 		before, p.thread.guard = p.thread.guard, f

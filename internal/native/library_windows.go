@@ -194,7 +194,9 @@ func (l *Library) Close() (unloaded bool, err error) {
 	loader.do(func() {
 		rememberImage(l.path) // threads may still run its code
 		err = unload(l.handle)
-		unloaded = loaded(l.path) == 0
+		if unloaded = loaded(l.path) == 0; unloaded {
+			forgetFunctions(l.path)
+		}
 		l.closeBefore()
 	})
 	openPaths.Delete(strings.ToLower(l.path))

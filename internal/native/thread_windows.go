@@ -23,6 +23,8 @@ const stackSizeIsReservation = 0x10000 // STACK_SIZE_PARAM_IS_A_RESERVATION
 // stackOfOurs is what the guard and Go take of the stack of a thread, beside what its code does.
 const stackOfOurs = 256 << 10
 
+const maxStack = 63 << 20
+
 // Thread is an OS thread of ours: what runs on it always runs there, on a stack of the size asked for.
 type Thread struct {
 	handle windows.Handle
@@ -44,7 +46,12 @@ func runThread(number uintptr) uintptr {
 
 // StartThread runs f on a new OS thread whose stack has the given number of bytes; 0 is the system's default. The caller
 // must call Join.
+//
+// Go takes no thread whose stack is larger than 64 MiB.
 func StartThread(stack int, f func()) (*Thread, error) {
+	if stack > maxStack {
+		return nil, fmt.Errorf("a thread with %d bytes of stack: on Windows %d are the most", stack, maxStack)
+	}
 	number := threadNumber.Add(1)
 	threadFuncs.Store(number, f)
 	if stack > 0 {
@@ -129,13 +136,3 @@ func memoryAt(at uintptr) (m memoryInfo) {
 
 // stackPointerAddress is code that answers the stack pointer of the thread.
 func stackPointerAddress() uintptr
-
-// LibraryThread is a thread that a library made.
-type LibraryThread struct {
-	ID    int    // as the system tells it
-	Image uint64 // the number of the image that was being called when it was made; 0: not known
-	Start Frame  // the function it began with
-}
-
-// LibraryThreads are the threads that libraries have made and that have not ended, a thousand at most.
-func LibraryThreads() []LibraryThread { return nil }
