@@ -36,6 +36,7 @@ type Held struct {
 	kept   chan struct{} // closed when nobody keeps it any more
 	lost   func(error)   // called by the keeper
 	up     chan struct{} // received from as long as the server runs
+	share  *os.File      // locked together with all others who hold the prefix; nil: it could not be
 }
 
 // Hold starts the wineserver of a prefix and what Windows has running always, and keeps them until [Held.Release]. Others may hold the
@@ -51,12 +52,14 @@ func (w *Wine) Hold(ctx context.Context, prefix string, lost func(error)) (*Held
 	if lost == nil {
 		lost = func(error) {}
 	}
+	share := lockShared(prefix + ".held")
 	first, err := w.startHolder(ctx, prefix)
 	if err != nil {
+		closeFile(share)
 		return nil, fmt.Errorf("start the wineserver of %q: %w", prefix, err)
 	}
 	hold, let := context.WithCancel(context.WithoutCancel(ctx))
-	h := &Held{w: w, prefix: prefix, let: let, kept: make(chan struct{}), lost: lost, up: make(chan struct{})}
+	h := &Held{w: w, prefix: prefix, let: let, kept: make(chan struct{}), lost: lost, up: make(chan struct{}), share: share}
 	go h.keep(hold, first)
 	return h, nil
 }
@@ -74,13 +77,38 @@ func (h *Held) Ready(ctx context.Context) error {
 	}
 }
 
-// Release lets the server end and waits for that, up to three seconds: others may hold it. It may be called once.
+// Release lets the server end and, if nobody else holds it, waits for that, a second or two. It may be called once.
+//
+// A server that is ending ends the programs that come to it, too: nobody may begin to hold the prefix meanwhile.
 func (h *Held) Release() {
-	h.let()
-	<-h.kept
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
-	h.w.Wait(ctx, h.prefix)
+	defer h.w.alone(ctx, h.prefix)()
+	h.let()
+	<-h.kept
+	last := h.share == nil || lockLast(h.share)
+	closeFile(h.share)
+	if last {
+		ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+		defer cancel()
+		h.w.Wait(ctx, h.prefix)
+	}
+}
+
+// alone keeps all others from beginning or ending to hold a prefix, until the function that it returns is called. It gives up when ctx ends, or if
+// there can be no lock beside the prefix.
+func (w *Wine) alone(ctx context.Context, prefix string) func() {
+	unlock, err := lock(ctx, prefix+".lock", func() {})
+	if err != nil {
+		return func() {}
+	}
+	return unlock
+}
+
+func closeFile(f *os.File) {
+	if f != nil {
+		f.Close()
+	}
 }
 
 // keep starts the holder again whenever the server has ended, until ctx does.
@@ -128,6 +156,7 @@ func (h *Held) restart(ctx context.Context) *holder {
 func (w *Wine) startHolder(ctx context.Context, prefix string) (h *holder, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("it took too long"))
 	defer cancel()
+	defer w.alone(ctx, prefix)()
 	if err := w.startServer(ctx, prefix); err != nil {
 		return nil, err
 	}
@@ -142,7 +171,7 @@ func (w *Wine) startHolder(ctx context.Context, prefix string) (h *holder, err e
 	if err != nil {
 		return nil, err
 	}
-	alone(cmd)
+	inSession(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

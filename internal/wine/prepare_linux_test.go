@@ -419,6 +419,32 @@ func TestHoldEnds(t *testing.T) {
 	until(t, "the end of all programs", func() bool { return len(processes(t, prefix)) == 0 })
 }
 
+// TestHoldInTurns: who begins to hold a prefix when another releases it gets a server that stays.
+func TestHoldInTurns(t *testing.T) {
+	w := need(t)
+	prefix := prefixFor(t, w)
+	before, err := w.Hold(bounded(t), prefix, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		released := make(chan struct{})
+		go func() {
+			defer close(released)
+			before.Release()
+		}()
+		next, err := w.Hold(bounded(t), prefix, func(err error) { t.Error(err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-released
+		run(t, w, prefix, "hostname")
+		before = next
+	}
+	before.Release()
+	until(t, "the end of all programs", func() bool { return len(processes(t, prefix)) == 0 })
+}
+
 func TestHoldForKilled(t *testing.T) {
 	if prefix := os.Getenv("HOLD"); prefix != "" {
 		if _, err := need(t).Hold(bounded(t), prefix, nil); err != nil {

@@ -26,8 +26,8 @@ func runAlone(cmd *exec.Cmd) error {
 	return cmd.Run()
 }
 
-// alone makes a command start in a session of its own. It outlives this process, unless it notices its end.
-func alone(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+// inSession makes a command start in a session of its own. It outlives this process, unless it notices its end.
+func inSession(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
 // lockTries is how often somebody else's lock is looked at.
 const lockTries = 100 * time.Millisecond
@@ -57,6 +57,24 @@ func lock(ctx context.Context, path string, waiting func()) (unlock func(), err 
 		case <-time.After(lockTries):
 		}
 	}
+}
+
+// lockShared opens a file, which is made if need be, and locks it together with others; nil if that cannot be.
+func lockShared(path string) *os.File {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH); err != nil {
+		f.Close()
+		return nil
+	}
+	return f
+}
+
+// lockLast tells whether nobody else has a file of lockShared locked.
+func lockLast(f *os.File) bool {
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }
 
 // freeSpace is how much this user can write to the disk of a folder, in bytes.

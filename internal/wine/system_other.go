@@ -14,7 +14,11 @@ var errOnlyLinux = errors.New("Windows libraries run through Wine on Linux only"
 
 func runAlone(*exec.Cmd) error { return errOnlyLinux }
 
-func alone(*exec.Cmd) {}
+func inSession(*exec.Cmd) {}
+
+func lockShared(string) *os.File { return nil }
+
+func lockLast(*os.File) bool { return true }
 
 func lock(context.Context, string, func()) (func(), error) { return nil, errOnlyLinux }
 
