@@ -9,11 +9,13 @@ FUZZTIME ?= 20s
 # The one place with the versions of the tools.
 GOLANGCI_LINT_VERSION := v2.15.0
 STATICCHECK_VERSION   := v0.8.2
+NFPM_VERSION          := v2.43.4
 
 GOLANGCI_LINT := .cache/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 STATICCHECK   := .cache/staticcheck-$(STATICCHECK_VERSION)/staticcheck
+NFPM          := .cache/nfpm-$(NFPM_VERSION)/nfpm
 
-.PHONY: build program workers loader run test check format vet lint cross headers layers tidy bench bench-compare bench-floor bench-bulk bench-snoop fuzz soak asan packages clean
+.PHONY: build program workers loader run test check format vet lint cross headers layers tidy dist dist-check bench bench-compare bench-floor bench-bulk bench-snoop fuzz soak asan packages clean
 
 build: program workers ## build bin/isapid and, beside it, the programs that run Windows libraries under Wine
 
@@ -59,6 +61,12 @@ cross: ## the other systems build
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build ./...
 	CGO_ENABLED=0 GOOS=windows GOARCH=386 go build ./...
 
+dist: $(NFPM) ## what is given to users, in dist: archives for Linux and Windows, Debian packages, sums
+	NFPM='$(CURDIR)/$(NFPM)' hack/dist.sh
+
+dist-check: $(NFPM) ## build that twice, in two places from nothing, and compare; takes long
+	NFPM='$(CURDIR)/$(NFPM)' hack/dist.sh check
+
 bench: bench-compare ## run the benchmarks: single functions, then whole servers against each other
 	go test -run '^$$' -bench . -benchmem ./...
 
@@ -88,10 +96,13 @@ packages: ## install what tests and checks need (Debian); nothing to do the seco
 	hack/packages.sh
 
 clean:
-	rm -rf bin build .cache
+	rm -rf bin build dist .cache
 
 $(GOLANGCI_LINT):
 	GOBIN='$(CURDIR)/$(@D)' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 
 $(STATICCHECK):
 	GOBIN='$(CURDIR)/$(@D)' go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+
+$(NFPM):
+	GOBIN='$(CURDIR)/$(@D)' go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)

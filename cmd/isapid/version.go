@@ -33,6 +33,9 @@ type version struct {
 	Build   map[string]string `json:"build"` // the settings of the go command: vcs.revision, CGO_ENABLED, -race …
 }
 
+// release and revision are set by the linker in what is given to users: the go command knows neither of a build that can be repeated.
+var release, revision string
+
 func buildVersion() version {
 	v := version{Version: "unknown", Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, Build: map[string]string{}}
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -40,6 +43,12 @@ func buildVersion() version {
 		for _, s := range info.Settings {
 			v.Build[s.Key] = s.Value
 		}
+	}
+	if release != "" {
+		v.Version = release
+	}
+	if revision != "" {
+		v.Build["vcs.revision"] = revision
 	}
 	return v
 }
@@ -51,6 +60,10 @@ func printVersion(out io.Writer, v version, asJSON bool) {
 	}
 	fmt.Fprintf(out, "isapid %s, %s, %s\n", v.Version, v.Go, v.System)
 	if revision := v.Build["vcs.revision"]; revision != "" {
-		fmt.Fprintf(out, "revision %s of %s\n", revision, v.Build["vcs.time"])
+		fmt.Fprint(out, "revision ", revision)
+		if when := v.Build["vcs.time"]; when != "" {
+			fmt.Fprint(out, " of ", when)
+		}
+		fmt.Fprintln(out)
 	}
 }
