@@ -63,7 +63,7 @@ var onWindows = strings.NewReplacer(
 	"SIGSEGV (raised by the code itself)", "EXCEPTION_ACCESS_VIOLATION",
 	"SIGSEGV", "EXCEPTION_ACCESS_VIOLATION",
 	"SIGABRT (abort)", "called abort()",
-	"SIGABRT", "called abort()",
+	"SIGABRT", "called a", // abort, or assert
 	"quick_exit(5)", "ExitProcess(5)",
 	"SIGFPE", "EXCEPTION_INT_DIVIDE_BY_ZERO",
 	"SIGILL", "EXCEPTION_ILLEGAL_INSTRUCTION",

@@ -67,6 +67,8 @@ var subjects = []struct {
 	{"Stale", testStale},
 	{"Lifecycle", testLifecycle},
 	{"DllMain", testDllMain},
+	{"DLL", testDLL},
+	{"Pascal", testPascal},
 	{"ControlBlock", testControlBlock},
 	{"Variables", testVariables},
 	{"TLS", testTLS},
