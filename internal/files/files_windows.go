@@ -83,6 +83,9 @@ func rightsOfUser(administrators bool) (*windows.SECURITY_DESCRIPTOR, error) {
 // removeAll does not use [os.RemoveAll], which Wine 8 refuses. What can be removed as it is (files, empty folders, and links, whatever
 // they point to) is; only real folders are looked into.
 func removeAll(path string) error {
+	if underWine() {
+		return removeUnderWine(path, "")
+	}
 	err := os.Remove(path)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -94,10 +97,15 @@ func removeAll(path string) error {
 	if e != nil || !st.IsDir() { // a junction is none
 		return err
 	}
-	entries, e := os.ReadDir(path)
-	errs := []error{e}
+	return removeFolder(path, removeAll)
+}
+
+// removeFolder removes a folder after what is in it.
+func removeFolder(path string, removeIn func(path string) error) error {
+	entries, err := os.ReadDir(path)
+	errs := []error{err}
 	for _, entry := range entries {
-		errs = append(errs, removeAll(filepath.Join(path, entry.Name())))
+		errs = append(errs, removeIn(filepath.Join(path, entry.Name())))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err

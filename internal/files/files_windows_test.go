@@ -1,10 +1,13 @@
 package files
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 )
@@ -46,4 +49,63 @@ func TestRights(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLinksOfUnix: what a link that Wine does not show leads to is not removed. Such links are made outside of Wine only.
+func TestLinksOfUnix(t *testing.T) {
+	if !underWine() {
+		t.Skip("this is Windows")
+	}
+	dir := t.TempDir()
+	keep, tree := filepath.Join(dir, "keep"), filepath.Join(dir, "tree")
+	for _, path := range []string{keep, tree} {
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{filepath.Join(keep, "file"), filepath.Join(tree, "own")} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unix := unixName(t, tree)
+	t.Cleanup(func() {
+		if out, err := exec.Command("start", "/wait", "/unix", "/bin/rm", "-rf", unix).CombinedOutput(); err != nil {
+			t.Errorf("remove the links: %v, %s", err, out)
+		}
+	})
+	for name, target := range map[string]string{"folder": "../keep", "link": "../keep/file"} {
+		c := exec.Command("start", "/wait", "/unix", "/bin/ln", "-s", target, unix+"/"+name) // Wine runs programs of Unix
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Skipf("no link can be made: %v, %s", err, out)
+		}
+	}
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) { // it does not wait for them
+		if entries, err := os.ReadDir(tree); err != nil || len(entries) == 3 {
+			break
+		}
+	}
+	if err := RemoveAll(tree); err == nil {
+		t.Error("links were removed, or worse")
+	}
+	if _, err := os.Stat(filepath.Join(keep, "file")); err != nil {
+		t.Errorf("what a link leads to: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(tree, "own")); !os.IsNotExist(err) {
+		t.Errorf("what was there besides: %v", err)
+	}
+}
+
+// unixName is what a path is called outside of Wine.
+func unixName(t *testing.T, path string) string {
+	t.Helper()
+	name, err := windows.UTF16PtrFromString(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix, _, err := windows.NewLazySystemDLL("kernel32.dll").NewProc("wine_get_unix_file_name").Call(uintptr(unsafe.Pointer(name)))
+	if unix == 0 {
+		t.Skip(err)
+	}
+	return windows.BytePtrToString(*(**byte)(unsafe.Pointer(&unix))) // of a few bytes, which nobody frees
 }

@@ -21,7 +21,7 @@ func TestExitCode(t *testing.T) {
 		if e.Code != code || e.Signal != 0 || e.Core || e.OOM || e.String() != fmt.Sprintf("exit code %d", code) {
 			t.Errorf("exit %d: got %+v, %s", code, e, e)
 		}
-		if e.User+e.System <= 0 {
+		if e.User+e.System <= 0 && runtime.GOOS != "windows" { // which counts in units of some 16 ms
 			t.Errorf("exit %d: it used %v and %v of CPU time", code, e.User, e.System)
 		}
 	}
