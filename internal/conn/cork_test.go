@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -97,8 +98,8 @@ func TestCorkForgotten(t *testing.T) {
 
 // On a real socket, the kernel's own count of system calls.
 func TestCorkSystemCalls(t *testing.T) {
-	if _, err := os.Stat("/proc/self/io"); err != nil {
-		t.Skip("no /proc/self/io")
+	if _, err := os.Stat("/proc/self/io"); err != nil || runtime.GOOS != "linux" { // under Wine it is there, with Wine's own calls in it
+		t.Skip("no count of system calls")
 	}
 	const pieces = 300
 	counts := make(chan int, 1)

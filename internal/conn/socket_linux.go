@@ -21,6 +21,9 @@ func peek(fd uintptr) (alive bool, err error) {
 	}
 }
 
+// resumable is whether a write that a deadline has ended says how much was sent.
+const resumable = true
+
 // sendQueue is the number of bytes not yet acknowledged.
 func sendQueue(fd uintptr) (int, error) {
 	return unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)

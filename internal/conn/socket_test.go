@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"reflect"
-	"syscall"
 	"testing"
 )
 
@@ -105,7 +104,7 @@ func TestResetOnClose(t *testing.T) {
 			}
 		}))
 		send(t, c, get(path))
-		if _, err := io.ReadAll(c); !errors.Is(err, syscall.ECONNRESET) {
+		if _, err := io.ReadAll(c); !errors.Is(err, connReset) {
 			t.Errorf("%s: client got %v, want a reset", path, err)
 		}
 	}

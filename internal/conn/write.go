@@ -118,6 +118,9 @@ func (c *Conn) send(p []byte) (int, error) {
 
 // transmit writes p, and as one system call if the socket's buffer has room.
 func (c *Conn) transmit(p []byte) (int, error) {
+	if !resumable && c.tcp != nil {
+		return c.transmitPieces(p)
+	}
 	c.arm()
 	sent, err := c.nc.Write(p)
 	if err == nil {
@@ -132,10 +135,28 @@ func (c *Conn) transmit(p []byte) (int, error) {
 	return sent, err
 }
 
+// transmitPieces is transmit where a write that a deadline has ended cannot be continued: so much may be sent in the time of the limit
+// that a client who moves takes it.
+func (c *Conn) transmitPieces(p []byte) (sent int, err error) {
+	for {
+		c.arm()
+		n, err := c.nc.Write(p[sent:min(len(p), sent+writePiece)])
+		if sent += n; err != nil || sent == len(p) {
+			return sent, err
+		}
+	}
+}
+
+const writePiece = 64 << 10
+
 // sendAll writes all pieces, with writev where the connection can. It consumes pieces.
 func (c *Conn) sendAll(pieces net.Buffers) error {
 	if s := c.raw.sender.Load(); s != nil {
 		_, err := c.sendThrough(*s, bytes.Join(pieces, nil))
+		return err
+	}
+	if !resumable && c.tcp != nil {
+		_, err := c.transmitPieces(bytes.Join(pieces, nil))
 		return err
 	}
 	c.arm()
@@ -166,7 +187,7 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	if !ok {
 		rest = &io.LimitedReader{R: r, N: 1<<63 - 1}
 	}
-	if c.tcp == nil || !isFile(rest.R) || c.raw.sender.Load() != nil {
+	if c.tcp == nil || !resumable || !isFile(rest.R) || c.raw.sender.Load() != nil {
 		return io.Copy(writerOnly{c}, r) // a source that blocks must not run against our deadline
 	}
 	var sent int64
