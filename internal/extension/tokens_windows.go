@@ -4,12 +4,17 @@ import (
 	"github.com/isapid/isapid/internal/identity"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/taps"
+	"github.com/isapid/isapid/internal/trace"
 )
 
 func init() {
 	supported[isapi.GetImpersonationToken] = (*request).impersonationToken
 	supported[isapi.GetAnonymousToken] = (*request).anonymousToken
 	supported[isapi.GetUnicodeAnonymousToken] = (*request).anonymousToken
+	told[isapi.GetImpersonationToken] = teller{known: true}
+	told[isapi.GetAnonymousToken] = teller{known: true, in: func(c *trace.Entry, a call) { taps.Text(c, "path", a.buf) }}
+	told[isapi.GetUnicodeAnonymousToken] = teller{known: true, in: func(c *trace.Entry, a call) { taps.Wide(c, "path", a.buf) }}
 }
 
 // impersonationToken is HSE_REQ_GET_IMPERSONATION_TOKEN: the server's, which the extension must not close.
