@@ -34,9 +34,14 @@ func (s *pipes) send(p []byte, f *os.File, wait bool) (int, error) {
 	return s.w.Write(p)
 }
 
+// recv goes on when somebody else had the system end the read: a library can, by the thread or all handles of the process.
 func (s *pipes) recv(p []byte) (int, []*os.File, error) {
-	n, err := s.r.Read(p)
-	return n, nil, err
+	for {
+		n, err := s.r.Read(p)
+		if n > 0 || !aborted(err) {
+			return n, nil, err
+		}
+	}
 }
 
 func (s *pipes) SetReadDeadline(t time.Time) error { return s.r.SetReadDeadline(t) }

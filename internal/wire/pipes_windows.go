@@ -47,3 +47,6 @@ func newPipe(ours, theirs uint32) (mine, other *os.File, err error) {
 	}
 	return mine, os.NewFile(uintptr(h), name), nil
 }
+
+// aborted says that a read was ended, and not by its own file, which says so in other words.
+func aborted(err error) bool { return errors.Is(err, windows.ERROR_OPERATION_ABORTED) }

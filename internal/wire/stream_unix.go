@@ -137,3 +137,21 @@ func (s *inlet) recv(p []byte) (n int, files []*os.File, err error) {
 	}
 	return received(s.n, s.oob[:max(s.oobn, 0)], s.flags, s.err)
 }
+
+// aborted: nobody else can end a read.
+func aborted(error) bool { return false }
+
+// NewPipes makes a plain stream: this process's end, and what another process reads from and writes to, which the caller closes when that
+// process is started.
+func NewPipes() (ours Stream, r, w *os.File, err error) {
+	r, out, err := os.Pipe()
+	if err != nil {
+		return ours, nil, nil, err
+	}
+	in, w, err := os.Pipe()
+	if err != nil {
+		return ours, nil, nil, errors.Join(err, r.Close(), out.Close())
+	}
+	ours, err = Pipes(in, out)
+	return ours, r, w, err
+}
