@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -114,10 +115,14 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("no room") }
 // TestOutputLost: a result that cannot be written is a failure of every command that prints one, as text or as JSON.
 func TestOutputLost(t *testing.T) {
 	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	f := &fakeServer{states: []admin.Status{{}}, images: []admin.Image{{Path: "/a.so"}}, receipts: []swap.Receipt{{Image: "/a.so", Began: at}}}
+	image, err := filepath.Abs("/a.so")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeServer{states: []admin.Status{{}}, images: []admin.Image{{Path: image}}, receipts: []swap.Receipt{{Image: image, Began: at}}}
 	socket := f.listen(t)
 	for _, args := range [][]string{
-		{"status"}, {"requests"}, {"crashes"}, {"history", "/a.so"}, {"snoop", "-c"}, {"top", "-n", "1", "--json"}, {"version"}, {"--help"},
+		{"status"}, {"requests"}, {"crashes"}, {"history", image}, {"snoop", "-c"}, {"top", "-n", "1", "--json"}, {"version"}, {"--help"},
 	} {
 		if len(args) > 1 || args[0] != "--help" && args[0] != "version" {
 			args = append(args, "--socket", socket)

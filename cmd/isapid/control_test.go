@@ -269,7 +269,7 @@ func TestStatusJSON(t *testing.T) {
 }
 
 func TestNoServer(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "none.sock")
+	socket := freePlace(t)
 	for _, args := range []string{"status", "recycle a", "stop a", "start a", "reload", "drain"} {
 		code, out, errOut := runMain(append(strings.Fields(args), "--socket", socket)...)
 		if want := "isapid: no isapid answers at " + socket + ": is it running? "; code != exitNoServer || out != "" || !strings.HasPrefix(errOut, want) {
@@ -291,6 +291,12 @@ func TestWhichServer(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	t.Setenv("XDG_RUNTIME_DIR", dir)
+	here, other, third := filepath.Join(dir, "here.sock"), "/other.sock", "/x.sock"
+	text := "here.sock"
+	if runtime.GOOS == "windows" {
+		here, other, third = `\\.\pipe\here`, `\\.\pipe\other`, `\\.\pipe\x`
+		text = "'" + here + "'"
+	}
 	for name, c := range map[string]struct {
 		here string // isapid.yaml in the current folder; "": none
 		args []string
@@ -298,17 +304,17 @@ func TestWhichServer(t *testing.T) {
 		want string
 	}{
 		"the default":            {"", nil, exitNoServer, "at " + config.DefaultControlSocket()},
-		"the file here":          {"control: {socket: here.sock}\n", nil, exitNoServer, "at " + filepath.Join(dir, "here.sock")},
-		"it has another mistake": {"control: {socket: here.sock}\nsites: nonsense\n", nil, exitNoServer, "at " + filepath.Join(dir, "here.sock")},
-		"another file":           {"control: {socket: here.sock}\n", []string{"-c", "other.yaml"}, exitNoServer, "at /other.sock"},
-		"the socket itself":      {"control: {socket: here.sock}\n", []string{"-c", "other.yaml", "--socket", "/x.sock"}, exitNoServer, "at /x.sock"},
+		"the file here":          {"control: {socket: " + text + "}\n", nil, exitNoServer, "at " + here},
+		"it has another mistake": {"control: {socket: " + text + "}\nsites: nonsense\n", nil, exitNoServer, "at " + here},
+		"another file":           {"control: {socket: " + text + "}\n", []string{"-c", "other.yaml"}, exitNoServer, "at " + other},
+		"the socket itself":      {"control: {socket: " + text + "}\n", []string{"-c", "other.yaml", "--socket", third}, exitNoServer, "at " + third},
 		"the file is missing":    {"", []string{"-c", "none.yaml"}, exitConfig, "none.yaml"},
 		"the file is wrong":      {"control: {sockt: x}\n", nil, exitConfig, "isapid.yaml:1:11: unknown key \"sockt\" in control; did you mean \"socket\"?\nisapid: --socket PATH reaches a server without its configuration"},
 		"no socket":              {"control: {socket: \"\"}\n", nil, exitConfig, "isapid.yaml: the server has no control socket (control.socket is empty)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			os.Remove("isapid.yaml") // may be missing
-			err := os.WriteFile("other.yaml", []byte("control: {socket: /other.sock}\n"), 0o600)
+			err := os.WriteFile("other.yaml", []byte("control: {socket: '"+other+"'}\n"), 0o600)
 			if c.here != "" {
 				err = errors.Join(err, os.WriteFile("isapid.yaml", []byte(c.here), 0o600))
 			}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -189,6 +190,9 @@ func TestLogReopen(t *testing.T) {
 		if got := without(t, string(text)); err != nil || got != want {
 			t.Errorf("%s: %v, %s", name, err, got)
 		}
+	}
+	if runtime.GOOS == "windows" {
+		return // the name of a file that is open is free when it is closed
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -42,7 +43,12 @@ func TestMain(m *testing.M) {
 //	snooped [-sorted] FILE RE...
 //	                            wait until it has said all that, end it by Ctrl-C, write what it said to FILE, the same in each run
 //	fetch URL [BODY]            print status and body of the answer to a GET, or a POST with BODY
+//
+// They are for systems with a C compiler, signals and sockets that are files; e2e/windows has what is done there.
 func TestScripts(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the stories are about Unix; see e2e/windows")
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "", // the golden files in them

@@ -23,7 +23,7 @@ func Start(ctx context.Context, name string) (State, error) {
 	if err := s.Start(); err != nil && !errors.Is(err, windows.ERROR_SERVICE_ALREADY_RUNNING) {
 		return State{}, explain(name, err)
 	}
-	now, err := await(ctx, s, svc.StartPending)
+	now, err := await(ctx, s, func(is svc.State) bool { return is != svc.StartPending })
 	if err != nil {
 		return State{}, err
 	}
@@ -54,21 +54,18 @@ func stop(ctx context.Context, s *mgr.Service) error {
 	case err != nil:
 		return explain(s.Name, err)
 	}
-	now, err := await(ctx, s, svc.StopPending)
-	if err == nil && now.State != svc.Stopped {
-		err = fmt.Errorf("the service %q did not stop: it is %s", s.Name, word(now.State))
-	}
+	_, err = await(ctx, s, func(is svc.State) bool { return is == svc.Stopped }) // it is running for some time yet
 	return err
 }
 
-// await waits until a service is not in a state any more, and gives it a moment to get there first.
-func await(ctx context.Context, s *mgr.Service, pending svc.State) (svc.Status, error) {
+// await waits until a service has come to a state.
+func await(ctx context.Context, s *mgr.Service, there func(svc.State) bool) (svc.Status, error) {
 	for {
 		now, err := s.Query()
 		if err != nil {
 			return now, explain(s.Name, err)
 		}
-		if now.State != pending {
+		if there(now.State) {
 			return now, nil
 		}
 		select {
