@@ -25,6 +25,7 @@ func TestCount(t *testing.T) {
 		{"process died", pass + died, "", []string{"SIGSEGV", "1 passed, 1 failed, 0 skipped"}, false},
 		{"skip, none allowed", pass + skip, "# nothing", []string{"skipped r TestC: not allowed here, see .ci/allowed-skips", "1 passed, 0 failed, 1 skipped"}, false},
 		{"skip, allowed", pass + skip, "r TestC because", []string{"skipped r TestC", "1 passed, 0 failed, 1 skipped"}, true},
+		{"skip, all of the package allowed", pass + skip, "r * because", []string{"skipped r TestC", "1 passed, 0 failed, 1 skipped"}, true},
 		{"skip, not asked", pass + skip, "", []string{"skipped r TestC", "1 passed, 0 failed, 1 skipped"}, true},
 		{"nothing ran", empty, "", []string{"0 passed, 0 failed, 0 skipped"}, false},
 		{"other text", "go: downloading\n" + pass, "", []string{"go: downloading", "1 passed, 0 failed, 0 skipped"}, true},
