@@ -49,14 +49,20 @@ func lastLines(f io.ReaderAt) string {
 	return "; it said: " + string(text[max(0, len(text)-most):])
 }
 
-// stop ends the server of a prefix, which writes the registry, and with it all programs that run there. No server is no error.
+// stop ends the server of a prefix, which writes the registry, and with it all programs that run there, also those whose server was killed before. No
+// server is no error.
 func (w *Wine) stop(prefix string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	if err := w.serverCommand(ctx, prefix, "-k"); err != nil && !isExit(err) {
 		return err
 	}
-	return w.Wait(ctx, prefix)
+	err := w.Wait(ctx, prefix)
+	for _, p := range programs(prefix) {
+		p.Kill()
+		p.Release()
+	}
+	return err
 }
 
 // Wait waits until no server runs for the prefix.
