@@ -3,6 +3,7 @@
 package native
 
 import (
+	"math"
 	"sync"
 	"unsafe"
 )
@@ -31,7 +32,7 @@ var chunks = make(chan unsafe.Pointer, 256)
 
 // Alloc answers n zero bytes, aligned for everything, or 0 if there are none, or no more within the limit. None is one byte.
 func (m *Memory) Alloc(n int) uintptr {
-	if n < 0 || uint64(n) > 1<<32 {
+	if n < 0 || n > math.MaxInt-15 || uint64(n) > 1<<32 {
 		return 0
 	}
 	n = (max(n, 1) + 15) &^ 15

@@ -1,9 +1,10 @@
-//go:build unix && cgo
+//go:build windows || (unix && cgo)
 
 package native
 
 import (
 	"bytes"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -58,7 +59,7 @@ func TestMemoryLimit(t *testing.T) {
 		}
 	}
 	m := Memory{Limit: 1 << 20}
-	for _, n := range []int{-1, 1<<20 + 1, 1<<32 - 1, 1 << 40} {
+	for _, n := range []int{-1, 1<<20 + 1, math.MaxInt32, math.MaxInt} {
 		if p := m.Alloc(n); p != 0 {
 			t.Errorf("Alloc(%d) is %#x, want none", n, p)
 		}

@@ -63,3 +63,5 @@ type teller struct {
 func (c *teller) WriteClient(buf, size uintptr, flags uint32) isapi.Error { return c.write() }
 
 func fine() isapi.Error { return isapi.OK }
+
+const numbered = "#include <httpext.h>\nBOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) { v->dwExtensionVersion = %d; return TRUE; }\n"

@@ -3,7 +3,10 @@ package native
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -275,5 +278,99 @@ func TestForeignFaultIsParked(t *testing.T) {
 	}
 	if status, err := ask(p, "nothing", silent{}); status != 1 || err != nil {
 		t.Errorf("afterwards: %d, %v", status, err)
+	}
+}
+
+const threaded = `#include <httpext.h>
+BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) { v->dwExtensionVersion = 6; return TRUE; }
+static DWORD WINAPI thread(void *p) {
+	EXTENSION_CONTROL_BLOCK *e = p;
+	DWORD n = 1;
+	e->WriteClient(e->ConnID, "x", &n, 0);
+	return 0;
+}
+DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
+	HANDLE t = CreateThread(NULL, 0, thread, e, 0, NULL);
+	WaitForSingleObject(t, INFINITE);
+	CloseHandle(t);
+	return HSE_STATUS_SUCCESS;
+}
+`
+
+// TestLibraryThreads: threads of libraries are known as long as they live.
+func TestLibraryThreads(t *testing.T) {
+	l := open(t, staged(t, testext.Source(t, threaded), "threaded.dll"))
+	defer l.Close()
+	if _, ok, _, err := GetExtensionVersion(l.Lookup("GetExtensionVersion"), 3); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	ours := func(th LibraryThread) bool {
+		return th.Image == 3 && strings.HasPrefix(th.Start.Symbol, "thread") && filepath.Base(th.Start.Image) == "threaded.dll" && th.ID > 0
+	}
+	var during []LibraryThread
+	if _, err := ask(l.Lookup("HttpExtensionProc"), "", &teller{write: func() isapi.Error { during = LibraryThreads(); return isapi.OK }}); err != nil {
+		t.Fatal(err)
+	}
+	if len(during) != 1 || !ours(during[0]) {
+		t.Errorf("threads of libraries inside: %+v, want one of the image", during)
+	}
+	wait(t, func() bool { return !slices.ContainsFunc(LibraryThreads(), ours) })
+}
+
+const refuses = `#include <httpext.h>
+BOOL WINAPI DllMain(HINSTANCE h, DWORD reason, void *p) { (void)h, (void)p; %s; return FALSE; }
+`
+
+// TestDllMain: a library that does not want to be loaded, or faults when it is, is an error that says so.
+func TestDllMain(t *testing.T) {
+	for _, c := range []struct{ does, want string }{
+		{"", "DllMain(DLL_PROCESS_ATTACH) returned FALSE"},
+		{"if (reason == DLL_PROCESS_ATTACH) *(volatile int *)0x10 = 1", "DllMain(DLL_PROCESS_ATTACH)"},
+	} {
+		for range 3 {
+			_, err := Open(staged(t, testext.Source(t, fmt.Sprintf(refuses, c.does)), "refuses.dll"))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%q: %v, want %s", c.does, err, c.want)
+			}
+		}
+	}
+}
+
+// TestNotLibraries: what is no library for this program is an error that says so.
+func TestNotLibraries(t *testing.T) {
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text.dll")
+	if err := os.WriteFile(text, []byte("this is no library"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := "386"
+	if runtime.GOARCH == "386" {
+		other = "amd64"
+	}
+	for path, want := range map[string]string{
+		text:                              "no library for this program",
+		filepath.Join(dir, "missing.dll"): "missing.dll",
+		testext.DLL(t, other, "hello"):    "no library for this program",
+	} {
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+}
+
+// TestGenerations loads two images of one file name at once: each runs its own code, in any order of loading and unloading.
+func TestGenerations(t *testing.T) {
+	one := open(t, staged(t, testext.Source(t, fmt.Sprintf(numbered, 1)), "shop.dll"))
+	two := open(t, staged(t, testext.Source(t, fmt.Sprintf(numbered, 2)), "shop.dll"))
+	if a, b := version(t, one), version(t, two); a != 1 || b != 2 {
+		t.Errorf("generations 1 and 2 run the code of %d and %d", a, b)
+	}
+	if _, err := Open(one.path); err == nil || !strings.Contains(err.Error(), "is loaded already") {
+		t.Errorf("the same file again: %v", err)
+	}
+	for _, l := range []*Library{one, two} {
+		if unloaded, err := l.Close(); !unloaded || err != nil {
+			t.Errorf("close: unloaded %t, %v", unloaded, err)
+		}
 	}
 }

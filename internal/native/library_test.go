@@ -31,8 +31,6 @@ func library(t *testing.T, code, name string, with ...string) string {
 	return filepath.Join(dir, name)
 }
 
-const numbered = "#include <httpext.h>\nBOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) { v->dwExtensionVersion = %d; return TRUE; }\n"
-
 // TestGenerations loads two images of one file name at once: each runs its own code, in any order of loading and unloading.
 func TestGenerations(t *testing.T) {
 	one := open(t, staged(t, testext.Source(t, fmt.Sprintf(numbered, 1)), "shop.so"))

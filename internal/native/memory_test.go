@@ -1,4 +1,4 @@
-//go:build unix && cgo
+//go:build windows || (unix && cgo)
 
 package native
 
@@ -7,33 +7,20 @@ import (
 	"testing"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/isapid/isapid/internal/isapi"
 )
 
-// pages maps two readable pages between two that cannot be touched, and answers the first address and the size of both.
-func pages(t *testing.T, protection int) (addr, size uintptr) {
-	t.Helper()
-	mem, err := unix.Mmap(-1, 0, 4*pageSize, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Munmap(mem) })
-	if err := unix.Mprotect(mem[pageSize:3*pageSize], protection); err != nil {
-		t.Fatal(err)
-	}
-	return uintptr(unsafe.Pointer(&mem[0])) + pageSize, 2 * pageSize
-}
-
 func fill(p uintptr, text string) { copy(unsafe.Slice((*byte)(ptr(p)), len(text)), text) }
+
+// notAddress is 0x41 in all bytes.
+const notAddress = ^uintptr(0) / 0xff * 0x41
 
 // TestMemory touches memory at the borders of what is mapped: what lies inside works, one byte beyond is refused.
 func TestMemory(t *testing.T) {
 	var looked uint64 // or the compiler leaves a read out
-	p, size := pages(t, unix.PROT_READ|unix.PROT_WRITE)
+	p, size := pages(t, true)
 	end := p + size
-	ro, _ := pages(t, unix.PROT_READ)
+	ro, _ := pages(t, false)
 	fill(end-8, "1234567\x00")
 	fill(p+pageSize-4, strings.Repeat("x", 8)+"\x00")
 	for _, c := range []struct {
@@ -47,7 +34,7 @@ func TestMemory(t *testing.T) {
 		{"read NULL", func() { looked += uint64(Read[uint32](0)) }, false},
 		{"read in the first page", func() { looked += uint64(Read[uint32](8)) }, false},
 		{"read at the end of all addresses", func() { looked += uint64(Read[uint32](^uintptr(0))) }, false},
-		{"read what is no address", func() { looked += uint64(Read[uint32](0x4141414141414141)) }, false},
+		{"read what is no address", func() { looked += uint64(Read[uint32](notAddress)) }, false},
 		{"write the last 4 bytes", func() { Write[uint32](end-12, 1) }, true},
 		{"write over the end", func() { Write[uint64](end-4, 1) }, false},
 		{"write to read-only memory", func() { Write[uint32](ro, 1) }, false},
@@ -56,7 +43,7 @@ func TestMemory(t *testing.T) {
 		{"bytes before", func() { Bytes(p-1, 2) }, false},
 		{"none of NULL", func() { Bytes(0, 0) }, true},
 		{"a negative number", func() { Bytes(p, -1) }, false},
-		{"more than there are addresses", func() { Bytes(p, 1<<62) }, false},
+		{"more than there are addresses", func() { Bytes(p, int(^uint(0)>>2)) }, false},
 		{"writable all", func() { Writable(p, int(size)) }, true},
 		{"writable misaligned to the end", func() { Writable(p+1, int(size)-1) }, true},
 		{"writable one more", func() { Writable(p+1, int(size)) }, false},

@@ -64,7 +64,8 @@ func missing(path string) string {
 	return ""
 }
 
-// read fills the table from a file, which may be any: with the symbols of the linker, else with exports.
+// read fills the table from a file, which may be any: with the symbols of the linker, else with exports. Of the system's own files exports
+// are enough: those of Wine have debug information that takes seconds to read.
 func (t *symbolTable) read(path string) {
 	f, err := pe.Open(path)
 	if err != nil {
@@ -81,6 +82,10 @@ func (t *symbolTable) read(path string) {
 		return
 	}
 	if len(f.Sections) > maxSections {
+		return
+	}
+	if dir, err := windows.GetWindowsDirectory(); err == nil && within(path, dir) {
+		t.exports(f, exports)
 		return
 	}
 	const function = 0x20 // IMAGE_SYM_DTYPE_FUNCTION
