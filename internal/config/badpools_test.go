@@ -22,7 +22,7 @@ var badPools = []badFile{
 	{"spare", isolated + "    spare: 9\n", []string{`isapid.yaml:4:12: "spare" is 9; allowed: 0 to 8`}},
 	{"sandbox under Wine", isolated + "    platform: wine\n    sandbox: {read: []}\n", []string{`isapid.yaml:4:15: a worker under Wine cannot have a "sandbox": its wineserver opens files for it; write "platform: native" for images of this system, or remove that key`}},
 	{"user under Wine", isolated + "    platform: wine\n    user: root\n", []string{`isapid.yaml:5:11: a worker under Wine cannot have a "user" or "group" of its own: the folder of Wine belongs to the user of the server; write "platform: native" for images of this system, or remove that key`}},
-	{"address space under Wine", isolated + "    platform: wine\n    rlimits: {address_space: 4GiB}\n", []string{`isapid.yaml:4:15: an address_space of 4GiB is too little for a worker under Wine, which reserves much and uses little of it: at least 16GiB, or memory_limit instead; write "platform: native" for images of this system, or remove that key`}},
+	{"address space under Wine", isolated + "    platform: wine\n    rlimits: {address_space: 4GiB}\n", []string{`isapid.yaml:4:15: a worker under Wine cannot have an "address_space": Wine reserves nearly all there is; "memory_limit" limits what is used; write "platform: native" for images of this system, or remove that key`}},
 	{"platform of an in-process pool", inProcess + "    platform: wine\n", []string{`isapid.yaml:4:15: "platform" is only for isolated pools; write "mode: isolated" in this pool, or remove the key`}},
 	{"wine", "wine: {prefix: 1, workers: nowhere, arch: 32}\n", []string{
 		`isapid.yaml:1:16: "prefix" must be text, not 1; put it in quotes: "1"`,

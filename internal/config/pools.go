@@ -89,19 +89,15 @@ func (d *decoder) checkWine(p *Pool) {
 	}
 }
 
-// leastSpace is the address space that a worker under Wine needs: most of it is only reserved.
-const leastSpace = 16 << 30
-
 // NotUnderWine says which of the settings a worker under Wine cannot have, and why; "" if it can have all.
 func (p *Pool) NotUnderWine() string {
-	space := p.RLimits.AddressSpace
 	switch {
 	case p.Sandbox != nil:
 		return `a worker under Wine cannot have a "sandbox": its wineserver opens files for it`
 	case p.User != "" || p.Group != "":
 		return `a worker under Wine cannot have a "user" or "group" of its own: the folder of Wine belongs to the user of the server`
-	case space != nil && *space < leastSpace:
-		return fmt.Sprintf("an address_space of %s is too little for a worker under Wine, which reserves much and uses little of it: at least %s, or memory_limit instead", sizeName(int64(*space)), sizeName(leastSpace))
+	case p.RLimits.AddressSpace != nil:
+		return `a worker under Wine cannot have an "address_space": Wine reserves nearly all there is; "memory_limit" limits what is used`
 	}
 	return ""
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -115,8 +116,8 @@ func (ps *pools) settings(cfg *config.Config, p *config.Pool, g crew) pool.Setti
 	title := g.title()
 	set, f := poolSettings(cfg, p, title, ps.log), ps.front
 	set.Worker.Program = f.wine.program(g.kind)
-	if g.kind != native {
-		set.Worker.NoNewPrivileges = false // it cannot take that from itself
+	if runtime.GOOS == "windows" {
+		set.Worker.NoNewPrivileges = false // there is no such thing
 	}
 	set.Before = func(ctx context.Context) error { return f.wine.ready(ctx, g.kind) }
 	if set.Spares = p.Spare; p.Spare == config.SpareAuto {

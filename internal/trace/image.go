@@ -1,6 +1,9 @@
 package trace
 
-import "strings"
+import (
+	"path/filepath"
+	"strings"
+)
 
 // Image is a loaded image, as events and filters name it. It does not change.
 type Image struct {
@@ -14,10 +17,13 @@ func (i *Image) is(name string) bool {
 	if i.Path == name {
 		return true
 	}
-	base := i.Path[strings.LastIndexByte(i.Path, '/')+1:]
+	base := i.Path[strings.LastIndexAny(i.Path, separators)+1:]
 	if base == name {
 		return true
 	}
 	dot := strings.LastIndexByte(base, '.')
 	return dot > 0 && base[:dot] == name
 }
+
+// separators are what parts a path has between them.
+var separators = "/" + strings.Trim(string(filepath.Separator), "/")
