@@ -20,6 +20,31 @@
 //
 // A child that an extension forks has no Go runtime: its callbacks fail, and it ends when the call returns that forked it.
 //
+// # The guard on Windows
+//
+// There the guard is the outermost handler of exceptions of the call: what the image handles itself (__except, a catch of C++, an
+// except of Delphi) it does not see, and its __finally and destructors run on the way out. Messages, which are no errors (the name of a
+// thread, a text for a debugger), go on.
+//
+//	contained, as a fault of the call    an access violation, an illegal instruction, a division by zero, a breakpoint, an
+//	                                     exception of C++, Delphi or Pascal that nobody catches, a stack that is used up (its guard
+//	                                     pages are put back), on amd64 also one that was overrun by less than 2 KiB beyond the image's
+//	                                     own frames
+//	contained, as an exit                ExitProcess, TerminateProcess of this process, ExitThread, exit, _exit, quick_exit, abort, an
+//	                                     assertion and _endthreadex, called by the image or a library it brought, once it is loaded.
+//	                                     A catch(...) of the image's own that takes foreign exceptions may swallow them
+//	parked                               an exception on a thread of the image's own: that thread sleeps for good, [ForeignFaults] tells
+//	an error of [Open]                   an exception in DllMain: the loader contains it itself, and says only that there was one
+//	the end of the process               __fastfail (a stack cookie, an assertion of the C library), a heap found corrupt, an end that
+//	                                     was asked for by a function found at run time, within DllMain or on a thread of the image's
+//	                                     own, and a stack pointer that points nowhere. As far as anybody is asked, one line on
+//	                                     standard error says what and where, and the exception's code is the exit code
+//
+// The last error takes the place of errno. The modes of the processor (rounding, and which exceptions of floating point are masked) are
+// put back after each call, and for each callback.
+//
+// [Library.Lookup] does not find DllMain there: the loader calls it.
+//
 // # Callbacks
 //
 // An extension is handed an EXTENSION_CONTROL_BLOCK in C memory, a [Slot], whose ConnID is its own address, because real
