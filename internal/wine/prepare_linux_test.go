@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -13,7 +14,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // TestPrefix looks at a new prefix: what is in it, how large it is, and what leads out of it.
@@ -401,6 +401,9 @@ func TestHoldEnds(t *testing.T) {
 	prefix := prefixFor(t, w)
 	cmd := exec.Command(os.Args[0], "-test.run=^TestHoldForKilled$")
 	cmd.Env = append(os.Environ(), "HOLD="+prefix)
+	if _, err := cmd.StdinPipe(); err != nil { // whose end would let it release
+		t.Fatal(err)
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -417,6 +420,28 @@ func TestHoldEnds(t *testing.T) {
 	cmd.Process.Signal(syscall.SIGKILL)
 	cmd.Wait()
 	until(t, "the end of all programs", func() bool { return len(processes(t, prefix)) == 0 })
+}
+
+// TestHoldTogether: another process that holds the prefix, too, and releases it ends nothing of this one's.
+func TestHoldTogether(t *testing.T) {
+	w := need(t)
+	prefix := prefixFor(t, w)
+	held, err := w.Hold(bounded(t), prefix, func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Release()
+	server := serverOf(t, w, prefix)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestHoldForKilled$")
+	cmd.Env = append(os.Environ(), "HOLD="+prefix)
+	cmd.Stdin = strings.NewReader("") // it releases at once
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if now := serverOf(t, w, prefix); server == 0 || now != server {
+		t.Errorf("the server is process %d, want %d", now, server)
+	}
+	run(t, w, prefix, "hostname")
 }
 
 // TestHoldInTurns: who begins to hold a prefix when another releases it gets a server that stays.
@@ -446,11 +471,15 @@ func TestHoldInTurns(t *testing.T) {
 }
 
 func TestHoldForKilled(t *testing.T) {
-	if prefix := os.Getenv("HOLD"); prefix != "" {
-		if _, err := need(t).Hold(bounded(t), prefix, nil); err != nil {
-			t.Fatal(err)
-		}
-		fmt.Println("held")
-		time.Sleep(time.Minute)
+	prefix := os.Getenv("HOLD")
+	if prefix == "" {
+		return
 	}
+	held, err := need(t).Hold(bounded(t), prefix, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println("held")
+	io.Copy(io.Discard, os.Stdin)
+	held.Release()
 }
