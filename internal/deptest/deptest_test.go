@@ -31,6 +31,7 @@ var layers = map[string][]string{
 	"e2e/replay":        {},                  // the commands, as users have them
 	"e2e/filters":       {},                  // tests of whole servers, as e2e
 	"e2e/windows":       {},                  // isapid.exe, under Wine
+	"e2e/wine":          {},                  // likewise, with libraries of Windows
 
 	"front":     {"accesslog", "admin", "config", "conn", "executor", "extension", "filter", "gate", "hub", "image", "inprocess", "isapi", "metrics", "obituary", "pool", "proc", "remote", "server", "site", "spans", "swap", "tally", "tape", "trace", "wine", "wire"}, // the front process, wired together
 	"server":    {"conn"},                                                                                                                                                                                                                                                // HTTP; knows sites as handlers only, and no processes
