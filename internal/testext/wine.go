@@ -36,8 +36,10 @@ func Wine(t testing.TB, arch string) (w *wine.Wine, prefix string) {
 	p := held.prefixes[arch]
 	if p == nil {
 		p = &heldPrefix{}
-		p.dir, err = os.MkdirTemp("", "isapid-wine-")
+		p.home, err = os.MkdirTemp("", "isapid-wine-")
 		check(t, err)
+		p.dir = filepath.Join(p.home, "prefix")
+		check(t, os.Mkdir(p.dir, 0o700))
 		check(t, build.ClonePrefix(template, p.dir))
 		p.held, err = w.Hold(context.WithoutCancel(t.Context()), p.dir, nil)
 		check(t, err)
@@ -52,7 +54,7 @@ func Wine(t testing.TB, arch string) (w *wine.Wine, prefix string) {
 		}
 		delete(held.prefixes, arch)
 		p.held.Release()
-		if err := os.RemoveAll(p.dir); err != nil {
+		if err := os.RemoveAll(p.home); err != nil {
 			t.Error(err)
 		}
 	})
@@ -63,6 +65,7 @@ var installed = sync.OnceValues(wine.Find)
 
 // heldPrefix is a prefix of this test binary. It is there as long as tests use it.
 type heldPrefix struct {
+	home  string // with locks beside the prefix
 	dir   string
 	held  *wine.Held
 	tests int
