@@ -2,6 +2,7 @@ package toolchain
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 )
 
@@ -27,6 +28,9 @@ func (e *MissingError) Error() string {
 	what := e.Language + " compiler"
 	if e.Target != "" {
 		what += " for " + e.Target
+	}
+	if runtime.GOOS == "windows" {
+		return fmt.Sprintf("no %s found; install one and put its folder into PATH: gcc and g++ of MinGW-w64, fpc of Free Pascal; what another compiler has built is run as a DLL", what)
 	}
 	return fmt.Sprintf("no %s found; install one (Debian: apt install %s)", what, e.Package)
 }
