@@ -32,6 +32,7 @@ func stream() (s wire.Stream, err error) {
 		return s, os.NewSyscallError("GetStdHandle", err)
 	}
 	for _, name := range []string{"msvcrt.dll", "ucrtbase.dll"} {
+		_, _ = windows.LoadLibraryEx(name, 0, windows.LOAD_LIBRARY_SEARCH_SYSTEM32) // it is rarely missing, and stays
 		redirect(name)
 	}
 	if err := errors.Join(windows.SetStdHandle(windows.STD_INPUT_HANDLE, windows.Handle(null.Fd())), windows.SetStdHandle(windows.STD_OUTPUT_HANDLE, stderr)); err != nil {
@@ -63,7 +64,9 @@ func private(which uint32) (*os.File, error) {
 }
 
 // redirect has a C runtime that is loaded already use the null device and the standard error as descriptors 0 and 1: it took the
-// handles when it was loaded. Others take them from the system, when they are.
+// handles when it was loaded. Others take them from the system, when they are. What it has to say of a failed assertion, or before it
+// aborts, goes to the standard error as well: in a program that it did not start it would open a window, for which a worker waits without
+// end.
 func redirect(runtime string) {
 	name, err := windows.UTF16PtrFromString(runtime)
 	if err != nil {
@@ -90,4 +93,6 @@ func redirect(runtime string) {
 		}
 	}
 	call("_dup2", 2, 1)
+	const toStandardError = 1 // _OUT_TO_STDERR
+	call("_set_error_mode", toStandardError)
 }
