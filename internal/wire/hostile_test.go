@@ -42,7 +42,7 @@ func TestHostileWorker(t *testing.T) {
 	}{
 		{"noise", []byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), "unknown kind 47"},
 		{"hello again", appendFrame(nil, kHello, 0, 0, []byte("{}")), "unexpected HELLO"},
-		{"long", appendHeader(nil, kHead, 0, 3, 1<<31), "HEAD of 2147483648 bytes is too long"},
+		{"long", appendHeader(nil, kHead, 0, 3, 1<<31-1), "HEAD of 2147483647 bytes is too long"},
 		{"request", end(get().append(begin(nil, kRequest, 0, 2)), 0), "unexpected exchange"},
 		{"request, our id", end(get().append(begin(nil, kRequest, 0, 5)), 0), "REQUEST with id 5"},
 		{"request, no id", end(get().append(begin(nil, kRequest, 0, 0)), 0), "REQUEST with id 0"},
