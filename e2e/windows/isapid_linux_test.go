@@ -221,6 +221,19 @@ func TestControl(t *testing.T) {
 	m.run(dir, 6, `another isapid serves at \\.\pipe\isapid (pid `, "serve", "-c", "second.yaml")
 	m.run(dir, 6, "in use", "run", "two.dll", "--addr", address)
 
+	snoop := m.start(dir, "snoop")
+	snoop.shows("watching")
+	if got := get(t, url+"/orders/snooped"); !strings.HasPrefix(got, "200 ") {
+		t.Errorf("while it is watched: %q", got)
+	}
+	snoop.shows("HttpExtensionProc")
+	snoop.press("\x03")
+	snoop.ends(0)
+	top := m.start(dir, "top")
+	top.shows("\x1b[?1049h") // Wine 8 draws the rest by pieces
+	top.press("q")
+	top.ends(0)
+
 	m.run(dir, 0, "has ended", "drain")
 	c.ends(0)
 }
