@@ -123,8 +123,8 @@ func (w *Worker) bury(why error) {
 	if o.Reason == "" && !errors.Is(why, io.EOF) && !w.stopped && o.Exit.Signal == 0 && o.Exit.Code <= 0 || isProtocol(why) && w.killed == "" {
 		o.Reason = why.Error()
 	}
-	if o.Reason == "" && o.Exit.Code == exitGo {
-		o.Reason = w.output.gaveUp()
+	if o.Reason == "" {
+		o.Reason = w.output.gaveUp(o.Exit.Code)
 	}
 	o.Logged, o.Fault, o.Memory = w.logged.String(), w.fault, w.memory
 	if hasBoard {

@@ -16,6 +16,7 @@ type tail struct {
 	lines   []string
 	size    int
 	fatal   string    // the first line of a Go program that gives up
+	dying   string    // what a Windows worker said when an exception ended it
 	window  time.Time // lines are counted from here
 	logged  int
 	dropped int
@@ -33,6 +34,9 @@ func (t *tail) add(line string, now time.Time) (log bool, dropped int) {
 	defer t.mu.Unlock()
 	if t.fatal == "" && (strings.HasPrefix(line, "fatal error: ") || strings.HasPrefix(line, "panic: ")) {
 		t.fatal = line
+	}
+	if why, ok := strings.CutPrefix(line, lastWords); ok {
+		t.dying = why
 	}
 	t.lines = append(t.lines, line)
 	for t.size += len(line) + 1; t.size > tailSize && len(t.lines) > 1; t.lines = t.lines[1:] {
@@ -56,11 +60,22 @@ func (t *tail) String() string {
 	return strings.Join(t.lines, "\n")
 }
 
-// gaveUp is why the worker's own runtime ended it, if it said so: the stacks it writes afterwards are longer than what is kept.
-func (t *tail) gaveUp() string {
+// lastWords begins the line in which a Windows worker says which exception ends it; package native writes it. By Wine its exit code does not
+// tell.
+const lastWords = "isapid: the process ends: "
+
+// gaveUp is why the worker ended, if it said so: its runtime, of which the stacks that it writes afterwards are longer than what is kept, or
+// on Windows what was called because of an exception.
+func (t *tail) gaveUp(code int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.fatal
+	switch {
+	case t.dying != "" && code != 0:
+		return t.dying
+	case code == exitGo:
+		return t.fatal
+	}
+	return ""
 }
 
 // line is one that the worker wrote to its standard output or error.

@@ -25,9 +25,17 @@ func TestTail(t *testing.T) {
 	if log, dropped := tail.add("panic: late", now.Add(burst)); !log || dropped != 1002-perBurst {
 		t.Errorf("after it: %v, %d dropped", log, dropped)
 	}
-	if got := tail.gaveUp(); got != "fatal error: runtime: netpoll failed" {
+	if got := tail.gaveUp(exitGo); got != "fatal error: runtime: netpoll failed" {
 		t.Errorf("gave up with %q", got)
 	}
+	if got := tail.gaveUp(3); got != "" {
+		t.Errorf("another exit code has the reason %q", got)
+	}
+	tail.add(lastWords+"exception 0xc0000005", now)
+	if got := tail.gaveUp(5); got != "exception 0xc0000005" {
+		t.Errorf("an exception is told as %q", got)
+	}
+	tail.add("panic: late", now)
 	if text := tail.String(); len(text) > tailSize || !strings.HasSuffix(text, "\npanic: late") {
 		t.Errorf("%d bytes: …%q", len(text), text[max(0, len(text)-100):])
 	}
