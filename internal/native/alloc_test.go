@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unsafe"
 )
 
 // TestMemoryIsZeroAndApart: what is allocated is zero, aligned and nobody else's, also when it was somebody's before.
@@ -21,7 +22,7 @@ func TestMemoryIsZeroAndApart(t *testing.T) {
 		var blocks []block
 		for i, n := range []int{1, 15, 16, 17, 100, largeSize - 1, largeSize, chunkSize, 1 << 20, 0, 900, 900, 900, 900, 900} {
 			p := m.Alloc(n)
-			if p == 0 || p%16 != 0 {
+			if p == 0 || p%(2*unsafe.Sizeof(p)) != 0 { // as malloc has it
 				t.Fatalf("%d bytes are at %#x", n, p)
 			}
 			b := Bytes(p, n)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/testext"
@@ -213,6 +214,9 @@ func TestBoardCounts(t *testing.T) {
 		script string
 		want   uint64
 	}{{"C100;", 100}, {"T40;", 40}, {"T600;", 600}, {"lww", 3}} {
+		if c.want > 100 && unsafe.Sizeof(uintptr(0)) == 4 {
+			continue // there are no addresses for that many stacks
+		}
 		before := b.read().Calls[writes]
 		if err := b.run(c.script, fine); err != nil {
 			t.Fatal(err)

@@ -250,23 +250,19 @@ func (p *place) countError(err uint32) {
 
 // counter is where a call is counted: a function without codes at its number, and those with codes where theirs are.
 func counter(what trace.Func, code uint32) uint32 {
-	switch what {
-	case trace.ServerSupportFunction:
-		switch {
-		case code < 16:
-			return countSupport + code
-		case code-1000 < 64:
-			return countSupport + 16 + (code - 1000)
-		case code-2000 < 15:
-			return countSupport + 80 + (code - 2000)
-		}
+	switch {
+	case what == trace.ServerSupportFunction && code < 16:
+		return countSupport + code
+	case what == trace.ServerSupportFunction && code-1000 < 64:
+		return countSupport + 16 + (code - 1000)
+	case what == trace.ServerSupportFunction && code-2000 < 15:
+		return countSupport + 80 + (code - 2000)
+	case what == trace.ServerSupportFunction:
 		return countSupport + 95
-	case trace.FilterServerSupportFunction:
+	case what == trace.FilterServerSupportFunction:
 		return countFilterSupport + min(code, 15)
-	case trace.HttpFilterProc:
-		if code != 0 {
-			return countNotify + uint32(bits.TrailingZeros32(code))
-		}
+	case what == trace.HttpFilterProc && code != 0:
+		return countNotify + uint32(bits.TrailingZeros32(code))
 	}
 	return uint32(what)
 }

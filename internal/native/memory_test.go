@@ -36,7 +36,7 @@ func TestMemory(t *testing.T) {
 		{"read at the end of all addresses", func() { looked += uint64(Read[uint32](^uintptr(0))) }, false},
 		{"read what is no address", func() { looked += uint64(Read[uint32](notAddress)) }, false},
 		{"write the last 4 bytes", func() { Write[uint32](end-12, 1) }, true},
-		{"write over the end", func() { Write[uint64](end-4, 1) }, false},
+		{"write over the end", func() { Write[uint32](end-3, 1) }, false},
 		{"write to read-only memory", func() { Write[uint32](ro, 1) }, false},
 		{"bytes of all", func() { Bytes(p, int(size)) }, true},
 		{"bytes of one more", func() { Bytes(p, int(size)+1) }, false},
