@@ -19,7 +19,7 @@ if [[ ${1:-} == check ]]; then
   trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
   for copy in one a/second; do
     mkdir -p "$work/$copy"
-    git archive HEAD | tar -x -C "$work/$copy"
+    git archive "$revision" | tar -x -C "$work/$copy"
     GOCACHE=$work/cache-${copy##*/} "$work/$copy/hack/dist.sh" "$work/$copy/dist"
   done
   cmp "$work/one/dist/SHA256SUMS" "$work/a/second/dist/SHA256SUMS"
