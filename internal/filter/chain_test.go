@@ -1,4 +1,4 @@
-//go:build unix && cgo
+//go:build windows || (unix && cgo)
 
 package filter_test
 
@@ -254,7 +254,7 @@ func TestRefused(t *testing.T) {
 		"GetFilterVersion returned FALSE: ERROR_OLD_WIN_VERSION": "SetLastError(1150); return FALSE;",
 		"GetFilterVersion returned FALSE":                        "SetLastError(0); return FALSE;",
 		"asks for no event: its flags are SF_NOTIFY_ORDER_HIGH":  "v->dwFlags |= SF_NOTIFY_ORDER_HIGH; return TRUE;",
-		"GetFilterVersion: SIGSEGV":                              "*(volatile int *)16 = 1; return TRUE;",
+		"GetFilterVersion: " + segv:                              "*(volatile int *)16 = 1; return TRUE;",
 	} {
 		s := start(t)
 		_, err := s.tryLoad(testext.Source(t, fmt.Sprintf(`#include <httpfilt.h>

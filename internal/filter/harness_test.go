@@ -1,4 +1,4 @@
-//go:build unix && cgo
+//go:build windows || (unix && cgo)
 
 package filter_test
 
@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,9 @@ import (
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/testext"
 )
+
+// segv is what a write to a bad address is called in the text of a fault.
+var segv = map[bool]string{false: "SIGSEGV", true: "EXCEPTION_ACCESS_VIOLATION"}[runtime.GOOS == "windows"]
 
 // host is a server with a few URLs, as far as filters need one.
 type host struct {

@@ -36,10 +36,21 @@ static inline const char *event_name(DWORD notification) {
     }
 }
 
+/* trace_file is the file that FILTER_TRACE names. A library of C on Windows has the environment only as it was when it began. */
+static inline const char *trace_file(char *room, size_t size) {
+#ifdef _WIN32
+    DWORD n = GetEnvironmentVariableA("FILTER_TRACE", room, (DWORD)size);
+    return n > 0 && n < size ? room : NULL;
+#else
+    (void)room, (void)size;
+    return getenv("FILTER_TRACE");
+#endif
+}
+
 /* trace appends a line to the file that FILTER_TRACE names, in one write: filters of several processes may share it. */
 static inline void trace(const char *format, ...) {
-    char line[4096];
-    const char *file = getenv("FILTER_TRACE");
+    char line[4096], room[1024];
+    const char *file = trace_file(room, sizeof room);
     int fd, n;
     va_list args;
     if (file == NULL || (fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600)) < 0) return;
