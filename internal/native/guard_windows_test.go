@@ -311,8 +311,8 @@ func TestLibraryThreads(t *testing.T) {
 	if _, err := ask(l.Lookup("HttpExtensionProc"), "", &teller{write: func() isapi.Error { during = LibraryThreads(); return isapi.OK }}); err != nil {
 		t.Fatal(err)
 	}
-	if len(during) != 1 || !ours(during[0]) {
-		t.Errorf("threads of libraries inside: %+v, want one of the image", during)
+	if n := len(slices.DeleteFunc(during, func(th LibraryThread) bool { return !ours(th) })); n != 1 { // other tests have parked some
+		t.Errorf("%d threads of the image inside, want 1", n)
 	}
 	wait(t, func() bool { return !slices.ContainsFunc(LibraryThreads(), ours) })
 }
