@@ -37,8 +37,8 @@ func newRunCommand() *cobra.Command {
 		Short: "Serve one extension at every path, or try a filter",
 		Long: `Serve one extension at every path, without a configuration file.
 
-FILE is a built extension (.so) or the source of one: .c, .cpp and .pas files are compiled first, into a private folder that is
-removed at the end. When FILE changes (of a source, any source or header beside it), the new version takes the place of the one that
+FILE is a built extension (.so; a .dll for Windows, which runs under Wine) or the source of one: .c, .cpp and .pas files are compiled first, into a
+private folder that is removed at the end. When FILE changes (of a source, any source or header beside it), the new version takes the place of the one that
 runs, and no request is lost; one that cannot be compiled or loaded changes nothing. The extension runs in a worker process. Its document root, which PATH_TRANSLATED and
 HSE_REQ_MAP_URL_TO_PATH answer with, is the folder of FILE; no file in it is served.
 
@@ -104,6 +104,7 @@ func runRun(o runOptions, out, errOut io.Writer) error {
 	return serveConfig(cfg, say, func(l *life, _ *logSink) {
 		l.front.OnSwap(say.swapped)
 		l.front.OnObituary(say.died)
+		l.front.OnProgress(func(step string) { say.progress("%s", step) })
 		for _, p := range parts {
 			p.watch(say)
 		}

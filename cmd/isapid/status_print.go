@@ -87,6 +87,9 @@ func described(text string) string {
 
 func printPool(out io.Writer, p *admin.Pool, now time.Time) {
 	fmt.Fprintf(out, "pool %s is %s: generation %d (%s)\n", harmless(p.Name), stateOf(p), p.Generation, harmless(p.Because))
+	if p.Name != p.Group && p.Platform != "" {
+		fmt.Fprintf(out, "  for    %s%s\n", harmless(p.Platform), underWine(p))
+	}
 	if r := p.Rollout; r != nil && r.Generation != 0 {
 		fmt.Fprintf(out, "  generation %d is being started (%s)\n", r.Generation, harmless(r.Reason))
 	}
@@ -107,6 +110,14 @@ func printPool(out io.Writer, p *admin.Pool, now time.Time) {
 			fmt.Fprintf(out, "  %s\n", line)
 		}
 	}
+}
+
+// underWine is what follows the platform of a pool whose workers run under Wine.
+func underWine(p *admin.Pool) string {
+	if p.Wine == "" {
+		return ""
+	}
+	return fmt.Sprintf(", under %s in %s", harmless(p.Wine), harmless(p.Prefix))
 }
 
 func plurals(n int, one, many string) string {

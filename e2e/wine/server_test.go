@@ -148,16 +148,22 @@ type server struct {
 	deaths  chan *obituary.Report
 }
 
-// start serves until the test ends. change may change the configuration.
-func start(t *testing.T, change func(c *config.Config, root string)) *server {
+// setUp has a configuration use the Wine of these tests, and workers that were built for them.
+func setUp(t *testing.T, cfg *config.Config) {
 	t.Helper()
-	s := &server{t: t, root: t.TempDir(), log: &lines{}, deaths: make(chan *obituary.Report, 100)}
-	cfg := config.Default()
 	cfg.Wine = config.Wine{Prefix: under(t, "amd64"), Workers: t.TempDir()}
 	for _, arch := range []string{"amd64", "386"} {
 		exe := testext.Worker(t, arch)
 		check(t, os.Symlink(exe, filepath.Join(cfg.Wine.Workers, "isapid-worker-"+arch+".exe")))
 	}
+}
+
+// start serves until the test ends. change may change the configuration.
+func start(t *testing.T, change func(c *config.Config, root string)) *server {
+	t.Helper()
+	s := &server{t: t, root: t.TempDir(), log: &lines{}, deaths: make(chan *obituary.Report, 100)}
+	cfg := config.Default()
+	setUp(t, cfg)
 	site := config.DefaultSite("site", s.root)
 	site.Bindings = []config.Binding{{Address: "127.0.0.1"}}
 	site.Applications[0].Handlers = []config.Handler{{Path: "*.dll", ISAPI: true}, {Path: "*.so", ISAPI: true}}

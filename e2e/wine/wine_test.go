@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/isapid/isapid/internal/admin"
 	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/front"
 	"github.com/isapid/isapid/internal/hub"
 	"github.com/isapid/isapid/internal/pool"
 	"github.com/isapid/isapid/internal/swap"
@@ -316,12 +318,17 @@ func TestFilter(t *testing.T) {
 
 // TestTwoKindsOfFilters: they cannot be in front of one application.
 func TestTwoKindsOfFilters(t *testing.T) {
-	s := start(t, func(c *config.Config, _ string) {
-		c.Sites[0].Filters = []string{testext.DLL(t, "amd64", "filter_rewriter"), testext.Fixture(t, "filter_rewriter")}
-	})
-	s.want("/page.txt", 500, "*")
-	if !s.log.has("use filters of one kind in an application") {
-		t.Error("the log does not say why")
+	dir := t.TempDir()
+	cfg := config.Default()
+	setUp(t, cfg)
+	site := config.DefaultSite("site", dir)
+	site.Bindings = []config.Binding{{Address: "127.0.0.1"}}
+	site.Filters = []string{testext.DLL(t, "amd64", "filter_rewriter"), testext.Fixture(t, "filter_rewriter")}
+	cfg.Sites = []config.Site{site}
+	f, err := front.New(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	check(t, err)
+	if err = f.Start(); err == nil || !strings.Contains(err.Error(), "use filters of one kind in an application") {
+		t.Errorf("start: %v", err)
 	}
 }
 

@@ -9,7 +9,7 @@ var badLogs = []badFile{
 		`isapid.yaml:1:34: "pool" is "loud"; allowed: debug, info, warn, error`,
 		`isapid.yaml:1:48: "worker" is "3"; allowed: debug, info, warn, error`,
 	}},
-	{"levels far", "log: {levels: {networking: debug}}\n", []string{`isapid.yaml:1:16: there is no subsystem "networking"; subsystems: access, control, extension, http, pool, server, swap, tracing, worker`}},
+	{"levels far", "log: {levels: {networking: debug}}\n", []string{`isapid.yaml:1:16: there is no subsystem "networking"; subsystems: access, control, extension, http, pool, server, swap, tracing, wine, worker`}},
 	{"levels are a word", "log: {levels: debug}\n", []string{`isapid.yaml:1:15: levels must be a mapping, not "debug"; write it as lines of "key: value"`}},
 	{"two access logs", "log: {access: {file: a.log}, access_file: b.log}\n", []string{`isapid.yaml:1:43: "access_file" and "access" are two access logs; "access_file: NAME" is short for "access: {format: json, file: NAME}": keep one of them`}},
 	{"access log is a name", "log: {access: a.log}\n", []string{

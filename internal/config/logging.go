@@ -33,7 +33,7 @@ const (
 )
 
 // Subsystems are the parts of the server that can have a level of the log of their own.
-var Subsystems = []string{"access", "control", "extension", "http", "pool", "server", "swap", "tracing", "worker"}
+var Subsystems = []string{"access", "control", "extension", "http", "pool", "server", "swap", "tracing", "wine", "worker"}
 
 // AccessLog says how requests are logged, and where. One of File and Directory is set.
 type AccessLog struct {

@@ -33,6 +33,23 @@ func (f *Front) workerChain(s *setup, open site.Opener, app *executor.App, filte
 	return c, nil
 }
 
+// checkKinds looks at filters that are loaded already: whether those of an application have workers together.
+func (f *Front) checkKinds(s *setup) (errs []error) {
+	find := func(image string, app *executor.App) (executor.Executor, error) {
+		return f.cache.find(s.key(image, app))
+	}
+	s.eachApplication(func(_ *site.Site, app *executor.App, c *config.Application) {
+		filters := site.FiltersOf(s.cfg, s.siteOf(app), c)
+		if p := s.cfg.Pools[app.Pool]; len(filters) < 2 || p == nil || p.Mode != config.ModeIsolated {
+			return
+		}
+		if _, err := f.workerChain(s, find, app, filters); err != nil {
+			errs = append(errs, &LoadError{filters[0].Image, app.Pool, err})
+		}
+	})
+	return errs
+}
+
 // workerChain is filters in the workers of a group.
 type workerChain struct {
 	setup   *setup

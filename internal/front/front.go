@@ -138,6 +138,9 @@ func (f *Front) Start() error {
 	f.openCrashes(s.cfg)
 	f.openTracing(s.cfg)
 	errs := f.loadFixed(context.Background(), s)
+	if len(errs) == 0 {
+		errs = f.checkKinds(s)
+	}
 	if log, err := f.openAccessLog(s.cfg); err != nil {
 		errs = append(errs, err)
 	} else {

@@ -119,7 +119,11 @@ func (f *Front) prepare(ctx context.Context, cfg *config.Config, parts []Part) (
 		r.commits, r.discards = append(r.commits, commit), append(r.discards, discard)
 	}
 	r.replace()
-	if errs := append(f.loadFixed(ctx, r.next), f.checkRaw(r.next)...); len(errs) > 0 {
+	errs := append(f.loadFixed(ctx, r.next), f.checkRaw(r.next)...)
+	if len(errs) == 0 {
+		errs = f.checkKinds(r.next)
+	}
+	if len(errs) > 0 {
 		return r, errors.Join(errs...)
 	}
 	if ctx.Err() != nil {
