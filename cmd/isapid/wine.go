@@ -25,6 +25,8 @@ func newWineCommand() *cobra.Command {
 		Short: "Make ready what Windows libraries need on another system",
 		Long: `Windows libraries run in Windows worker processes under Wine. Wine keeps its registry and its C: drive in a folder, the prefix, which isapid
 makes by itself when the first such library is loaded. These commands make it before, say what there is, and need no running server.`,
+		Example: `  isapid wine prepare
+  isapid wine status`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -105,7 +107,9 @@ func newWineStatusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Say which Wine there is, and in which state the prefix is",
 		Long:  `status says which Wine is used for Windows libraries, which Windows workers there are, and in which state the prefix is. It changes nothing. "isapid doctor" says what is missing, and how to come by it.`,
-		Args:  usageArgs(cobra.NoArgs),
+		Example: `  isapid wine status
+  isapid wine status --json | jq .prefix`,
+		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.status(cmd.OutOrStdout())
 		},
