@@ -7,12 +7,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source hack/wine-env.sh
 
-# Packages that do something else on Windows, and whose tests hold there. Not among them: conn, whose tests are about sockets and wait for
+# Packages that do something else on Windows, and whose tests hold there. Not among them: conn and filter, some of whose tests wait for
 # what Wine does not tell; remote and pool, which run the same suites again.
 packages=(
-  ./internal/accesslog ./internal/admin ./internal/extension ./internal/files ./internal/filter ./internal/image ./internal/isapi
-  ./internal/native ./internal/obituary ./internal/passwd ./internal/proc/... ./internal/reply ./internal/site ./internal/swap
-  ./internal/trace ./internal/update ./internal/variables ./internal/winpath ./internal/wire ./internal/worker
+  ./internal/accesslog ./internal/admin ./internal/config ./internal/extension ./internal/files ./internal/image ./internal/isapi
+  ./internal/native ./internal/obituary ./internal/passwd ./internal/proc/... ./internal/reply ./internal/server ./internal/site
+  ./internal/swap ./internal/trace ./internal/update ./internal/variables ./internal/winpath ./internal/winsvc ./internal/wire
+  ./internal/worker ./cmd/isapid
 )
 
 run() { # GOARCH, then arguments for go test

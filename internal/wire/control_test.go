@@ -13,7 +13,7 @@ import (
 func TestOptionsTravel(t *testing.T) {
 	o := executor.Options{
 		Name: "n", Threads: 1, Stack: 2, Queue: 3, QueueWait: -1, ReadAhead: 4, Pending: time.Second, Flush: time.Minute,
-		OnFault: executor.FaultRefuse, Staging: "s", Version: executor.Version{File: "f", SHA256: "a", Size: 5, BuildID: "b"}, Filter: true,
+		OnFault: executor.FaultRefuse, Staging: "s", Place: "p", Version: executor.Version{File: "f", SHA256: "a", Size: 5, BuildID: "b"}, Filter: true,
 		Generation: 6, Checks: executor.ChecksSampled,
 	}
 	b, err := json.Marshal(Image{ID: 1, Options: OptionsOf(o)})
