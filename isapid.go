@@ -44,7 +44,8 @@ type Extension struct {
 }
 
 // Open loads the extension in the file image and calls its GetExtensionVersion. It loads from a private copy, so that the
-// file may be replaced while the extension runs. An error says what is wrong with the file or with an option.
+// file may be replaced while the extension runs. An error says what is wrong with the file or with an option: also that a library is one of another
+// system. Libraries of Windows run on Linux in the workers of the program isapid, not here.
 //
 // The caller closes the extension with [Extension.Close].
 func Open(image string, opts ...Option) (*Extension, error) {

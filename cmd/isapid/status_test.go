@@ -31,7 +31,7 @@ func TestPrintStatus(t *testing.T) {
 			Kind: "two_async", Image: "/srv/fast.so", Call: "HSE_REQ_ASYNC_READ_CLIENT", Text: "another operation was outstanding", Request: "r1", First: *ago(time.Hour), Last: *ago(time.Minute), Count: 7,
 			Stack: []string{"read_more+0x1f in fast.so", "\x1b[2J"},
 		}},
-		Pools: []admin.Pool{{Of: "legacy", Status: pool.Status{
+		Pools: []admin.Pool{{Of: "legacy", Group: "legacy", Platform: "linux/amd64", Status: pool.Status{
 			Name: "legacy", State: pool.StateRunning, Generation: 4, Because: "age", Rollout: &pool.Rollout{Generation: 5, Reason: "asked"},
 			Workers: []pool.WorkerStatus{
 				{Worker: 6, Name: "legacy/6", Generation: 3, Pid: 1204, State: "retiring", Age: pool.Seconds(29 * time.Hour), Served: 70112, InFlight: 1, Resident: 61 << 20, CPU: pool.Seconds(90 * time.Millisecond), Threads: 9, LastPing: ago(40 * time.Second), Oldest: "/report", OldestAge: pool.Seconds(61 * time.Second)},
@@ -44,7 +44,7 @@ func TestPrintStatus(t *testing.T) {
 				{Worker: 4, Pid: 1000, At: *ago(49 * time.Hour), Age: pool.Seconds(time.Minute), How: "exit code 0", Reason: "age", Served: 1, Output: "bye\n", Expected: true},
 				{Worker: 5, Pid: 1101, At: *ago(5 * time.Minute), Age: pool.Seconds(49 * time.Hour), How: "signal 11 (SIGSEGV)", Served: 2011, Lost: 1, Obituary: "2026-11-21T02-55-00-legacy-5", Output: "one\n\ntwo\a\n"},
 			},
-		}}, {Of: "b", Status: pool.Status{Name: "b", State: pool.StateEmpty, Generation: 1, Because: "start"}}},
+		}}, {Of: "b", Group: "b", Platform: "windows/amd64", Wine: "wine-8.0", Prefix: "/w", Status: pool.Status{Name: "b:win64", State: pool.StateEmpty, Generation: 1, Because: "start"}}},
 		Images: []swap.State{
 			{Image: "/srv/fast.so", Serving: swap.Build{SHA256: "ab12"}, Since: *ago(76 * time.Hour)},
 			{
@@ -78,7 +78,8 @@ pool legacy is running: generation 4 (age)
     | one
     | "two\a"
 
-pool b is empty, it has loaded nothing yet: generation 1 (start)
+pool b:win64 is empty, it has loaded nothing yet: generation 1 (start)
+  for    windows/amd64, under wine-8.0 in /w
   so far  0 starts, 0 crashes, 0 faults, 0 recycled
 
 image /srv/fast.so is version ab12, for 3 d 4 h
