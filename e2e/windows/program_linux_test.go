@@ -84,7 +84,12 @@ func newMachine(t *testing.T) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(held.Release)
+	t.Cleanup(func() {
+		held.Release()
+		end := exec.Command(w.Server, "-k") // also a service that a test has left running
+		end.Env = append(os.Environ(), "WINEPREFIX="+m.prefix)
+		_ = end.Run() // it fails if nothing runs any more
+	})
 	return m
 }
 
