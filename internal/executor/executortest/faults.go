@@ -219,7 +219,7 @@ func testFaultLoad(t *testing.T, s *suite) {
 				_ = ex.Close(context.Background())
 				continue
 			}
-			if !strings.Contains(err.Error(), call) || !strings.Contains(err.Error(), said) || !strings.Contains(err.Error(), path) {
+			if !says(err, call) || !says(err, said) || !says(err, path) {
 				t.Errorf("%s: error is %q, want it to name the file, %q and %q", path, err, call, said)
 			}
 			if res := s.serve(t, "hello", executor.Options{}).get(""); res.StatusCode != 200 {

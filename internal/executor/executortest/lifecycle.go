@@ -84,9 +84,14 @@ func refuses(t *testing.T, s *suite, image, want string) {
 		t.Errorf("loaded; want an error with %q", want)
 		return
 	}
-	if !strings.Contains(err.Error(), want) {
+	if !says(err, want) {
 		t.Errorf("error %q; want %q in it", err, want)
 	}
+}
+
+// says tells whether an error has a text in it, which may be a path that is quoted there.
+func says(err error, text string) bool {
+	return strings.Contains(strings.ReplaceAll(err.Error(), `\\`, `\`), strings.ReplaceAll(text, `\\`, `\`))
 }
 
 // testAccepted: what GetExtensionVersion may say. Any value but FALSE is TRUE, such as Pascal's -1; no version is too new; a
