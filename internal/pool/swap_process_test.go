@@ -499,10 +499,11 @@ func TestSwapLeavesNothing(t *testing.T) {
 	}
 	rounds(5)
 	before := count()
+	children := len(before.children) // the worker, and what Wine has left of earlier tests
 	before.children, before.files = nil, nil
 	rounds(kills(100, 1000))
 	now := count()
-	if len(now.children) != 1 || len(now.files) != 1 {
+	if len(now.children) > children || len(now.files) != 1 {
 		t.Errorf("%d children, staging %q", len(now.children), now.files)
 	}
 	before.children, before.files = now.children, now.files
