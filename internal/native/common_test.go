@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/isapid/isapid/internal/isapi"
 )
@@ -42,16 +41,6 @@ func version(t *testing.T, l *Library) uint32 {
 		t.Fatalf("GetExtensionVersion: %t, %v", ok, err)
 	}
 	return info.ExtensionVersion
-}
-
-// wait waits for what is to come.
-func wait(t *testing.T, come func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !come(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("it does not come")
-		}
-	}
 }
 
 // teller answers WriteClient with what write says.

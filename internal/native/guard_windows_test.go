@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/testext"
@@ -371,6 +372,16 @@ func TestGenerations(t *testing.T) {
 	for _, l := range []*Library{one, two} {
 		if unloaded, err := l.Close(); !unloaded || err != nil {
 			t.Errorf("close: unloaded %t, %v", unloaded, err)
+		}
+	}
+}
+
+// wait waits for what is to come.
+func wait(t *testing.T, come func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !come(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it does not come")
 		}
 	}
 }

@@ -99,7 +99,7 @@ func ToUnix(path string) (string, error) {
 	if len(rest) >= 2 && rest[1] == ':' {
 		switch {
 		case rest[0]|0x20 != drive|0x20:
-			return "", fmt.Errorf("path %q is on drive %c:, which only Windows programs know: the files of this system are on %c:", path, rest[0]&^0x20, drive)
+			return "", fmt.Errorf("path %q is on drive %c:, which only Windows programs know: drive %c: has the files of this system", path, rest[0]&^0x20, drive)
 		case len(rest) == 2 || !separator(rest[2]):
 			return "", fmt.Errorf("path %q is not absolute", path)
 		}
