@@ -104,7 +104,7 @@ func programs(prefix string) (list []*os.Process) {
 		if err != nil {
 			continue
 		}
-		if exe, err := os.Readlink("/proc/" + e.Name() + "/exe"); err == nil && slices.Contains(loaders, filepath.Base(exe)) && hasPrefix(e.Name(), prefix) {
+		if runsIn(filepath.Join("/proc", e.Name()), prefix) {
 			list = append(list, p)
 		} else {
 			p.Release()
@@ -113,9 +113,23 @@ func programs(prefix string) (list []*os.Process) {
 	return list
 }
 
-// hasPrefix tells whether a process was told to use that prefix.
-func hasPrefix(pid, prefix string) bool {
-	env, err := os.ReadFile("/proc/" + pid + "/environ")
+// runsIn tells whether a process is a Windows program that was told to use that prefix. Its first thread may have ended, which Wine's do one by
+// one when they notice that the server is gone: then another one tells.
+func runsIn(process, prefix string) bool {
+	exe, err := os.Readlink(filepath.Join(process, "exe"))
+	if err != nil {
+		threads, _ := filepath.Glob(filepath.Join(process, "task", "*"))
+		for _, thread := range threads {
+			if exe, err = os.Readlink(filepath.Join(thread, "exe")); err == nil {
+				process = thread
+				break
+			}
+		}
+	}
+	if err != nil || !slices.Contains(loaders, filepath.Base(exe)) {
+		return false
+	}
+	env, err := os.ReadFile(filepath.Join(process, "environ"))
 	return err == nil && slices.Contains(strings.Split(string(env), "\x00"), "WINEPREFIX="+prefix)
 }
 
