@@ -15,7 +15,7 @@ GOLANGCI_LINT := .cache/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 STATICCHECK   := .cache/staticcheck-$(STATICCHECK_VERSION)/staticcheck
 NFPM          := .cache/nfpm-$(NFPM_VERSION)/nfpm
 
-.PHONY: build program workers loader run test check format vet lint cross headers layers tidy dist dist-check bench bench-compare bench-floor bench-bulk bench-snoop fuzz soak asan packages clean
+.PHONY: build program workers loader run test check format vet lint cross headers layers tidy dist dist-check bench bench-compare bench-floor bench-bulk bench-wine bench-snoop fuzz soak asan packages clean
 
 build: program workers ## build bin/isapid and, beside it, the programs that run Windows libraries under Wine
 
@@ -83,6 +83,9 @@ bench-bulk: ## 1 GiB in one request, in-process and isolated
 
 fuzz: ## run every fuzz target for FUZZTIME
 	hack/fuzz.sh '$(FUZZTIME)'
+
+bench-wine: ## a library of Windows under Wine, beside one of Linux
+	go run ./bench/compare -wine -connections 1,32 -rounds 7 -seconds 1 -markdown
 
 bench-snoop: ## what it costs to be looked at
 	go run ./bench/compare -snoop -rounds 12 -seconds 1 -markdown
