@@ -130,7 +130,7 @@ func (w *Worker) bury(why error) {
 	if hasBoard {
 		o.Board = &board
 	}
-	o.Requests, o.Hung = w.lostRuns, w.hungRuns
+	o.Requests, o.Hung = slices.Clone(w.lostRuns), slices.Clone(w.hungRuns) // more may be added to ours
 	for r := range w.runs.all() {
 		if len(o.Requests) < maxInside {
 			o.Requests = append(o.Requests, r.inside())
