@@ -172,6 +172,7 @@ func (s *server) account(t *testing.T, bad []mix.Problem, killed map[int]bool) {
 		switch {
 		case p.Reset:
 			broken++
+			t.Logf("reset: %+v", p)
 		case !strings.Contains(p.Kind, "POST"):
 			t.Errorf("%+v: it could have been run again", p)
 		case !pids[between(why, "(pid ", ")")]:

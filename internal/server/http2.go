@@ -55,7 +55,9 @@ func (b *streamBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
-		b.timedOut = b.timedOut || errors.Is(err, os.ErrDeadlineExceeded)
+		if errors.Is(err, os.ErrDeadlineExceeded) && !b.armed.IsZero() && !time.Now().Before(b.armed) {
+			b.timedOut = true // else the handler ended the read with a deadline of its own
+		}
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 			b.tooLarge = true
 		}

@@ -292,6 +292,41 @@ func TestHTTP2Limits(t *testing.T) {
 	}
 }
 
+// A handler may give up a read of the body that waits, by a deadline of its own, as it does when the worker that wanted the body is gone. Its
+// answer goes out all the same: only the server's own limit breaks a request off.
+func TestHandlerEndsItsRead(t *testing.T) {
+	a := newAuthority(t)
+	s := start(t, Limits{BodyTimeout: time.Hour}, site("s", func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		read := make(chan error)
+		go func() {
+			_, err := io.Copy(io.Discard, r.Body)
+			read <- err
+		}()
+		if err := control.SetReadDeadline(time.Unix(1, 0)); err != nil {
+			t.Error(err)
+		}
+		if err := <-read; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the read ended with %v", err)
+		}
+		http.Error(w, "the worker is gone", http.StatusBadGateway)
+	}, a.binding("a.test")))
+	for name, two := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			body, more := io.Pipe() // which never comes to an end
+			defer more.Close()
+			response, err := a.client(s, two).Post("https://a.test/", "", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if text, err := io.ReadAll(response.Body); response.StatusCode != http.StatusBadGateway || string(text) != "the worker is gone\n" {
+				t.Errorf("got %d %q %v", response.StatusCode, text, err)
+			}
+		})
+	}
+}
+
 // redirect dials one address, whatever is asked for.
 type redirect struct{ addr string }
 
