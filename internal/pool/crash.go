@@ -1,9 +1,84 @@
 package pool
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
+
+// startFailed: a worker did not become ready; its process is gone or is being killed.
+func (s *state) startFailed(id int, err error, now time.Time, roll float64) {
+	if w := s.worker(id); w != nil && w.phase == starting {
+		s.failed(w, err, now, roll)
+		w.enter(failed, now, err.Error())
+	}
+}
+
+// gone: the process of a worker has ended. It says whether that was a crash.
+func (s *state) gone(id int, err error, now time.Time, roll float64) bool {
+	i := slices.IndexFunc(s.workers, func(w worker) bool { return w.id == id })
+	if i < 0 {
+		return false
+	}
+	w := s.workers[i]
+	s.workers = slices.Delete(s.workers, i, i+1)
+	if w.isSpare() {
+		s.spareLost(&w, now, roll)
+	}
+	if w.phase != starting && w.phase != ready {
+		return false
+	}
+	s.failed(&w, err, now, roll)
+	return true
+}
+
+// failed is a crash: of an image that is being opened and would have been the only one, of a generation that does not serve yet,
+// whose failure hurts nobody, or of the pool.
+func (s *state) failed(w *worker, err error, now time.Time, roll float64) {
+	s.totals.crashes++
+	for _, image := range slices.Concat(w.assigned, []string{w.loading}) {
+		if m := s.image(image); m != nil && m.opening && !w.has(image) {
+			s.notLoaded(w, image, err, now)
+		}
+	}
+	switch {
+	case s.candidate(w.gen):
+		s.swap.lost(w, err)
+	case s.next != nil && w.gen == s.next.number:
+		s.next.failed = err.Error()
+	case w.gen == s.gen.number && len(s.images) > 0:
+		s.trouble = err
+		s.crash(w, now, roll)
+	}
+}
+
+// fault: a worker contained a fault in an image. The request that had it was answered. It says whether that is news. A fault
+// while the image is loaded is only a failure of that.
+func (s *state) fault(id int, image, reason string, now time.Time, roll float64) bool {
+	w := s.worker(id)
+	if w == nil || w.suspect != "" || w.hung != "" || w.loading == image || w.phase != ready {
+		return false
+	}
+	w.suspect = reason
+	s.totals.faults++
+	switch {
+	case s.candidate(w.gen):
+		if s.swap.stage == proving {
+			s.swap.fail(errors.New(reason))
+		}
+	case s.next != nil && w.gen == s.next.number:
+		s.next.failed = reason
+	case w.gen == s.gen.number && !w.answered:
+		s.crash(w, now, roll)
+	}
+	return true
+}
+
+// forget the crashes of the past.
+func (s *state) forget() {
+	s.crashes, s.early, s.startAfter = nil, 0, time.Time{}
+	s.degraded, s.retries, s.retryAt = false, 0, time.Time{}
+}
 
 // crash counts the crash of a worker that served, or should have. With too many in the window the pool is degraded: one worker
 // at a time is tried, at growing intervals, until one stands.

@@ -13,6 +13,9 @@ import (
 // pingAgain is how long is waited after a ping that failed at once, before the next in the same check.
 const pingAgain = time.Second
 
+// sampleEvery is the time between two looks at the memory of a worker.
+const sampleEvery = 5 * time.Second
+
 // ping checks a worker: a thread of each image must answer. Being busy is no failure, only taking too long is.
 func (p *Pool) ping(sl *slot) {
 	set := p.policy.Load()
@@ -91,4 +94,45 @@ func (p *Pool) faulted(sl *slot, image, reason string) {
 			sl.Close()
 		}
 	})
+}
+
+// checked: the end of a ping. A nil err is an answer.
+func (s *state) checked(id int, err error, now time.Time) {
+	w := s.worker(id)
+	if w == nil {
+		return
+	}
+	w.pinging, w.pingAt = false, now.Add(s.set.Ping)
+	if err == nil {
+		w.pinged = now
+	} else {
+		w.sick = err.Error()
+	}
+}
+
+// sampled: the memory of a worker was read.
+func (s *state) sampled(id int, resident, private int64, now time.Time) {
+	w := s.worker(id)
+	if w == nil {
+		return
+	}
+	w.sampling, w.sampleAt = false, now.Add(sampleEvery)
+	if resident > 0 {
+		w.resident, w.private = resident, private
+		w.trend.add(now, private)
+	}
+}
+
+// unhealthy: an extension asked for its end.
+func (s *state) unhealthy(id int, reason string) {
+	if w := s.worker(id); w != nil && w.gen == s.gen.number && w.phase == ready && s.asked == "" {
+		s.asked = reason
+	}
+}
+
+// overdue: a request was in a worker for too long. Its client was answered.
+func (s *state) overdue(id int, reason string) {
+	if w := s.worker(id); w != nil && w.hung == "" {
+		w.hung = reason
+	}
 }

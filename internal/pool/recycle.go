@@ -5,6 +5,34 @@ import (
 	"time"
 )
 
+// recycle: the operator wants a new generation, or the settings changed. All that delays a start is forgotten. While a version is
+// being replaced the new generation waits for the end of that.
+func (s *state) recycle(reason string) {
+	s.forget()
+	s.rolls, s.rollAfter = 0, time.Time{}
+	if s.awakened() && len(s.workers) > 0 {
+		s.asked = reason
+	}
+}
+
+// begun: the generation that serves has its first worker, and nothing older does. Its age counts from here.
+func (s *state) begun(now time.Time, roll float64) {
+	s.asked = ""
+	s.gen.due = s.tooOld(now, roll)
+	if !s.clock.After(now) {
+		s.clock = nextClock(s.set.Recycle.At, now)
+	}
+}
+
+// tooOld is when a generation that serves from now on is; zero: never.
+func (s *state) tooOld(now time.Time, roll float64) time.Time {
+	d := s.set.Recycle.After
+	if d <= 0 {
+		return time.Time{}
+	}
+	return now.Add(d - d/10 + time.Duration(roll*float64(d/5)))
+}
+
 // due is why the generation that serves must be replaced, by its limits; "" if it need not. Otherwise the time is when a limit
 // will be reached that depends on time alone; zero if there is none.
 func (s *state) due(now time.Time) (reason string, at time.Time) {

@@ -1,13 +1,9 @@
 package pool
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
-
-	"github.com/isapid/isapid/internal/executor"
 )
 
 // state is all that decisions are made of: plain data, owned by the loop. Its methods are the events; each takes the time it
@@ -51,13 +47,6 @@ type state struct {
 	answers []answer // to those who opened images
 }
 
-// answer ends one Open: the image was loaded, or err says why it was dropped.
-type answer struct {
-	image   string
-	version executor.Version
-	err     error
-}
-
 // totals only grow.
 type totals struct{ crashes, faults, recycles, starts int }
 
@@ -77,14 +66,6 @@ type generation struct {
 	due    time.Time // it is too old then; zero: never
 	alone  bool      // its workers are started when those of all others have ended
 	failed string    // why it cannot replace the one that serves
-}
-
-// imageState is an image of the pool.
-type imageState struct {
-	path    string
-	version executor.Version // that the generation which serves loads
-	opening bool             // no worker has loaded it yet and somebody waits for the answer
-	err     error            // of the last load, nil if that was good or there was none
 }
 
 type phase int
@@ -132,13 +113,6 @@ type worker struct {
 	loading  string               // image
 	retry    map[string]time.Time // images that failed to load: when to try again
 }
-
-func (w *worker) has(image string) bool { return slices.Contains(w.loaded, image) }
-
-const (
-	sampleEvery = 5 * time.Second  // between two looks at the memory of a worker
-	reloadAfter = 30 * time.Second // before an image that failed to load in a worker is tried again
-)
 
 func newState(set *Settings, now time.Time) *state {
 	s := &state{set: set, last: 1, gen: generation{number: 1, reason: "start"}, lastUse: now}
@@ -239,149 +213,6 @@ func join(failures map[string]error) error {
 	return errors.Join(all...)
 }
 
-// begun: the generation that serves has its first worker, and nothing older does. Its age counts from here.
-func (s *state) begun(now time.Time, roll float64) {
-	s.asked = ""
-	s.gen.due = s.tooOld(now, roll)
-	if !s.clock.After(now) {
-		s.clock = nextClock(s.set.Recycle.At, now)
-	}
-}
-
-// tooOld is when a generation that serves from now on is; zero: never.
-func (s *state) tooOld(now time.Time, roll float64) time.Time {
-	d := s.set.Recycle.After
-	if d <= 0 {
-		return time.Time{}
-	}
-	return now.Add(d - d/10 + time.Duration(roll*float64(d/5)))
-}
-
-// startFailed: a worker did not become ready; its process is gone or is being killed.
-func (s *state) startFailed(id int, err error, now time.Time, roll float64) {
-	if w := s.worker(id); w != nil && w.phase == starting {
-		s.failed(w, err, now, roll)
-		w.enter(failed, now, err.Error())
-	}
-}
-
-// gone: the process of a worker has ended. It says whether that was a crash.
-func (s *state) gone(id int, err error, now time.Time, roll float64) bool {
-	i := slices.IndexFunc(s.workers, func(w worker) bool { return w.id == id })
-	if i < 0 {
-		return false
-	}
-	w := s.workers[i]
-	s.workers = slices.Delete(s.workers, i, i+1)
-	if w.isSpare() {
-		s.spareLost(&w, now, roll)
-	}
-	if w.phase != starting && w.phase != ready {
-		return false
-	}
-	s.failed(&w, err, now, roll)
-	return true
-}
-
-// failed is a crash: of an image that is being opened and would have been the only one, of a generation that does not serve yet,
-// whose failure hurts nobody, or of the pool.
-func (s *state) failed(w *worker, err error, now time.Time, roll float64) {
-	s.totals.crashes++
-	for _, image := range slices.Concat(w.assigned, []string{w.loading}) {
-		if m := s.image(image); m != nil && m.opening && !w.has(image) {
-			s.notLoaded(w, image, err, now)
-		}
-	}
-	switch {
-	case s.candidate(w.gen):
-		s.swap.lost(w, err)
-	case s.next != nil && w.gen == s.next.number:
-		s.next.failed = err.Error()
-	case w.gen == s.gen.number && len(s.images) > 0:
-		s.trouble = err
-		s.crash(w, now, roll)
-	}
-}
-
-// fault: a worker contained a fault in an image. The request that had it was answered. It says whether that is news. A fault
-// while the image is loaded is only a failure of that.
-func (s *state) fault(id int, image, reason string, now time.Time, roll float64) bool {
-	w := s.worker(id)
-	if w == nil || w.suspect != "" || w.hung != "" || w.loading == image || w.phase != ready {
-		return false
-	}
-	w.suspect = reason
-	s.totals.faults++
-	switch {
-	case s.candidate(w.gen):
-		if s.swap.stage == proving {
-			s.swap.fail(errors.New(reason))
-		}
-	case s.next != nil && w.gen == s.next.number:
-		s.next.failed = reason
-	case w.gen == s.gen.number && !w.answered:
-		s.crash(w, now, roll)
-	}
-	return true
-}
-
-// overdue: a request was in a worker for too long. Its client was answered.
-func (s *state) overdue(id int, reason string) {
-	if w := s.worker(id); w != nil && w.hung == "" {
-		w.hung = reason
-	}
-}
-
-// checked: the end of a ping. A nil err is an answer.
-func (s *state) checked(id int, err error, now time.Time) {
-	w := s.worker(id)
-	if w == nil {
-		return
-	}
-	w.pinging, w.pingAt = false, now.Add(s.set.Ping)
-	if err == nil {
-		w.pinged = now
-	} else {
-		w.sick = err.Error()
-	}
-}
-
-// sampled: the memory of a worker was read.
-func (s *state) sampled(id int, resident, private int64, now time.Time) {
-	w := s.worker(id)
-	if w == nil {
-		return
-	}
-	w.sampling, w.sampleAt = false, now.Add(sampleEvery)
-	if resident > 0 {
-		w.resident, w.private = resident, private
-		w.trend.add(now, private)
-	}
-}
-
-// unhealthy: an extension asked for its end.
-func (s *state) unhealthy(id int, reason string) {
-	if w := s.worker(id); w != nil && w.gen == s.gen.number && w.phase == ready && s.asked == "" {
-		s.asked = reason
-	}
-}
-
-// recycle: the operator wants a new generation, or the settings changed. All that delays a start is forgotten. While a version is
-// being replaced the new generation waits for the end of that.
-func (s *state) recycle(reason string) {
-	s.forget()
-	s.rolls, s.rollAfter = 0, time.Time{}
-	if s.awakened() && len(s.workers) > 0 {
-		s.asked = reason
-	}
-}
-
-// forget the crashes of the past.
-func (s *state) forget() {
-	s.crashes, s.early, s.startAfter = nil, 0, time.Time{}
-	s.degraded, s.retries, s.retryAt = false, 0, time.Time{}
-}
-
 // awakened says whether workers are wanted at all.
 func (s *state) awakened() bool {
 	return s.want == wantRun && len(s.images) > 0 && (s.awake || !s.set.OnDemand)
@@ -398,107 +229,4 @@ func (s *state) configured(set *Settings, now time.Time) {
 	for i := range s.workers {
 		s.workers[i].pingAt = now.Add(set.Ping)
 	}
-}
-
-// addImage adds an image, if there is none with the path. Where workers are wanted, the answer comes when one has loaded it;
-// else it is taken as it is, and false is returned.
-func (s *state) addImage(path string, v executor.Version) (waits bool) {
-	m := s.image(path)
-	if m == nil {
-		s.images = append(s.images, imageState{path: path, version: v, opening: s.want == wantRun && (s.awake || !s.set.OnDemand)})
-		m = &s.images[len(s.images)-1]
-	}
-	return m.opening
-}
-
-// takeUnseen ends the wait of those who open images, because no worker is wanted that could load them now.
-func (s *state) takeUnseen() {
-	for i := range s.images {
-		if m := &s.images[i]; m.opening {
-			m.opening = false
-			s.answers = append(s.answers, answer{m.path, m.version, nil})
-		}
-	}
-}
-
-func (s *state) image(path string) *imageState {
-	for i := range s.images {
-		if s.images[i].path == path {
-			return &s.images[i]
-		}
-	}
-	return nil
-}
-
-// dropImage has workers not load the image any more, and forget that they have: who opens it again may want another version. Its
-// replacement is over.
-func (s *state) dropImage(path string) {
-	s.dropSwaps(path)
-	s.images = slices.DeleteFunc(s.images, func(m imageState) bool { return m.path == path })
-	is := func(image string) bool { return image == path }
-	for i := range s.workers {
-		w := &s.workers[i]
-		w.loaded, w.assigned = slices.DeleteFunc(w.loaded, is), slices.DeleteFunc(w.assigned, is)
-		delete(w.retry, path)
-	}
-}
-
-// wants says whether a worker of a generation is to have a version of an image.
-func (s *state) wants(gen int, b build) bool {
-	return s.image(b.path) != nil && s.version(gen, b.path) == b.version
-}
-
-// notLoading: what a worker was loading is not wanted any more.
-func (s *state) notLoading(id int) {
-	if w := s.worker(id); w != nil {
-		w.loading = ""
-	}
-}
-
-// imageLoaded: the end of a load in a worker that serves.
-func (s *state) imageLoaded(id int, path string, err error, now time.Time) {
-	w := s.worker(id)
-	if w == nil || w.loading != path {
-		return // it is gone, and its end was the answer
-	}
-	w.loading = ""
-	if err != nil {
-		s.notLoaded(w, path, err, now)
-		if errors.Is(err, context.DeadlineExceeded) && s.asked == "" {
-			s.asked = "an image did not end its load"
-		}
-		return
-	}
-	w.loaded = append(w.loaded, path)
-	s.proven(path)
-}
-
-func (s *state) proven(path string) {
-	m := s.image(path)
-	if m == nil {
-		return
-	}
-	if m.opening {
-		s.answers = append(s.answers, answer{path, m.version, nil})
-	}
-	m.opening, m.err = false, nil
-}
-
-// notLoaded: an image that somebody opens is dropped, another is tried again later.
-func (s *state) notLoaded(w *worker, path string, err error, now time.Time) {
-	m := s.image(path)
-	switch {
-	case m == nil:
-		return
-	case m.opening:
-		s.answers = append(s.answers, answer{path, m.version, err})
-		s.dropImage(path)
-		return
-	case w.gen == s.gen.number || s.next != nil && w.gen == s.next.number:
-		m.err = err
-	}
-	if w.retry == nil {
-		w.retry = map[string]time.Time{}
-	}
-	w.retry[path] = now.Add(reloadAfter)
 }
