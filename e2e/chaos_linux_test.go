@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/isapid/isapid/e2e/mix"
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/swap"
+	"github.com/isapid/isapid/internal/testext"
 )
 
 // TestSwapsAndKills: while an image is replaced again and again and one request after another hangs in it, workers are killed. What may
@@ -41,7 +43,6 @@ func TestSwapsAndKills(t *testing.T) {
 }
 
 func (s *server) chaos(t *testing.T, swaps int) {
-	files := builds(t)
 	cfg := s.crowd(t)
 	var bad []mix.Problem
 	var mu sync.Mutex
@@ -70,7 +71,7 @@ func (s *server) chaos(t *testing.T, swaps int) {
 		m.Swapping(next)
 		limit, cancel := context.WithTimeoutCause(t.Context(), 3*time.Minute, errors.New("no receipt within 3 minutes"))
 		defer cancel()
-		r, err := deploy(limit, s, files[next-1])
+		r, err := deploy(limit, s, s.files[next-1])
 		switch {
 		case err != nil:
 			t.Fatalf("%v\n%s", err, m.Stop())
@@ -109,11 +110,17 @@ func (s *server) chaos(t *testing.T, swaps int) {
 
 // killing kills a worker that has answered something, again and again, until ctx ends.
 func (s *server) killing(ctx context.Context, t *testing.T, killed map[int]bool, kills *atomic.Int64) {
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(time.Duration(50+rand.IntN(500)) * time.Millisecond):
+		}
+		if s.cfg.Wine.Prefix != "" && n%5 == 0 {
+			if s.killWine(ctx, t, killed) {
+				kills.Add(1)
+			}
+			continue
 		}
 		var pids []int
 		for _, p := range s.control.Status().Pools {
@@ -133,6 +140,29 @@ func (s *server) killing(ctx context.Context, t *testing.T, killed map[int]bool,
 		killed[pid] = true
 		kills.Add(1)
 	}
+}
+
+// killWine kills the server of Wine, and with it all workers there are until there is another server. It answers whether there was one.
+func (s *server) killWine(ctx context.Context, t *testing.T, killed map[int]bool) bool {
+	before := testext.Programs(t, s.cfg.Wine.Prefix, "wineserver")
+	if len(before) == 0 {
+		return false // it is just being started
+	}
+	for again := false; !again && ctx.Err() == nil; time.Sleep(time.Millisecond) {
+		for _, p := range s.control.Status().Pools {
+			for _, w := range p.Workers {
+				killed[w.Pid] = true
+			}
+		}
+		for _, pid := range before {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+				t.Errorf("kill the wineserver, %d: %v", pid, err)
+			}
+		}
+		now := testext.Programs(t, s.cfg.Wine.Prefix, "wineserver")
+		again = slices.ContainsFunc(now, func(pid int) bool { return !slices.Contains(before, pid) })
+	}
+	return true
 }
 
 // hanging has a request hang, and when that is answered the next one, until ctx ends. Each must be answered before asking ends.

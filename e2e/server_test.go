@@ -29,10 +29,17 @@ func builds(t *testing.T) (files [2]string) {
 	return [2]string{testext.Fixture(t, "swapver", "-DVERSION=1"), testext.Fixture(t, "swapver", "-DVERSION=2")}
 }
 
+// dlls are builds for Windows, which run under Wine.
+func dlls(t *testing.T) (files [2]string) {
+	t.Helper()
+	return [2]string{testext.DLL(t, "amd64", "swapver", "-DVERSION=1"), testext.DLL(t, "amd64", "swapver", "-DVERSION=2")}
+}
+
 // server is a front with a plain site and one with TLS, both of which have the same image: a copy of the first build.
 type server struct {
 	*front.Front
 	control *front.Control
+	files   [2]string // the builds
 	image   string
 	upload  string // where a test may put what is to be deployed
 	cfg     *config.Config
@@ -40,15 +47,32 @@ type server struct {
 	lost    *losses
 }
 
-// start serves until the test ends. change may change the pool.
+// start serves an extension for this system until the test ends. change may change the pool.
 func start(t *testing.T, change func(*config.Pool)) *server {
 	t.Helper()
+	return serve(t, builds(t), config.Wine{}, change)
+}
+
+// startDLL serves an extension for Windows likewise, in a Wine of the test's own.
+func startDLL(t *testing.T, change func(*config.Pool)) *server {
+	t.Helper()
+	wine := config.Wine{Prefix: filepath.Join(t.TempDir(), "prefix"), Workers: t.TempDir()}
+	testext.OwnPrefix(t, "amd64", wine.Prefix)
+	if err := os.Symlink(testext.Worker(t, "amd64"), filepath.Join(wine.Workers, "isapid-worker-amd64.exe")); err != nil {
+		t.Fatal(err)
+	}
+	return serve(t, dlls(t), wine, change)
+}
+
+func serve(t *testing.T, files [2]string, wine config.Wine, change func(*config.Pool)) *server {
+	t.Helper()
 	dir := t.TempDir()
-	s := &server{image: filepath.Join(dir, "proposal.so"), upload: filepath.Join(t.TempDir(), "upload")}
-	if err := copyFile(builds(t)[0], s.image); err != nil {
+	s := &server{files: files, image: filepath.Join(dir, "proposal"+filepath.Ext(files[0])), upload: filepath.Join(t.TempDir(), "upload")}
+	if err := copyFile(files[0], s.image); err != nil {
 		t.Fatal(err)
 	}
 	s.cfg = config.Default()
+	s.cfg.Wine = wine
 	for i, name := range []string{"plain", "secure"} {
 		site := config.DefaultSite(name, dir)
 		site.ID = i + 1

@@ -79,6 +79,9 @@ type soak struct {
 	clients  int   // of each kind of connection
 }
 
+// settled is after how many swaps everything there is has been used.
+func (l soak) settled() int { return min(20, l.swaps/2) }
+
 // 204 swaps in all in the short form.
 func soakLength() soak {
 	if os.Getenv("ISAPID_SOAK") != "" {
@@ -128,7 +131,6 @@ func alone(t *testing.T, p *config.Pool) {
 }
 
 func (s *server) soak(t *testing.T, length soak) {
-	files := builds(t)
 	cfg := s.crowd(t)
 	cfg.Clients = length.clients
 	m, err := mix.Start(t.Context(), cfg)
@@ -144,7 +146,7 @@ func (s *server) soak(t *testing.T, length soak) {
 		m.Swapping(version)
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("no receipt within a minute"))
 		began := time.Now()
-		r, err := how.do(ctx, s, files[version-1])
+		r, err := how.do(ctx, s, s.files[version-1])
 		took[how.name] = append(took[how.name], time.Since(began))
 		cancel()
 		if err == nil {
@@ -155,7 +157,7 @@ func (s *server) soak(t *testing.T, length soak) {
 		}
 		m.Committed(version)
 		wait(t, m, max(m.Requests()+25, length.requests*int64(n+1)/int64(length.swaps))) // so that some have begun after the commit
-		if n == 20 {                                                                     // everything there is has been used
+		if n == length.settled() {
 			first = used()
 		}
 	}
@@ -174,7 +176,7 @@ func (s *server) soak(t *testing.T, length soak) {
 		t.Errorf("the mix proves nothing: %d requests, of which %d could have been stale", r.Requests, r.Decided)
 	}
 	if last.goroutines > first.goroutines+50 || last.descriptors > first.descriptors+50 {
-		t.Errorf("something is left of each swap: %+v after 20, %+v after %d", first, last, length.swaps)
+		t.Errorf("something is left of each swap: %+v after %d, %+v after %d", first, length.settled(), last, length.swaps)
 	}
 }
 

@@ -1,9 +1,12 @@
 package testext
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,24 +21,13 @@ import (
 // Without Wine for arch the test is skipped, but fails when the environment says CI, unless only the 32-bit one is missing.
 func Wine(t testing.TB, arch string) (w *wine.Wine, prefix string) {
 	t.Helper()
-	w, err := installed()
-	if err != nil {
-		missing(t, err)
-	}
-	if err := w.Supports(arch); err != nil {
-		t.Skip(err)
-	}
-	cache, err := build.Cache()
-	check(t, err)
-	template := filepath.Join(cache, "wine-"+arch)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	check(t, w.Prepare(ctx, template, []string{arch}, func(what string) { t.Log(what) }))
+	w, template := prepared(t, arch)
 	held.mu.Lock()
 	defer held.mu.Unlock()
 	p := held.prefixes[arch]
 	if p == nil {
 		p = &heldPrefix{}
+		var err error
 		p.home, err = os.MkdirTemp("", "isapid-wine-")
 		check(t, err)
 		p.dir = filepath.Join(p.home, "prefix")
@@ -59,6 +51,53 @@ func Wine(t testing.TB, arch string) (w *wine.Wine, prefix string) {
 		}
 	})
 	return w, p.dir
+}
+
+// prepared is the installed Wine, and a prefix for programs of arch that others are copied from.
+func prepared(t testing.TB, arch string) (w *wine.Wine, template string) {
+	t.Helper()
+	w, err := installed()
+	if err != nil {
+		missing(t, err)
+	}
+	if err := w.Supports(arch); err != nil {
+		t.Skip(err)
+	}
+	cache, err := build.Cache()
+	check(t, err)
+	template = filepath.Join(cache, "wine-"+arch)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	check(t, w.Prepare(ctx, template, []string{arch}, func(what string) { t.Log(what) }))
+	return w, template
+}
+
+// OwnPrefix is a prefix for programs of arch of a test's own, in the folder dir, which it makes. Nothing runs there, and the test may do to it
+// what it likes. It is skipped, or fails, as with [Wine].
+func OwnPrefix(t testing.TB, arch, dir string) {
+	t.Helper()
+	_, template := prepared(t, arch)
+	check(t, os.Mkdir(dir, 0o700))
+	check(t, build.ClonePrefix(template, dir))
+}
+
+// Programs are the processes that run in a prefix, of those that are called so; "" is any. It is for Linux.
+func Programs(t testing.TB, prefix, name string) (pids []int) {
+	t.Helper()
+	list, err := filepath.Glob("/proc/[0-9]*/environ")
+	check(t, err)
+	for _, file := range list {
+		environ, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(append([]byte{0}, environ...), []byte("\x00WINEPREFIX="+prefix+"\x00")) {
+			continue // it has ended, or is another's
+		}
+		comm, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "comm"))
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err == nil && strings.HasPrefix(string(comm), name) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 var installed = sync.OnceValues(wine.Find)
