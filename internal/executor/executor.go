@@ -140,6 +140,7 @@ const (
 // Options configures an executor. The zero value of a field means its default, see [Options.WithDefaults].
 type Options struct {
 	Name      string        // in logs; default: the file name of the image
+	Known     string        // path of the image as the operator knows it, where that is another one than here: in events. Default: its path
 	Version   Version       // what is loaded. Default: the file at the image's path
 	Threads   int           // requests inside HttpExtensionProc at a time; 1 pins one OS thread. Default 25
 	Stack     int           // stack of a pool thread in bytes; 0: the system's default. Set: own threads are made

@@ -13,6 +13,7 @@
 package extension
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +74,7 @@ func Open(path string, o executor.Options) (*Extension, error) {
 	}
 	o = o.WithDefaults()
 	e := &Extension{name: o.Name, opt: o, log: o.Logger.With("image", o.Name), ended: make(chan struct{})}
-	e.image = &trace.Image{Number: o.ImageID, Path: path, Pool: o.Pool}
+	e.image = &trace.Image{Number: o.ImageID, Path: cmp.Or(o.Known, path), Pool: o.Pool}
 	if err := e.load(path); err != nil {
 		if e.lib != nil {
 			leftBehind(e)

@@ -233,7 +233,7 @@ func (w *worker) load(what *wire.Image) (description string, err error) {
 	o.Staging, o.Place, o.Version.File = w.paths.own(o.Staging), w.paths.own(o.Place), w.paths.own(o.Version.File)
 	l.level.Set(slog.Level(what.Level))
 	o.Logger = slog.New(w.logHandler(what.ID, &l.level))
-	o.ImageID, o.Tap = what.ID, &w.tap
+	o.Known, o.ImageID, o.Tap = what.Path, what.ID, &w.tap
 	o.Found = func(f executor.Finding) { w.news.found(what.ID, &f) }
 	o.Count = func(name string, labels []string, delta float64) { w.news.count(what.ID, name, labels, delta) }
 	o.Faulted = func(err error) { w.link.Tell(wire.NoteFaulted, wire.EncodeFault(what.ID, w.faultOf(err))) }
