@@ -129,7 +129,7 @@ func plurals(n int, one, many string) string {
 
 func printWorkers(out io.Writer, workers []pool.WorkerStatus, now time.Time) {
 	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "  WORKER\tPID\tSTATE\tGENERATION\tAGE\tREQUESTS\tINSIDE\tMEMORY\tCPU\tTHREADS\tLAST PING")
+	fmt.Fprintln(t, "  WORKER\tPID\tPLATFORM\tSTATE\tGENERATION\tAGE\tREQUESTS\tINSIDE\tMEMORY\tCPU\tTHREADS\tLAST PING")
 	for i := range workers {
 		w := &workers[i]
 		pid, age, memory, cpu, threads, ping := "-", "-", "-", "-", "-", "-"
@@ -145,9 +145,20 @@ func printWorkers(out io.Writer, workers []pool.WorkerStatus, now time.Time) {
 		if w.LastPing != nil {
 			ping = span(now.Sub(*w.LastPing)) + " ago"
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%d\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", harmless(w.Name), pid, harmless(w.State), w.Generation, age, w.Served, w.InFlight, memory, cpu, threads, ping)
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", harmless(w.Name), pid, platformOf(w), harmless(w.State), w.Generation, age, w.Served, w.InFlight, memory, cpu, threads, ping)
 	}
 	t.Flush()
+}
+
+// platformOf is what a worker is a program of, and under which Wine.
+func platformOf(w *pool.WorkerStatus) string {
+	switch {
+	case w.Platform == "":
+		return "-"
+	case w.Wine == "":
+		return harmless(w.Platform)
+	}
+	return harmless(w.Platform) + ", Wine " + harmless(w.Wine)
 }
 
 // stateOf is the state of a pool in words.

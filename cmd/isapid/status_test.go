@@ -34,8 +34,8 @@ func TestPrintStatus(t *testing.T) {
 		Pools: []admin.Pool{{Of: "legacy", Group: "legacy", Platform: "linux/amd64", Status: pool.Status{
 			Name: "legacy", State: pool.StateRunning, Generation: 4, Because: "age", Rollout: &pool.Rollout{Generation: 5, Reason: "asked"},
 			Workers: []pool.WorkerStatus{
-				{Worker: 6, Name: "legacy/6", Generation: 3, Pid: 1204, State: "retiring", Age: pool.Seconds(29 * time.Hour), Served: 70112, InFlight: 1, Resident: 61 << 20, CPU: pool.Seconds(90 * time.Millisecond), Threads: 9, LastPing: ago(40 * time.Second), Oldest: "/report", OldestAge: pool.Seconds(61 * time.Second)},
-				{Worker: 7, Name: "legacy/7", Generation: 4, Pid: 9120, State: "ready", Age: pool.Seconds(62 * time.Second), Served: 310, InFlight: 2, Resident: 34 << 20, LastPing: ago(12 * time.Second), Oldest: "/", OldestAge: pool.Seconds(time.Second)},
+				{Worker: 6, Name: "legacy/6", Generation: 3, Pid: 1204, Platform: "linux/amd64", State: "retiring", Age: pool.Seconds(29 * time.Hour), Served: 70112, InFlight: 1, Resident: 61 << 20, CPU: pool.Seconds(90 * time.Millisecond), Threads: 9, LastPing: ago(40 * time.Second), Oldest: "/report", OldestAge: pool.Seconds(61 * time.Second)},
+				{Worker: 7, Name: "legacy/7", Generation: 4, Pid: 9120, Platform: "windows/386", Wine: "8.0", State: "ready", Age: pool.Seconds(62 * time.Second), Served: 310, InFlight: 2, Resident: 34 << 20, LastPing: ago(12 * time.Second), Oldest: "/", OldestAge: pool.Seconds(time.Second)},
 				{Worker: 8, Name: "legacy/8", Generation: 5, State: "starting"},
 			},
 			Images: []pool.ImageStatus{{Path: "/srv/shop/proposal.so", Description: "Proposal 2.1", SHA256: "9b1c0d2e4f5a9b1c"}},
@@ -66,10 +66,10 @@ func TestPrintStatus(t *testing.T) {
 
 pool legacy is running: generation 4 (age)
   generation 5 is being started (asked)
-  WORKER    PID   STATE     GENERATION  AGE        REQUESTS  INSIDE  MEMORY  CPU    THREADS  LAST PING
-  legacy/6  1204  retiring  3           1 d 5 h    70112     1       61 MiB  90 ms  9        40 s ago
-  legacy/7  9120  ready     4           1 min 2 s  310       2       34 MiB  -      -        12 s ago
-  legacy/8  -     starting  5           -          0         0       -       -      -        -
+  WORKER    PID   PLATFORM               STATE     GENERATION  AGE        REQUESTS  INSIDE  MEMORY  CPU    THREADS  LAST PING
+  legacy/6  1204  linux/amd64            retiring  3           1 d 5 h    70112     1       61 MiB  90 ms  9        40 s ago
+  legacy/7  9120  windows/386, Wine 8.0  ready     4           1 min 2 s  310       2       34 MiB  -      -        12 s ago
+  legacy/8  -     -                      starting  5           -          0         0       -       -      -        -
   image  /srv/shop/proposal.so version 9b1c0d2e4f5a: Proposal 2.1
   so far  8 starts, 1 crash, 0 faults, 3 recycled
   ended  legacy/4 (pid 1000) 2 d 1 h ago, 1 min old: exit code 0 (age); 1 request, 0 lost

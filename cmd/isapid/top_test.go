@@ -46,11 +46,11 @@ func busyServer(more int64) admin.Status {
 		Version: "v1.0.0", Pid: 812, State: admin.StateServing, Uptime: admin.Seconds(76 * time.Hour), Requests: admin.Requests{Served: 81000 + 10*more, Running: 3},
 		Process: admin.Process{CPU: admin.Seconds(time.Minute + time.Duration(more)*100*time.Millisecond), Threads: 11, Resident: 47 << 20},
 		Pools: []admin.Pool{
-			{Of: "legacy", Status: pool.Status{Name: "legacy", State: pool.StateRunning, Generation: 4, Waiting: 2, Crashes: 1, Workers: []pool.WorkerStatus{
+			{Of: "legacy", Platform: "linux/amd64", Status: pool.Status{Name: "legacy", State: pool.StateRunning, Generation: 4, Waiting: 2, Crashes: 1, Workers: []pool.WorkerStatus{
 				{Worker: 6, Name: "legacy/6", Generation: 3, Pid: 1204, State: "retiring", Age: pool.Seconds(29 * time.Hour), Served: 70112, InFlight: 1, Resident: 61 << 20, CPU: pool.Seconds(time.Hour), Threads: 9, Oldest: "/report/of/last/year?with=all&the=details", OldestAge: pool.Seconds(61 * time.Second)},
 				{Worker: 7, Name: "legacy/7", Generation: 4, Pid: 9120, State: "ready", Age: pool.Seconds(62 * time.Second), Served: 310 + 8*more, InFlight: 2, Resident: 34 << 20, CPU: pool.Seconds(time.Duration(more) * time.Second), Threads: 12, Oldest: "/"},
 			}}},
-			{Of: "fast", Status: pool.Status{Name: "fast", State: pool.StateEmpty, Generation: 1}},
+			{Of: "fast", Platform: "windows/386", Status: pool.Status{Name: "fast", State: pool.StateEmpty, Generation: 1}},
 		},
 		InFlight: []admin.InFlight{
 			{
@@ -85,9 +85,9 @@ func TestTop(t *testing.T) {
 isapid v1.0.0 serving 3 d 4 h, pid 812   10.0 requests/s, 3 running, 81020 answ…
 server 10% CPU, 47 MiB, 11 threads   2 things are wrong: isapid status
 
-POOL^  STATE   GEN WORKERS REQ/S INSIDE WAITING CRASHES CPU% MEMORY
-fast   empty     1       0   0.0      0       0       0    0  0 MiB
-legacy running   4       2   8.0      3       2       1  100 95 MiB
+POOL^  STATE   GEN WORKERS REQ/S INSIDE WAITING CRASHES CPU% MEMORY PLATFORM
+fast   empty     1       0   0.0      0       0       0    0  0 MiB windows/386
+legacy running   4       2   8.0      3       2       1  100 95 MiB linux/amd64
 ` + empty + `[1 pools] 2 workers 3 requests  1-2 of 2  < > r sort  p pause  q quit
 `)
 	key(tcell.KeyTab, 0)

@@ -49,7 +49,7 @@ func newTop(every time.Duration) *top {
 	text := func(title string) column { return column{title, false} }
 	number := func(title string) column { return column{title, true} }
 	return &top{every: every, views: [3]listing{
-		{name: "pools", up: true, columns: []column{text("POOL"), text("STATE"), number("GEN"), number("WORKERS"), number("REQ/S"), number("INSIDE"), number("WAITING"), number("CRASHES"), number("CPU%"), number("MEMORY")}},
+		{name: "pools", up: true, columns: []column{text("POOL"), text("STATE"), number("GEN"), number("WORKERS"), number("REQ/S"), number("INSIDE"), number("WAITING"), number("CRASHES"), number("CPU%"), number("MEMORY"), text("PLATFORM")}},
 		{name: "workers", up: true, columns: []column{text("WORKER"), number("PID"), text("STATE"), number("GEN"), number("AGE"), number("REQ/S"), number("INSIDE"), number("CPU%"), number("THR"), number("MEMORY"), text("OLDEST")}},
 		{name: "requests", columns: []column{number("AGE"), text("STAGE"), text("CLIENT"), text("WHERE"), text("INSIDE"), text("REQUEST")}},
 	}}
@@ -107,6 +107,7 @@ func (t *top) pools() (rows [][]cell) {
 		rows = append(rows, []cell{
 			textCell(p.Name), textCell(string(p.State)), count(int64(p.Generation)), count(int64(len(p.Workers))), perSecond(rate), count(inside),
 			count(int64(p.Waiting)), count(int64(p.Crashes)), perCent(cpu), bytesCell(memory),
+			textCell(p.Platform),
 		})
 	}
 	return rows

@@ -57,7 +57,7 @@ func everything() Status {
 			Name: "legacy", State: pool.StateRunning, Reason: "why", Generation: 3, Because: "age",
 			Rollout: &pool.Rollout{Generation: 4, Reason: "asked", Image: "/a.so", Version: "1f2e", Stage: "ready", Canary: 10, Failures: 1, NextTry: &at},
 			Workers: []pool.WorkerStatus{{
-				Worker: 7, Name: "legacy/7", Generation: 3, Pid: 99, State: "ready", Reason: "r", Age: pool.Seconds(1500 * time.Millisecond), Served: 5, InFlight: 1,
+				Worker: 7, Name: "legacy/7", Generation: 3, Pid: 99, Platform: "windows/amd64", Wine: "8.0", State: "ready", Reason: "r", Age: pool.Seconds(1500 * time.Millisecond), Served: 5, InFlight: 1,
 				Resident: 1 << 20, Private: 1 << 19, CPU: pool.Seconds(time.Second), Threads: 3, LastPing: &at, Oldest: "GET /", OldestAge: pool.Seconds(2 * time.Second),
 			}},
 			Images:  []pool.ImageStatus{{Path: "/a.so", Description: "a", SHA256: "0123", Size: 8, BuildID: "4567", Error: "e"}},

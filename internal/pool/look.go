@@ -3,6 +3,7 @@ package pool
 import (
 	"time"
 
+	"github.com/isapid/isapid/internal/remote"
 	"github.com/isapid/isapid/internal/trace"
 )
 
@@ -36,8 +37,12 @@ func (p *Pool) Relevel() {
 	}
 }
 
-// used fills in what a process has used.
+// used fills in what a process is, and what it has used.
 func (w *WorkerStatus) used(by process) {
+	if is, ok := by.(interface{ Platform() remote.Platform }); ok {
+		p := is.Platform()
+		w.Platform, w.Wine = p.System+"/"+p.Arch, p.Wine
+	}
 	if c, ok := by.(interface {
 		CPU() (user, system time.Duration, err error)
 	}); ok {

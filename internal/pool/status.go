@@ -76,7 +76,9 @@ type WorkerStatus struct {
 	Name       string     `json:"name"`
 	Generation int        `json:"generation"`
 	Pid        int        `json:"pid,omitempty"`
-	State      string     `json:"state"` // starting, ready, warm, retiring, failed, orphan, spare
+	Platform   string     `json:"platform,omitempty"` // what it is a program of: "linux/amd64", "windows/386"
+	Wine       string     `json:"wine,omitempty"`     // version of the Wine that it runs under; "": it does not
+	State      string     `json:"state"`              // starting, ready, warm, retiring, failed, orphan, spare
 	Reason     string     `json:"reason,omitempty"`
 	Age        Seconds    `json:"age_seconds"`
 	Served     int64      `json:"requests"` // it got, those inside included
