@@ -61,9 +61,9 @@ log:
 	} {
 		request := x.first + "\r\nHost: h\r\n" + x.headers + "\r\n" + x.body
 		all = append(all, exchange{request, raw(t, s, strings.Fields(x.first)[0], request), x.want})
-		s.until("written", func() bool { return len(lines(s.read("a.log"))) == i+1 }) // one after the other
+		s.Until("written", func() bool { return len(lines(s.read("a.log"))) == i+1 }) // one after the other
 	}
-	s.end()
+	s.End()
 	for i, line := range lines(s.read("a.log")) {
 		x := all[i]
 		if !strings.HasPrefix(line, x.want) {
@@ -103,7 +103,7 @@ func TestClientLeaves(t *testing.T) {
 		t.Error(err)
 	}
 	c.Close()
-	s.until("written", func() bool { return len(lines(s.read("a.log"))) == 1 })
+	s.Until("written", func() bool { return len(lines(s.read("a.log"))) == 1 })
 	if line := lines(s.read("a.log"))[0]; line != "/big.txt 200 64" {
 		t.Errorf("got %s", line)
 	}

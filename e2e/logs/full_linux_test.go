@@ -34,7 +34,7 @@ func TestFullDisk(t *testing.T) {
 	for ; sent < 100; sent++ { // 200 KB, and 64 KiB of them may wait
 		send(t, c, 200, "GET", fmt.Sprintf("%s/page.txt?%d%s", s.urls[0], sent, strings.Repeat("q", query)))
 	}
-	s.until("noticed", func() bool { return strings.Contains(s.read("isapid.log"), "access log cannot be written") })
+	s.Until("noticed", func() bool { return strings.Contains(s.read("isapid.log"), "access log cannot be written") })
 	for ; sent < 400; sent++ {
 		send(t, c, 200, "GET", fmt.Sprintf("%s/page.txt?%d%s", s.urls[0], sent, strings.Repeat("q", query)))
 	}
@@ -48,10 +48,10 @@ func TestFullDisk(t *testing.T) {
 	if err := unix.Mount("", disk, "", unix.MS_REMOUNT, "size=4m"); err != nil {
 		t.Fatal(err)
 	}
-	s.until("written again", func() bool { return strings.Contains(s.read("isapid.log"), "access log is written again") })
+	s.Until("written again", func() bool { return strings.Contains(s.read("isapid.log"), "access log is written again") })
 	send(t, c, 200, "GET", s.urls[0]+"/page.txt?last")
 	sent++
-	s.end()
+	s.End()
 
 	text = s.access()
 	lost := 0

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/isapid/isapid/internal/testcert"
 )
 
 const sites = `
@@ -74,13 +76,13 @@ func traffic(t *testing.T, s *server) {
 
 func TestW3C(t *testing.T) {
 	s := newServer(t)
-	s.certificate()
+	testcert.New(t, s.dir)
 	s.write("isapid.yaml", fmt.Sprintf(sites, "directory: ./logs"))
 	s.start("serve")
 	traffic(t, s)
 	_, other, _ := net.SplitHostPort(strings.TrimPrefix(s.urls[3], "http://"))
 	send(t, client(t), 404, "GET", "http://127.0.0.1:"+other+"/nobody")
-	s.end()
+	s.End()
 
 	one := s.find("logs/W3SVC1/u_ex*.log")
 	text, err := os.ReadFile(one)
@@ -136,11 +138,11 @@ func TestW3C(t *testing.T) {
 // One file for all sites has the site in each line.
 func TestCentralW3C(t *testing.T) {
 	s := newServer(t)
-	s.certificate()
+	testcert.New(t, s.dir)
 	s.write("isapid.yaml", fmt.Sprintf(sites, "file: ./a.log, software: Microsoft Internet Information Services 10.0"))
 	s.start("serve")
 	traffic(t, s)
-	s.end()
+	s.End()
 	text := s.read("a.log")
 	if !strings.HasPrefix(text, "#Software: Microsoft Internet Information Services 10.0\n") {
 		t.Errorf("directives:\n%s", text)

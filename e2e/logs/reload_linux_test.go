@@ -32,11 +32,11 @@ func TestReloadLosesNothing(t *testing.T) {
 	}
 	for i := 1; i <= 20; i++ {
 		configure(i)
-		s.signal(syscall.SIGHUP)
-		s.until("reloaded", func() bool { return strings.Count(s.read("isapid.log"), "configuration is reloaded") == i })
+		s.Signal(syscall.SIGHUP)
+		s.Until("reloaded", func() bool { return strings.Count(s.read("isapid.log"), "configuration is reloaded") == i })
 	}
 	all.Wait()
-	s.end()
+	s.End()
 	var text strings.Builder
 	text.WriteString(s.read("a.log") + s.read("a.json"))
 	files, err := filepath.Glob(filepath.Join(s.dir, "logs/W3SVC1/*.log"))

@@ -40,22 +40,22 @@ func TestReopen(t *testing.T) {
 		for range 10 {
 			send(t, c, 200, "GET", s.urls[0]+"/echo/"+strconv.Itoa(i))
 		}
-		s.until("written", func() bool { return len(lines(s.read("a.log"))) == 10 })
+		s.Until("written", func() bool { return len(lines(s.read("a.log"))) == 10 })
 		s.move("a.log", "a.log."+strconv.Itoa(i))
 		s.move("isapid.log", "isapid.log."+strconv.Itoa(i))
-		for _, pid := range append(s.workers(), s.cmd.Process.Pid) {
+		for _, pid := range append(s.workers(), s.Cmd.Process.Pid) {
 			if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil {
 				t.Errorf("%d: %v", pid, err)
 			}
 		}
-		s.until("opened again", func() bool { return strings.Contains(s.read("isapid.log"), "log files are opened again") })
+		s.Until("opened again", func() bool { return strings.Contains(s.read("isapid.log"), "log files are opened again") })
 	}
 	before := s.workers()
 	send(t, c, 200, "GET", s.urls[0]+"/echo/last")
 	if after := s.workers(); len(before) != 1 || len(after) != 1 || before[0] != after[0] {
 		t.Errorf("workers %v became %v", before, after)
 	}
-	s.end()
+	s.End()
 	for i := range rounds {
 		old := s.read("a.log." + strconv.Itoa(i))
 		if n := strings.Count(old, " /echo/"+strconv.Itoa(i)+" "); n != 10 || len(lines(old)) != 10 {
@@ -65,15 +65,15 @@ func TestReopen(t *testing.T) {
 	if last := s.read("a.log"); len(lines(last)) != 1 || !strings.HasPrefix(last, "#Software") {
 		t.Errorf("the last file:\n%s", last)
 	}
-	if s.log.String() != "" {
-		t.Errorf("on the standard error:\n%s", s.log.String())
+	if s.Err.String() != "" {
+		t.Errorf("on the standard error:\n%s", s.Err.String())
 	}
 }
 
 // workers are the processes that the server has started.
 func (s *server) workers() (pids []int) {
 	s.t.Helper()
-	all, err := filepath.Glob("/proc/" + strconv.Itoa(s.cmd.Process.Pid) + "/task/*/children") // of each thread
+	all, err := filepath.Glob("/proc/" + strconv.Itoa(s.Cmd.Process.Pid) + "/task/*/children") // of each thread
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -96,15 +96,15 @@ func TestReopenOfRun(t *testing.T) {
 	s.start("run", "echo.so", "--addr", "127.0.0.1:0", "--access-log", "a.json")
 	c := client(t)
 	send(t, c, 200, "GET", s.urls[0]+"/one")
-	s.until("written", func() bool { return strings.Contains(s.read("a.json"), `"/one"`) })
+	s.Until("written", func() bool { return strings.Contains(s.read("a.json"), `"/one"`) })
 	s.move("a.json", "old.json")
-	s.signal(syscall.SIGUSR1)
-	s.until("opened again", func() bool {
+	s.Signal(syscall.SIGUSR1)
+	s.Until("opened again", func() bool {
 		_, err := os.Stat(filepath.Join(s.dir, "a.json"))
 		return err == nil
 	})
 	send(t, c, 200, "GET", s.urls[0]+"/two")
-	s.end()
+	s.End()
 	var line struct{ URL, LogData, LogQuery string }
 	if err := json.Unmarshal([]byte(s.read("a.json")), &line); err != nil || line.URL != "/two" {
 		t.Errorf("%v: %s", err, s.read("a.json"))
@@ -128,13 +128,13 @@ func TestReopenTooEarly(t *testing.T) {
 	}
 	t.Setenv("CC", filepath.Join(s.dir, "cc"))
 	s.launch("run", "echo.c", "--addr", "127.0.0.1:0")
-	s.until("compiling", func() bool {
+	s.Until("compiling", func() bool {
 		_, err := os.Stat(filepath.Join(s.dir, "began"))
 		return err == nil
 	})
-	s.signal(syscall.SIGUSR1)
+	s.Signal(syscall.SIGUSR1)
 	s.write("go", "")
-	s.serves()
+	s.urls = s.URLs()
 	send(t, client(t), 200, "GET", s.urls[0]+"/one")
 }
 
@@ -150,12 +150,12 @@ func TestLevels(t *testing.T) {
 	tell := func(n string) { send(t, c, 200, "GET", s.urls[0]+"/echo/tell?"+n) }
 	reload := func(n int, log string) {
 		s.write("isapid.yaml", one+"log: {file: ./isapid.log, "+log+"}\n")
-		s.signal(syscall.SIGHUP)
-		s.until("reloaded", func() bool { return strings.Count(s.read("isapid.log"), "configuration is reloaded") == n })
+		s.Signal(syscall.SIGHUP)
+		s.Until("reloaded", func() bool { return strings.Count(s.read("isapid.log"), "configuration is reloaded") == n })
 	}
 	has := func(n string) bool { return strings.Contains(s.read("isapid.log"), `line="told: `+n+`"`) }
 	tell("1")
-	s.until("told", func() bool { return has("1") })
+	s.Until("told", func() bool { return has("1") })
 	line := regexp.MustCompile(`.*line="told: 1".*`).FindString(s.read("isapid.log"))
 	for _, part := range []string{"level=INFO", "pool=default", "name=default/1", "generation=1"} {
 		if !strings.Contains(line, part) {
@@ -166,11 +166,11 @@ func TestLevels(t *testing.T) {
 	tell("2")
 	reload(2, "level: debug, levels: {pool: error}")
 	tell("3")
-	s.until("told again", func() bool { return has("3") })
+	s.Until("told again", func() bool { return has("3") })
 	if has("2") {
 		t.Error("told what was not wanted")
 	}
-	s.end()
+	s.End()
 	if n := len(told.FindAllString(s.read("isapid.log"), -1)); n != 2 {
 		t.Errorf("%d lines of the worker:\n%s", n, s.read("isapid.log"))
 	}

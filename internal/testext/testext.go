@@ -86,19 +86,31 @@ func Compile(t testing.TB, file string) string {
 // Worker builds cmd/isapid-worker for windows/arch and answers the path of the program.
 func Worker(t testing.TB, arch string) string {
 	t.Helper()
-	workersMu.Lock()
-	defer workersMu.Unlock()
-	if workers[arch] == "" {
-		path, err := build.Worker(t.Context(), Root(t), arch)
+	return program(t, "isapid-worker", "windows/"+arch)
+}
+
+// Program builds isapid for this system, or for target, such as "windows/amd64", and answers the path of the program.
+func Program(t testing.TB, target string) string {
+	t.Helper()
+	return program(t, "isapid", target)
+}
+
+func program(t testing.TB, name, target string) string {
+	t.Helper()
+	programsMu.Lock()
+	defer programsMu.Unlock()
+	key := name + " " + target
+	if programs[key] == "" {
+		path, err := build.Program(t.Context(), Root(t), name, target)
 		check(t, err)
-		workers[arch] = path
+		programs[key] = path
 	}
-	return workers[arch]
+	return programs[key]
 }
 
 var (
-	workersMu sync.Mutex
-	workers   = map[string]string{} // by architecture: built once in a test binary
+	programsMu sync.Mutex
+	programs   = map[string]string{} // by name and target: built once in a test binary
 )
 
 // library answers what was built, here or, in a test binary under Wine, by the server outside.

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/isapid/isapid/internal/toolchain"
 	"github.com/isapid/isapid/sdk"
@@ -122,32 +123,57 @@ func goLibrary(ctx context.Context, root string, r Request) (string, error) {
 	})
 }
 
-// Worker answers the program cmd/isapid-worker built for windows/arch.
-func Worker(ctx context.Context, root, arch string) (string, error) {
+// Program answers a command of the module, the folder name in cmd, built for this system or "windows/amd64", "windows/386". Versions of
+// it that nobody has asked for in a day are removed.
+func Program(ctx context.Context, root, name, target string) (string, error) {
 	cache, err := Cache()
 	if err != nil {
 		return "", err
 	}
-	name := "isapid-worker-" + arch + ".exe"
 	work, err := os.MkdirTemp(cache, ".build-")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(work)
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(work, name), "./cmd/isapid-worker")
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=windows", "GOARCH="+arch)
+	file, env := name, os.Environ()
+	if system, arch, other := strings.Cut(target, "/"); other {
+		file, env = name+".exe", append(env, "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch)
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(work, file), "./cmd/"+name)
+	cmd.Dir, cmd.Env = root, env
 	if said, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build %s: %w\n%s", name, err, said)
+		return "", fmt.Errorf("go build %s: %w\n%s", file, err, said)
 	}
 	// Whoever runs an older one keeps it: the name gets the hash of the file.
 	key := sha256.New()
 	if err := hashFS(key, os.DirFS(work)); err != nil {
 		return "", err
 	}
-	return cached(key, name, func(dir string) error {
-		return os.Rename(filepath.Join(work, name), filepath.Join(dir, name))
+	path, err := cached(key, file, func(dir string) error {
+		return os.Rename(filepath.Join(work, file), filepath.Join(dir, file))
 	})
+	if err != nil {
+		return "", err
+	}
+	return path, sweep(cache, path)
+}
+
+// sweep notes that a program is in use, and removes those of its name that are not.
+func sweep(cache, path string) error {
+	now := time.Now()
+	if err := os.Chtimes(path, now, now); err != nil {
+		return err
+	}
+	all, err := filepath.Glob(filepath.Join(cache, "*", filepath.Base(path)))
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if fi, err := os.Stat(other); err == nil && now.Sub(fi.ModTime()) > 24*time.Hour {
+			os.RemoveAll(filepath.Dir(other)) // another test binary may be at it, too
+		}
+	}
+	return nil
 }
 
 func ending(target string) string {
