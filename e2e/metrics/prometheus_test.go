@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/isapid/isapid/e2e/served"
+	"github.com/isapid/isapid/internal/testcert"
 	"github.com/isapid/isapid/internal/testext"
 )
 
@@ -28,8 +29,8 @@ const isapidYAML = `
 control:
   socket: ctl/control.sock
   listen: %s
-  certificate: control.pem
-  key: control.key
+  certificate: cert.pem
+  key: key.pem
   tokens: [{name: prometheus, file: prometheus.token, role: read}]
 crashes: {directory: crashes}
 sites:
@@ -62,23 +63,22 @@ rule_files: [isapid.rules.yml]
 scrape_configs:
   - job_name: isapid
     scheme: https
-    tls_config: {ca_file: control.pem}
+    tls_config: {ca_file: cert.pem}
     authorization: {credentials_file: prometheus.token}
     static_configs: [{targets: ["%s"]}]
 `
 
-func client(t *testing.T, cert []byte) *http.Client {
+// trusting is a client of servers with a certificate.
+func trusting(t *testing.T, c *testcert.Certificate) *http.Client {
 	t.Helper()
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(cert)
-	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.Roots}}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: time.Minute}
 }
 
 // prometheus is one that runs.
 type prometheus struct {
-	*program
+	*served.Process
 	url string
 }
 
@@ -146,37 +146,22 @@ func TestPrometheus(t *testing.T) {
 		"counter.so": testext.Example(t, "counter"), "havoc.so": testext.Fixture(t, "havoc"), "crash.so": testext.Fixture(t, "crash"),
 		"publish.so": testext.Fixture(t, "counter"), "misuse.so": testext.Fixture(t, "misuse_calls"),
 	} {
-		b, err := os.ReadFile(lib)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		served.Copy(t, lib, filepath.Join(dir, name))
 	}
-	if err := os.Mkdir(filepath.Join(dir, "www"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "www", "page.html"), "<p>page")
-	tlsClient := certificate(t, dir)
-	control := free(t)
-	write(t, filepath.Join(dir, "prometheus.token"), token+"\n")
-	write(t, filepath.Join(dir, "isapid.yaml"), fmt.Sprintf(isapidYAML, control))
-	rules, err := os.ReadFile(filepath.Join(testext.Root(t), "packaging/prometheus/isapid.rules.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "isapid.rules.yml"), string(rules))
-	write(t, filepath.Join(dir, "prometheus.yml"), fmt.Sprintf(prometheusYAML, control))
+	served.Write(t, filepath.Join(dir, "www", "page.html"), "<p>page")
+	tlsClient := trusting(t, testcert.New(t, dir))
+	control := served.Free(t)
+	served.Write(t, filepath.Join(dir, "prometheus.token"), token+"\n")
+	served.Write(t, filepath.Join(dir, "isapid.yaml"), fmt.Sprintf(isapidYAML, control))
+	served.Copy(t, filepath.Join(testext.Root(t), "packaging/prometheus/isapid.rules.yml"), filepath.Join(dir, "isapid.rules.yml"))
+	served.Write(t, filepath.Join(dir, "prometheus.yml"), fmt.Sprintf(prometheusYAML, control))
 
-	bin := build(t)
-	server := start(t, dir, bin, "serve", "-c", "isapid.yaml")
-	server.until(t, "serving", func() bool { return server.url() != "" })
-	site := server.url()
-	listen := free(t)
+	bin := testext.Program(t, "")
+	site := start(t, dir, bin, "serve", "-c", "isapid.yaml", "--json").URLs()[0]
+	listen := served.Free(t)
 	p := &prometheus{start(t, dir, prom, "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address="+listen,
 		"--storage.tsdb.retention.time=1h", "--log.level=warn"), "http://" + listen}
-	p.until(t, "ready", func() bool {
+	p.Until("ready", func() bool {
 		resp, err := http.Get(p.url + "/-/ready")
 		if err != nil {
 			return false
@@ -184,7 +169,7 @@ func TestPrometheus(t *testing.T) {
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	p.until(t, "scraping", func() bool { v, _ := p.query(t, `up{job="isapid"}`); return v == 1 })
+	p.Until("scraping", func() bool { v, _ := p.query(t, `up{job="isapid"}`); return v == 1 })
 
 	for range 20 {
 		send(t, "GET", site+"/count/guestbook")
@@ -211,8 +196,8 @@ func TestPrometheus(t *testing.T) {
 	for range 7 {
 		send(t, "GET", site+"/count/guestbook")
 	}
-	send(t, "GET", site+"/frail")                   // the next worker is there
-	p.until(t, "told of the recycle", func() bool { // of several only the last reason is known
+	send(t, "GET", site+"/frail")                // the next worker is there
+	p.Until("told of the recycle", func() bool { // of several only the last reason is known
 		v, _ := p.query(t, `isapid_recycles_total{pool="default",reason="asked"}`)
 		return v == 1
 	})
@@ -315,7 +300,7 @@ func (p *prometheus) board(t *testing.T) {
 // rules: the alerts are all understood, and that of the crash fires.
 func (p *prometheus) rules(t *testing.T) {
 	t.Helper()
-	p.until(t, "evaluating all alerts", func() bool {
+	p.Until("evaluating all alerts", func() bool {
 		var data struct {
 			Groups []struct {
 				Rules []struct{ Name, Health, LastError, State string }

@@ -1,11 +1,11 @@
 package metrics
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/testext"
 )
 
@@ -17,11 +17,7 @@ func TestRules(t *testing.T) {
 		"isapid.rules.yml": filepath.Join(testext.Root(t), "packaging/prometheus/isapid.rules.yml"),
 		"rules.yml":        "testdata/rules.yml",
 	} {
-		b, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, filepath.Join(dir, name), string(b))
+		served.Copy(t, from, filepath.Join(dir, name))
 	}
 	cmd := exec.CommandContext(t.Context(), promtool, "test", "rules", "rules.yml")
 	cmd.Dir = dir

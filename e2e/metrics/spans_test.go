@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/testext"
 )
 
@@ -114,13 +115,7 @@ const clientSpan = "00f067aa0ba902b7"
 func TestSpans(t *testing.T) {
 	dir := t.TempDir()
 	for name, lib := range map[string]string{"variables.so": testext.Fixture(t, "variables"), "havoc.so": testext.Fixture(t, "havoc")} {
-		b, err := os.ReadFile(lib)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		served.Copy(t, lib, filepath.Join(dir, name))
 	}
 	if err := os.Mkdir(filepath.Join(dir, "www"), 0o755); err != nil {
 		t.Fatal(err)
@@ -128,17 +123,17 @@ func TestSpans(t *testing.T) {
 	c := &collector{}
 	otlp := httptest.NewServer(c)
 	defer otlp.Close()
-	write(t, filepath.Join(dir, "isapid.yaml"), fmt.Sprintf(tracedYAML, otlp.URL))
-	server := start(t, dir, build(t), "serve", "-c", "isapid.yaml")
-	server.until(t, "serving", func() bool { return server.url() != "" })
+	served.Write(t, filepath.Join(dir, "isapid.yaml"), fmt.Sprintf(tracedYAML, otlp.URL))
+	server := start(t, dir, testext.Program(t, ""), "serve", "-c", "isapid.yaml", "--json")
+	url := server.URLs()[0]
 
 	id := func(n int) string { return fmt.Sprintf("4bf92f3577b34da6a3ce929d0e0e%04x", n) }
 	said := map[int]string{}
 	for n, path := range []string{"/variables/x?value=ISAPID_TRACEPARENT", "/inside/x?value=ISAPID_TRACEPARENT", "/variables/x?value=ISAPID_TRACE_ID", "/missing", "/frail?exit_group"} {
-		said[n] = ask(t, server.url()+path, "00-"+id(n)+"-"+clientSpan+"-01")
+		said[n] = ask(t, url+path, "00-"+id(n)+"-"+clientSpan+"-01")
 	}
-	unsampled := ask(t, server.url()+"/variables/x?value=ISAPID_TRACEPARENT", "00-"+id(99)+"-"+clientSpan+"-00")
-	server.end(t) // it sends what waits
+	unsampled := ask(t, url+"/variables/x?value=ISAPID_TRACEPARENT", "00-"+id(99)+"-"+clientSpan+"-00")
+	server.End() // it sends what waits
 
 	for n, want := range []struct{ name, status, pool, worker string }{
 		{"GET /variables/*", "200", "default", "default/1"},
