@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/isapid/isapid/internal/testext"
 )
 
 // TestReplay: what was recorded under load is the same from the same build, and each planted difference is found, and named.
@@ -23,9 +25,7 @@ func TestReplay(t *testing.T) {
 			s := serve(t, mode, "{path: '*', extension: "+image+"}", "")
 			r := s.record("t.tape", "shop/")
 			s.load(4, 10)
-			if err := r.cmd.Process.Signal(syscall.SIGINT); err != nil {
-				t.Fatal(err)
-			}
+			r.Signal(syscall.SIGINT)
 			if n := r.end(); n != 40 {
 				t.Errorf("%d requests were recorded of 40", n)
 			}
@@ -168,7 +168,7 @@ func TestServerStops(t *testing.T) {
 			s := serve(t, mode, "{path: '*', extension: "+build(t)+"}", "")
 			r := s.record("t.tape")
 			s.load(1, 3)
-			s.stop()
+			s.End()
 			if n := r.end(); n != 3 {
 				t.Errorf("%d of 3", n)
 			}
@@ -182,17 +182,13 @@ func TestStoppedReader(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "in-process", "{path: '*', extension: "+build(t)+"}", "")
 	r := s.record("t.tape")
-	if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	r.Signal(syscall.SIGSTOP)
 	body := strings.Repeat("x", 4<<20)
 	const sent = 40 // of 4 MiB, and 64 MiB is what may wait
 	for n := range sent {
 		s.ask("POST", fmt.Sprintf("/?x=%d", n), body)
 	}
-	if err := r.cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	r.Signal(syscall.SIGCONT)
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		text, err := os.ReadFile(r.file)
 		if err == nil && bytes.Contains(text, []byte("\n{\"missing\":")) {
@@ -202,9 +198,7 @@ func TestStoppedReader(t *testing.T) {
 			t.Fatalf("the tape does not say that something is missing: %v", err)
 		}
 	}
-	if err := r.cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
+	r.Signal(syscall.SIGINT)
 	n := r.end()
 	if n == 0 || n+r.missing != sent || r.missing < sent/4 {
 		t.Errorf("%d are there, %d missing, of %d", n, r.missing, sent)
@@ -353,11 +347,11 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: exit code %d: %s", name, code, text)
 		}
 	}
-	cmd := exec.Command(program, "record", r.file, "--socket", s.socket)
+	cmd := exec.Command(testext.Program(t, ""), "record", r.file, "--socket", s.socket)
 	if out, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "there already") {
 		t.Errorf("a tape is overwritten: %s, %v", out, err)
 	}
-	cmd = exec.Command(program, "record", filepath.Join(s.dir, "new"), "nothing-like-that", "--socket", s.socket)
+	cmd = exec.Command(testext.Program(t, ""), "record", filepath.Join(s.dir, "new"), "nothing-like-that", "--socket", s.socket)
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "nothing is called") {
 		t.Errorf("%s, %v", out, err)
 	}

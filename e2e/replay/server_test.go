@@ -3,7 +3,6 @@
 package replay
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -15,46 +14,25 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/testext"
 )
 
 // server is a running isapid.
 type server struct {
+	*served.Process
 	t      *testing.T
 	dir    string
 	url    string
 	socket string
-	cmd    *exec.Cmd
-	err    syncBuffer
-	ended  chan error
-}
-
-// syncBuffer is what a process writes, readable meanwhile.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // serve starts a server with one application in a mode; handlers and filters as YAML.
 func serve(t *testing.T, mode, handlers, filters string) *server {
 	t.Helper()
-	s := &server{t: t, dir: t.TempDir(), ended: make(chan error, 1)}
+	s := &server{t: t, dir: t.TempDir()}
 	s.socket = filepath.Join(s.dir, "run", "c.sock")
 	file := filepath.Join(s.dir, "isapid.yaml")
 	text := fmt.Sprintf(`
@@ -70,31 +48,11 @@ sites:
 pools:
   default: {mode: %s}
 `, s.socket, s.folder("root"), filters, handlers, mode)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.cmd = exec.Command(program, "serve", "-c", file, "--json")
-	s.cmd.Env = append(os.Environ(), "STATE_DIRECTORY=")
-	s.cmd.Stderr = &s.err
-	out, err := s.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.stop)
-	first := bufio.NewReader(out)
-	line, err := first.ReadBytes('\n')
-	go func() {
-		_, _ = io.Copy(io.Discard, first)
-		s.ended <- s.cmd.Wait()
-	}()
-	var event struct{ URLs []string }
-	if err = errors.Join(err, json.Unmarshal(line, &event)); err != nil || len(event.URLs) == 0 {
-		t.Fatalf("the server says %q, %v\n%s", line, err, &s.err)
-	}
-	s.url = strings.TrimSuffix(event.URLs[0], "/")
+	served.Write(t, file, text)
+	cmd := exec.Command(testext.Program(t, ""), "serve", "-c", file, "--json")
+	cmd.Env = append(os.Environ(), "STATE_DIRECTORY=")
+	s.Process = served.Start(t, cmd)
+	s.url = s.URLs()[0]
 	return s
 }
 
@@ -107,28 +65,11 @@ func (s *server) folder(name string) string {
 	return path
 }
 
-// stop ends the server.
-func (s *server) stop() {
-	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case err := <-s.ended:
-		if err != nil {
-			s.t.Errorf("the server: %v\n%s", err, &s.err)
-		}
-		s.ended <- nil
-	case <-time.After(30 * time.Second):
-		_ = s.cmd.Process.Kill()
-		s.t.Errorf("the server does not end\n%s", &s.err)
-	}
-}
-
 // recording is "isapid record" while it runs.
 type recording struct {
+	*served.Process
 	t    *testing.T
-	cmd  *exec.Cmd
 	file string
-	out  bytes.Buffer
-	err  syncBuffer
 
 	missing int // requests, at the end
 }
@@ -137,31 +78,19 @@ type recording struct {
 func (s *server) record(name string, args ...string) *recording {
 	s.t.Helper()
 	r := &recording{t: s.t, file: filepath.Join(s.dir, name)}
-	r.cmd = exec.Command(program, append([]string{"record", r.file, "--socket", s.socket, "--json"}, args...)...)
-	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.err
-	if err := r.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { _ = r.cmd.Process.Kill() })
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(r.err.String(), "recording"); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			s.t.Fatalf("the recording does not begin: %s\n%s", &r.err, &s.err)
-		}
-	}
+	args = append([]string{"record", r.file, "--socket", s.socket, "--json"}, args...)
+	r.Process = served.Start(s.t, exec.Command(testext.Program(s.t, ""), args...))
+	r.Until("recording", func() bool { return r.Err.Has("recording") })
 	return r
 }
 
 // end waits for its end and says how many requests it has.
 func (r *recording) end() (requests int) {
 	r.t.Helper()
-	limit := time.AfterFunc(time.Minute, func() { _ = r.cmd.Process.Kill() })
-	defer limit.Stop()
-	if err := r.cmd.Wait(); err != nil {
-		r.t.Fatalf("record: %v\n%s", err, &r.err)
-	}
+	r.Wait()
 	var said struct{ Requests, Unusable, Incomplete, Missing int }
-	if err := json.Unmarshal(r.out.Bytes(), &said); err != nil || said.Unusable != 0 || said.Incomplete != 0 {
-		r.t.Errorf("record says %s, %v", &r.out, err)
+	if err := json.Unmarshal([]byte(r.Out.String()), &said); err != nil || said.Unusable != 0 || said.Incomplete != 0 {
+		r.t.Errorf("record says %s, %v", &r.Out, err)
 	}
 	if fi, err := os.Stat(r.file); err != nil || fi.Mode().Perm() != 0o600 {
 		r.t.Errorf("the tape: %v, %v", fi, err)
@@ -232,7 +161,7 @@ type verdict struct {
 func replay(t *testing.T, tape string, args ...string) (code int, v verdict, text string) {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	cmd := exec.Command(program, append([]string{"replay", tape, "--json"}, args...)...)
+	cmd := exec.Command(testext.Program(t, ""), append([]string{"replay", tape, "--json"}, args...)...)
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
