@@ -99,6 +99,9 @@ func (p *Pool) NotUnderWine() string {
 	case p.RLimits.AddressSpace != nil:
 		return `a worker under Wine cannot have an "address_space": Wine reserves nearly all there is; "memory_limit" limits what is used`
 	}
+	if _, ok := p.Environment["WINEPREFIX"]; ok {
+		return `a worker under Wine cannot have a WINEPREFIX of its own: all share that of "prefix" in "wine"`
+	}
 	return ""
 }
 

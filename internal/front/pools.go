@@ -116,6 +116,9 @@ func (ps *pools) settings(cfg *config.Config, p *config.Pool, g crew) pool.Setti
 	title := g.title()
 	set, f := poolSettings(cfg, p, title, ps.log), ps.front
 	set.Worker.Program = f.wine.program(g.kind)
+	if g.kind.byWine() {
+		set.Worker.Program, set.Worker.Environment = withOwn(set.Worker.Program, p.Environment), ownOf(p)
+	}
 	if runtime.GOOS == "windows" {
 		set.Worker.NoNewPrivileges = false // there is no such thing
 	}
@@ -342,13 +345,22 @@ func workerSettings(cfg *config.Config, p *config.Pool, name string) remote.Sett
 
 // environment is that of the server with what a pool has in place of it or in addition. Of two of one name most programs see the first.
 func environment(p *config.Pool) []string {
-	list := slices.DeleteFunc(os.Environ(), func(of string) bool {
-		name, _, _ := strings.Cut(of, "=")
-		_, own := p.Environment[name]
-		return own
-	})
+	return append(without(os.Environ(), p.Environment), ownOf(p)...)
+}
+
+// ownOf are the variables of a pool.
+func ownOf(p *config.Pool) (list []string) {
 	for _, key := range slices.Sorted(maps.Keys(p.Environment)) {
 		list = append(list, key+"="+p.Environment[key])
 	}
 	return list
+}
+
+// without is an environment without the variables that a pool has.
+func without(environ []string, own map[string]string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(of string) bool {
+		name, _, _ := strings.Cut(of, "=")
+		_, has := own[name]
+		return has
+	})
 }

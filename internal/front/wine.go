@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 
 	"github.com/isapid/isapid/internal/config"
@@ -129,6 +130,18 @@ func (w *wines) hold(ctx context.Context, found *wine.Wine) error {
 	}
 	w.log.Info("Wine runs", "version", found.Version, "prefix", w.setup.Place())
 	return nil
+}
+
+// withOwn is a program with what a pool says of its environment in place of what is usual. HOME stays: it is Wine's, and no program sees it.
+func withOwn(p *remote.Program, own map[string]string) *remote.Program {
+	if p == nil || len(own) == 0 {
+		return p
+	}
+	own = maps.Clone(own)
+	delete(own, "HOME")
+	with := *p
+	with.Env = without(p.Env, own)
+	return &with
 }
 
 // program is what was prepared for a kind; nil: nothing.

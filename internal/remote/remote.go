@@ -34,6 +34,7 @@ type Settings struct {
 	Command         []string      // program and arguments instead, for tests. Default: those of Program, "worker", and Name
 	Spec            proc.Spec     // environment, folder, user, limits. Path, Args, Stream, In, Out, Output and Wine are set by Start
 	Startup         time.Duration // longest time until the worker has greeted. Default 90 s
+	Environment     []string      // variables of Spec.Env that a Windows program under Wine gives itself: Wine has values of its own for some
 	NoNewPrivileges bool
 	Sandbox         *wire.Sandbox // nil: none. The folder of staged images is added to what can be written
 	Log             *slog.Logger  // default slog.Default()

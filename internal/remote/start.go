@@ -85,6 +85,9 @@ func (w *Worker) launch() (err error) {
 		ours.Close()
 		return errors.Join(err, w.staging.remove())
 	}
+	for _, note := range w.process.Notes() {
+		w.s.Log.Warn("setting of a worker is not in force", "name", w.s.Name, "note", note)
+	}
 	if err = proc.Own(w.staging.path, &spec); err != nil {
 		ours.Close()
 		_ = w.process.Kill()
@@ -151,6 +154,9 @@ func (w *Worker) noBoard(err error) {
 
 func (w *Worker) hello() wire.FrontHello {
 	h := wire.FrontHello{Version: wire.Version, Name: w.s.Name, NoNewPrivileges: w.s.NoNewPrivileges && !w.s.Program.Windows, Unix: w.s.Program.Windows}
+	if w.s.Program.Windows {
+		h.Environment = w.s.Environment
+	}
 	if s := w.s.Sandbox; s != nil {
 		with := *s
 		with.Write = append(slices.Clip(with.Write), w.staging.path)

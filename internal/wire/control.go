@@ -18,7 +18,8 @@ type FrontHello struct {
 	Board           string `json:"board,omitempty"` // on a plain link: path of the file that is the board; "": there is none
 	Unix            bool   `json:"unix,omitempty"`  // paths are those of a Unix system, though the worker is a Windows program
 
-	Sandbox *Sandbox `json:"sandbox,omitempty"` // nil: none
+	Environment []string `json:"environment,omitempty"` // variables ("NAME=text") that the process gives itself: Wine has values of its own for some
+	Sandbox     *Sandbox `json:"sandbox,omitempty"`     // nil: none
 }
 
 // Sandbox is what a worker keeps of files and network.

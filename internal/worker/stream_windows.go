@@ -11,6 +11,9 @@ import (
 	"github.com/isapid/isapid/internal/wire"
 )
 
+// runtimes are the C runtimes that are part of the system.
+var runtimes = []string{"msvcrt.dll", "ucrtbase.dll"}
+
 // stream is the private channel to the front, on the standard handles, which are something else from then on: what a library writes to its
 // standard output goes to the log, and there is nothing on its standard input. No library of somebody else's is loaded yet.
 func stream() (s wire.Stream, err error) {
@@ -31,7 +34,7 @@ func stream() (s wire.Stream, err error) {
 	if err != nil {
 		return s, os.NewSyscallError("GetStdHandle", err)
 	}
-	for _, name := range []string{"msvcrt.dll", "ucrtbase.dll"} {
+	for _, name := range runtimes {
 		_, _ = windows.LoadLibraryEx(name, 0, windows.LOAD_LIBRARY_SEARCH_SYSTEM32) // it is rarely missing, and stays
 		redirect(name)
 	}

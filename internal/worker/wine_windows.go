@@ -1,6 +1,9 @@
 package worker
 
 import (
+	"os"
+	"strings"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -14,4 +17,28 @@ func wineVersion() string {
 	}
 	text, _, _ := version.Call()
 	return windows.BytePtrToString(*(**byte)(unsafe.Pointer(&text)))
+}
+
+// setEnvironment gives this process variables, "NAME=text" each, before a library is loaded: in the place of what Wine has them be, which
+// takes PATH, TEMP and others from its registry. C runtimes that are loaded already have a copy of all.
+func setEnvironment(list []string) {
+	for _, v := range list {
+		name, text, _ := strings.Cut(v, "=")
+		if os.Getenv(name) == text || os.Setenv(name, text) != nil {
+			continue
+		}
+		for _, runtime := range runtimes {
+			tellRuntime(runtime, v)
+		}
+	}
+}
+
+// tellRuntime gives a C runtime a variable.
+func tellRuntime(runtime, variable string) {
+	proc := windows.NewLazySystemDLL(runtime).NewProc("_wputenv")
+	text, err := windows.UTF16PtrFromString(variable)
+	if err != nil || proc.Find() != nil {
+		return
+	}
+	_, _, _ = syscall.SyscallN(proc.Addr(), uintptr(unsafe.Pointer(text)))
 }

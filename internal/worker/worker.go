@@ -133,6 +133,7 @@ func (w *worker) greeted(payload []byte) error {
 		w.log.Warn("sandbox is not complete", "note", n)
 	}
 	w.paths.unix = h.Unix
+	setEnvironment(h.Environment)
 	if h.Board != "" {
 		w.useBoard(wire.MapBoardFile(w.paths.own(h.Board)))
 	}
