@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -130,7 +131,7 @@ func TestVectorIsOneWrite(t *testing.T) {
 	}
 }
 
-// Files go to the connection as files, which the kernel copies by itself (sendfile).
+// Files go to the connection whole, and on Unix as files, which the kernel copies by itself (sendfile).
 func TestFilesAreNotCopied(t *testing.T) {
 	const size = 3 << 20
 	name := filepath.Join(t.TempDir(), "file")
@@ -147,7 +148,7 @@ func TestFilesAreNotCopied(t *testing.T) {
 		if n := len(strings.Trim(got, "ab")); n != size-5 {
 			t.Errorf("%s: got %d bytes of the file, want %d", fixture, n, size-5)
 		}
-		if n := files.Load(); n < size-5-512 { // net/http looks at the first 512
+		if n := files.Load(); n < size-5-512 && runtime.GOOS != "windows" { // net/http looks at the first 512; Windows hands over none: see reply.Section
 			t.Errorf("%s: %d bytes were handed over as a file, want %d", fixture, n, size-5)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -52,7 +53,10 @@ func answerOf(e *extension.Extension) string {
 
 // TestVersion: what is loaded is the version that is told, whatever lies at the image's path.
 func TestVersion(t *testing.T) {
-	v := buildVersion(t, "version", 2, "-Wl,--build-id=0xc0ffee")
+	v, id := buildVersion(t, "version", 2, "-Wl,--build-id=0xc0ffee"), "c0ffee"
+	if runtime.GOOS == "windows" {
+		id = "" // DLLs have none that is looked for
+	}
 	dir := t.TempDir()
 	garbage := filepath.Join(dir, "garbage.so")
 	if err := os.WriteFile(garbage, []byte("half a copy"), 0o600); err != nil {
@@ -61,7 +65,7 @@ func TestVersion(t *testing.T) {
 	for _, path := range []string{garbage, filepath.Join(dir, "missing.so")} {
 		e := openVersion(t, path, v)
 		got := e.Version()
-		if answerOf(e) != "2" || e.Description() != "version 2" || got.SHA256 != v.SHA256 || got.Size != v.Size || got.BuildID != "c0ffee" {
+		if answerOf(e) != "2" || e.Description() != "version 2" || got.SHA256 != v.SHA256 || got.Size != v.Size || got.BuildID != id {
 			t.Errorf("%s: %q answers %q and runs %+v", path, e.Description(), answerOf(e), got)
 		}
 		if filepath.Base(got.File) != filepath.Base(path) {
@@ -117,6 +121,9 @@ func TestVersionsBesideEachOther(t *testing.T) {
 // TestVersionWithUniqueSymbols: a second version would work with the data of the first, and is refused, also when the first is
 // unloaded: it stays in memory. The same bytes, and other images, are loaded.
 func TestVersionWithUniqueSymbols(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a DLL has no symbols that are unique in a process")
+	}
 	v1, v2 := buildVersion(t, "version_unique", 1, "-fgnu-unique"), buildVersion(t, "version_unique", 2, "-fgnu-unique")
 	path := filepath.Join(t.TempDir(), "shop.so")
 	one := openVersion(t, path, v1)

@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -255,7 +257,7 @@ func TestLostVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = x.Replace(context.Background(), replacetest.Version(t, 2, "-DREFUSE"), executor.Replacing{Hold: true})
-	for _, want := range []string{"GetExtensionVersion returned FALSE", "the old version cannot be loaded again", v1.File} {
+	for _, want := range []string{"GetExtensionVersion returned FALSE", "the old version cannot be loaded again", strconv.Quote(v1.File)} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q in it", err, want)
 		}
@@ -308,6 +310,9 @@ func TestFaultPolicies(t *testing.T) {
 
 // TestStuck: versions that cannot be unloaded are counted; one that would work with the data of another is refused.
 func TestStuck(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a DLL has no symbols that are unique in a process")
+	}
 	v1 := executor.Version{File: testext.Fixture(t, "version_unique", "-DVERSION=1", "-fgnu-unique")}
 	x := start(t, executor.Options{Version: v1}, limits)
 	_, err := x.Replace(context.Background(), executor.Version{File: testext.Fixture(t, "version_unique", "-DVERSION=2", "-fgnu-unique")}, executor.Replacing{})

@@ -79,7 +79,7 @@ func testFaultKinds(t *testing.T, s *suite, threads int) {
 				}
 			}
 			stop()
-			for _, want := range []string{"image=crash." + k.how, s.said(k.log), "/app.dll/x?" + k.how, "faults=3"} {
+			for _, want := range []string{"image=crash." + k.how, s.Said(k.log), "/app.dll/x?" + k.how, "faults=3"} {
 				if !srv.log.has(want) {
 					t.Errorf("%s: the log lacks %q:\n%s", k.how, want, srv.log)
 				}
@@ -139,8 +139,8 @@ func testFaultThread(t *testing.T, s *suite) {
 		if res := srv.get("thread-" + k.how); res.StatusCode != 500 {
 			t.Errorf("%s: %s, want 500", k.how, res.Status)
 		}
-		if !srv.log.has(s.said(k.log)) {
-			t.Errorf("%s: the log lacks %q:\n%s", k.how, s.said(k.log), srv.log)
+		if !srv.log.has(s.Said(k.log)) {
+			t.Errorf("%s: the log lacks %q:\n%s", k.how, s.Said(k.log), srv.log)
 		}
 	}
 	for _, want := range []string{"on a thread of the extension's own (parked)", "on_thread+"} {
@@ -208,7 +208,7 @@ func testFaultLoad(t *testing.T, s *suite) {
 			if s.windows() && how != "segv" && place != "version" {
 				continue // the loader calls it, who knows no host
 			}
-			call, said := call, s.said(said)
+			call, said := call, s.Said(said)
 			if s.windows() && place != "version" {
 				call, said = "DllMain(DLL_PROCESS_ATTACH)", "faulted"
 			}
@@ -236,7 +236,7 @@ func testFaultUnload(t *testing.T, s *suite) {
 			if s.windows() && place != "terminate" {
 				continue // the loader calls it, and keeps quiet about it
 			}
-			said = s.said(said)
+			said = s.Said(said)
 			path, log := s.faulty(t, place+"-"+how), &logBuffer{}
 			ex, err := s.open(path, executor.Options{Logger: slog.New(slog.NewTextHandler(log, nil))})
 			if err != nil {

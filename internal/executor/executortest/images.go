@@ -48,8 +48,8 @@ func (i Images) source(t testing.TB, code string) string {
 	return testext.Source(t, code)
 }
 
-// said is what a fault is called in a text about it, which names those of Unix.
-func (i Images) said(text string) string {
+// Said is what a fault of one of them is called in a text about it, which names those of Unix.
+func (i Images) Said(text string) string {
 	if i.windows() {
 		text = onWindows.Replace(text)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/testext"
 )
 
 func appendLog(t *testing.T, s *suite) {
@@ -108,6 +109,13 @@ func unhealthy(t *testing.T, s *suite) {
 
 // abortiveClose: the client sees a reset where it would see the end of the connection.
 func abortiveClose(t *testing.T, s *suite, srv *server) {
+	secure := s.serveTLS(t, "support", executor.Options{})
+	if res := secure.over("HTTP/2.0", "GET", "/?1014/n", ""); res.Body != "87\n" {
+		t.Errorf("HTTP/2: got %q, want 87: other requests are on the connection", res.Body)
+	}
+	if testext.UnderWine() {
+		t.Skip("Wine may tell a client of a reset as of an end; clients outside of it see the reset")
+	}
 	for _, version := range []string{"1.0", "1.1"} {
 		c := srv.dial()
 		defer c.Close()
@@ -115,10 +123,6 @@ func abortiveClose(t *testing.T, s *suite, srv *server) {
 		if _, err := io.ReadAll(c); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.Errno(isapi.WSAEConnReset)) {
 			t.Errorf("HTTP/%s: the connection ends with %v, want a reset", version, err)
 		}
-	}
-	secure := s.serveTLS(t, "support", executor.Options{})
-	if res := secure.over("HTTP/2.0", "GET", "/?1014/n", ""); res.Body != "87\n" {
-		t.Errorf("HTTP/2: got %q, want 87: other requests are on the connection", res.Body)
 	}
 }
 
