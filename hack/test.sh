@@ -1,15 +1,21 @@
 #!/usr/bin/env bash
 # Runs all tests with the race detector, and those for Windows under Wine, and counts them. With arguments for go test: those tests, and none
-# under Wine. With CI set, a skipped test that .ci/allowed-skips does not name is a failure.
+# under Wine. With CI set, a skipped test that .ci/allowed-skips does not name is a failure. Tests that need a 32-bit Wine run where
+# hack/wine32.sh can have one; what it says otherwise is in the report.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p bin
 go build -o bin/testcount ./hack/testcount
 count=(bin/testcount)
 [[ -z ${CI:-} ]] || count+=(-allowed-skips .ci/allowed-skips)
+with=()
+if hack/wine32.sh true; then
+  with=(hack/wine32.sh)
+  echo "wine32: there is a 32-bit Wine: what needs one runs, too" >&2
+fi
 if [[ $# -gt 0 ]]; then
-  go test -race -json "$@" | "${count[@]}"
+  "${with[@]}" go test -race -json "$@" | "${count[@]}"
 else
   failed=0 # both run, whatever the first says
-  { go test -race -json ./... || failed=1; hack/wine-test.sh || failed=1; exit "$failed"; } | "${count[@]}"
+  { "${with[@]}" go test -race -json ./... || failed=1; "${with[@]}" hack/wine-test.sh || failed=1; exit "$failed"; } | "${count[@]}"
 fi
