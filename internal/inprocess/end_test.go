@@ -189,8 +189,8 @@ func TestHanging(t *testing.T) {
 func TestHangingLoad(t *testing.T) {
 	v2 := replacetest.Version(t, 2, "-DHANG")
 	for _, how := range []executor.Replacing{{}, {Hold: true}} {
-		x := start(t, executor.Options{}, inprocess.Limits{Load: 300 * time.Millisecond})
-		if _, err := x.Replace(context.Background(), v2, how); err == nil || !strings.Contains(err.Error(), "it was not loaded within 300ms") {
+		x := start(t, executor.Options{}, inprocess.Limits{Load: time.Second})
+		if _, err := x.Replace(context.Background(), v2, how); err == nil || !strings.Contains(err.Error(), "it was not loaded within 1s") {
 			t.Errorf("%+v: %v", how, err)
 		}
 		if got := x.get(""); got != "200 1" {
