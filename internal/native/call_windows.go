@@ -65,6 +65,9 @@ func invoke(f *frame, what trace.Func, code uint32, cell uintptr, image uint64) 
 	if p.thread != nil {
 		p.thread.guard = before
 	}
+	if before == nil { // else there is a call under this one that may have changed it on purpose
+		takeBack()
+	}
 	if f.kind == kindNone {
 		p.leave(callDone, false, 0)
 		return nil
