@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/testext"
 )
 
@@ -66,8 +67,8 @@ func TestRun(t *testing.T) {
 	for _, mode := range []string{"isolated", "in-process"} {
 		t.Run(mode, func(t *testing.T) {
 			m := m.in(t)
-			dir, address := t.TempDir(), freeAddress(t)
-			put(t, one, filepath.Join(dir, "legacy.dll"))
+			dir, address := t.TempDir(), served.Free(t)
+			served.Copy(t, one, filepath.Join(dir, "legacy.dll"))
 			args := []string{"run", "legacy.dll", "--addr", address}
 			if mode == "in-process" {
 				args = append(args, "--in-process")
@@ -81,8 +82,8 @@ func TestRun(t *testing.T) {
 			if got := get(t, url+"/crash"); !strings.HasPrefix(got, "500 ") {
 				t.Errorf("a crash: %q", got)
 			}
-			until(t, "another answer", func() bool { return strings.HasPrefix(get(t, url+"/"), "200 version one") })
-			put(t, two, filepath.Join(dir, "legacy.dll.update"))
+			served.Until(t, "another answer", func() bool { return strings.HasPrefix(get(t, url+"/"), "200 version one") })
+			served.Copy(t, two, filepath.Join(dir, "legacy.dll.update"))
 			c.shows("replaced legacy.dll by version")
 			if got := get(t, url+"/"); !strings.HasPrefix(got, "200 version two") {
 				t.Errorf("after the swap: %q", got)
@@ -101,10 +102,10 @@ func TestCtrlC(t *testing.T) {
 	for name, twice := range map[string]bool{"once": false, "twice": true} {
 		t.Run(name, func(t *testing.T) {
 			m := m.in(t)
-			dir, address := t.TempDir(), freeAddress(t)
-			put(t, dll, filepath.Join(dir, "legacy.dll"))
+			dir, address := t.TempDir(), served.Free(t)
+			served.Copy(t, dll, filepath.Join(dir, "legacy.dll"))
 			hold := filepath.Join(dir, "hold")
-			write(t, hold, "")
+			served.Write(t, hold, "")
 			c := m.start(dir, "run", "legacy.dll", "--addr", address)
 			c.shows("press Ctrl-C")
 			answer := make(chan string, 1)
@@ -117,7 +118,7 @@ func TestCtrlC(t *testing.T) {
 				resp.Body.Close()
 				answer <- resp.Status
 			}()
-			until(t, "the request runs", func() bool { return exists(hold + ".begun") })
+			served.Until(t, "the request runs", func() bool { return exists(hold + ".begun") })
 			c.press("\x03")
 			c.shows("press Ctrl-C again")
 			if twice {
@@ -141,8 +142,8 @@ func TestCtrlC(t *testing.T) {
 func site(t *testing.T, dir, address string) (file string) {
 	t.Helper()
 	file = filepath.Join(dir, "isapid.yaml")
-	write(t, filepath.Join(dir, "www", "index.html"), "a page")
-	write(t, file, fmt.Sprintf(`sites:
+	served.Write(t, filepath.Join(dir, "www", "index.html"), "a page")
+	served.Write(t, file, fmt.Sprintf(`sites:
   - name: shop
     bindings: ["http://%s"]
     root: www
@@ -161,13 +162,13 @@ log: {file: isapid.log}
 // TestControl: the commands reach a server through its pipe, and change what it does.
 func TestControl(t *testing.T) {
 	m := newMachine(t)
-	dir, address := t.TempDir(), freeAddress(t)
+	dir, address := t.TempDir(), served.Free(t)
 	if err := os.Mkdir(filepath.Join(dir, "www"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	file := site(t, dir, address)
-	put(t, version(t, "one"), filepath.Join(dir, "legacy.dll"))
-	put(t, version(t, "two"), filepath.Join(dir, "two.dll"))
+	served.Copy(t, version(t, "one"), filepath.Join(dir, "legacy.dll"))
+	served.Copy(t, version(t, "two"), filepath.Join(dir, "two.dll"))
 	url := "http://" + address
 
 	m.run(dir, 7, `no isapid answers at \\.\pipe\isapid: is it running?`, "status")
@@ -204,20 +205,20 @@ func TestControl(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, file, strings.Replace(string(text), "root: www", "root: .", 1))
+	served.Write(t, file, strings.Replace(string(text), "root: www", "root: .", 1))
 	m.run(dir, 0, `site "shop"`, "reload")
 	if got := get(t, url+"/www/index.html"); got != "200 a page" {
 		t.Errorf("after the reload: %q", got)
 	}
-	write(t, file, string(text)+"wrong: x\n")
+	served.Write(t, file, string(text)+"wrong: x\n")
 	m.run(dir, 3, "nothing has changed", "reload", "--socket", `\\.\pipe\isapid`)
-	write(t, file, string(text))
+	served.Write(t, file, string(text))
 	log, err := os.ReadFile(filepath.Join(dir, "isapid.log"))
 	if err != nil || !strings.Contains(string(log), "path=/v1/reload user=") {
 		t.Errorf("the new log: %v\n%s", err, log)
 	}
 
-	write(t, filepath.Join(dir, "second.yaml"), strings.Replace(string(text), address, freeAddress(t), 1))
+	served.Write(t, filepath.Join(dir, "second.yaml"), strings.Replace(string(text), address, served.Free(t), 1))
 	m.run(dir, 6, `another isapid serves at \\.\pipe\isapid (pid `, "serve", "-c", "second.yaml")
 	m.run(dir, 6, "in use", "run", "two.dll", "--addr", address)
 
@@ -242,9 +243,9 @@ func TestControl(t *testing.T) {
 func TestExitCodes(t *testing.T) {
 	m := newMachine(t)
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "bad.yaml"), "sites: 7\n")
-	write(t, filepath.Join(dir, "text.dll"), "this is no DLL")
-	write(t, filepath.Join(dir, "hello.c"), "int main")
+	served.Write(t, filepath.Join(dir, "bad.yaml"), "sites: 7\n")
+	served.Write(t, filepath.Join(dir, "text.dll"), "this is no DLL")
+	served.Write(t, filepath.Join(dir, "hello.c"), "int main")
 	for _, c := range []struct {
 		code int
 		says string
@@ -263,7 +264,7 @@ func TestExitCodes(t *testing.T) {
 		{1, "only Windows starts the service", []string{"serve", "--service", "isapid", "-c", "bad.yaml"}},
 	} {
 		if c.args[0] == "service" {
-			write(t, filepath.Join(dir, "good.yaml"), "sites: [{name: a, root: ., bindings: ['http://127.0.0.1:0']}]\n")
+			served.Write(t, filepath.Join(dir, "good.yaml"), "sites: [{name: a, root: ., bindings: ['http://127.0.0.1:0']}]\n")
 		}
 		m.run(dir, c.code, c.says, c.args...)
 	}
@@ -272,7 +273,7 @@ func TestExitCodes(t *testing.T) {
 // TestService: a service is installed, serves, is looked at, asked to reload, stopped and removed.
 func TestService(t *testing.T) {
 	m := newMachine(t)
-	dir, address := t.TempDir(), freeAddress(t)
+	dir, address := t.TempDir(), served.Free(t)
 	if err := os.Mkdir(filepath.Join(dir, "www"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -281,8 +282,8 @@ func TestService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, file, strings.Replace(string(text), "log: {file: isapid.log}", "", 1)) // it has a log of its own
-	put(t, version(t, "one"), filepath.Join(dir, "legacy.dll"))
+	served.Write(t, file, strings.Replace(string(text), "log: {file: isapid.log}", "", 1)) // it has a log of its own
+	served.Copy(t, version(t, "one"), filepath.Join(dir, "legacy.dll"))
 	url := "http://" + address
 
 	m.run(dir, 1, `there is no service "isapid": "isapid service install" makes one`, "service", "status")
@@ -306,17 +307,17 @@ func TestService(t *testing.T) {
 
 	// A request that runs is answered before the service stops.
 	hold := filepath.Join(dir, "hold")
-	write(t, hold, "")
+	served.Write(t, hold, "")
 	answer := make(chan string, 1)
 	go func() { answer <- get(t, url+"/orders/wait?"+inside(hold)) }()
-	until(t, "the request runs", func() bool { return exists(hold + ".begun") })
+	served.Until(t, "the request runs", func() bool { return exists(hold + ".begun") })
 	m.run(dir, 0, "/orders/wait", "requests")
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
 		m.run(dir, 0, `the service "isapid" has ended`, "service", "stop")
 	}()
-	until(t, "the service is stopping", func() bool { return strings.Contains(m.run(dir, 0, "", "service", "status"), "stopping") })
+	served.Until(t, "the service is stopping", func() bool { return strings.Contains(m.run(dir, 0, "", "service", "status"), "stopping") })
 	if err := os.Remove(hold); err != nil {
 		t.Fatal(err)
 	}
@@ -327,7 +328,7 @@ func TestService(t *testing.T) {
 	m.run(dir, 0, "service isapid: stopped\n", "service", "status")
 	m.run(dir, 0, `the service "isapid" has ended`, "service", "stop")
 
-	write(t, file, string(text)+"wrong: x\n")
+	served.Write(t, file, string(text)+"wrong: x\n")
 	m.run(dir, 1, "it ended with exit code 3", "service", "start")
 	m.run(dir, 0, "service isapid: stopped (exit code 3)", "service", "status")
 	m.run(dir, 0, `the service "isapid" is removed`, "service", "uninstall")

@@ -2,14 +2,11 @@ package windows
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/isapid/isapid/e2e/served"
+	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/testlog"
 	"github.com/isapid/isapid/internal/wine"
 )
 
@@ -32,65 +32,23 @@ type machine struct {
 	exe    string
 }
 
-// folder is where the program and the prefix of all tests are; nothing of it is left.
-var folder string
-
-var program = sync.OnceValues(func() (string, error) {
-	exe := filepath.Join(folder, "isapid.exe")
-	cmd := exec.Command("go", "build", "-o", exe, "github.com/isapid/isapid/cmd/isapid")
-	cmd.Env = append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("build isapid.exe: %w\n%s", err, out)
-	}
-	return exe, err
-})
-
-func TestMain(m *testing.M) {
-	var err error
-	if folder, err = os.MkdirTemp("", "isapid-e2e-windows-"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	os.RemoveAll(folder)
-	os.Exit(code)
-}
-
-// newMachine makes one for a test. They have the same C: drive, and the same services.
+// newMachine makes one for a test. All of isapid.exe has ended there when the test has.
 func newMachine(t *testing.T) *machine {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a Windows is long in the making")
 	}
-	w, err := wine.Find()
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	exe, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &machine{t, w, filepath.Join(folder, "prefix"), exe}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := w.Prepare(ctx, m.prefix, []string{"amd64"}, func(what string) { t.Log(what) }); err != nil {
-		t.Fatal(err)
-	}
-	held, err := w.Hold(context.WithoutCancel(t.Context()), m.prefix, nil) // services go on between two commands
-	if err != nil {
-		t.Fatal(err)
-	}
+	w, prefix := testext.Wine(t, "amd64")
 	t.Cleanup(func() {
-		held.Release()
-		end := exec.Command(w.Server, "-k") // also a service that a test has left running
-		end.Env = append(os.Environ(), "WINEPREFIX="+m.prefix)
-		_ = end.Run() // it fails if nothing runs any more
+		left := func() []int { return testext.Programs(t, prefix, "isapid") }
+		if t.Failed() { // a service may be left
+			for _, pid := range left() {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		served.Until(t, "isapid.exe has ended", func() bool { return len(left()) == 0 })
 	})
-	return m
+	return &machine{t, w, prefix, testext.Program(t, "windows/amd64")}
 }
 
 // in is the machine for a part of the test.
@@ -134,11 +92,10 @@ func (m *machine) run(dir string, code int, says string, args ...string) (out st
 // console is a console with isapid.exe in it.
 type console struct {
 	*machine
-	cmd  *exec.Cmd
-	keys *os.File
-	read sync.WaitGroup
-	mu   sync.Mutex // guards out
-	out  strings.Builder
+	cmd   *exec.Cmd
+	keys  *os.File
+	read  sync.WaitGroup
+	shown testlog.Buffer
 }
 
 // start starts isapid.exe in a console of its own.
@@ -174,34 +131,15 @@ func (m *machine) start(dir string, args ...string) *console {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.read.Go(c.collect)
+	c.read.Go(func() { _, _ = io.Copy(&c.shown, keys) })
 	t.Cleanup(func() { c.cmd.Process.Kill(); c.cmd.Wait(); keys.Close(); c.read.Wait() }) // it has ended, if all is well
 	return c
-}
-
-func (c *console) collect() {
-	buf := make([]byte, 4096)
-	for {
-		n, err := c.keys.Read(buf)
-		c.mu.Lock()
-		c.out.Write(buf[:n])
-		c.mu.Unlock()
-		if err != nil {
-			return
-		}
-	}
-}
-
-func (c *console) text() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.out.String()
 }
 
 // shows waits until the console shows a text.
 func (c *console) shows(text string) {
 	c.t.Helper()
-	until(c.t, fmt.Sprintf("the console shows %q", text), func() bool { return strings.Contains(c.text(), text) })
+	served.Until(c.t, fmt.Sprintf("the console shows %q", text), func() bool { return c.shown.Has(text) })
 }
 
 // press types a key.
@@ -219,16 +157,7 @@ func (c *console) ends(code int) {
 	defer late.Stop()
 	_ = c.cmd.Wait() // the exit code says it
 	if got := c.cmd.ProcessState.ExitCode(); got != code {
-		c.t.Errorf("exit code %d, want %d:\n%s", got, code, c.text())
-	}
-}
-
-func until(t *testing.T, what string, there func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !there(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
+		c.t.Errorf("exit code %d, want %d:\n%s", got, code, c.shown.String())
 	}
 }
 
@@ -246,37 +175,4 @@ func get(t *testing.T, url string) string {
 		t.Errorf("%s: %v", url, err)
 	}
 	return fmt.Sprintf("%d %s", resp.StatusCode, strings.TrimSpace(string(body)))
-}
-
-// freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func write(t *testing.T, file, text string) {
-	t.Helper()
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// put puts a DLL where it is served from, under a name, as a program does that copies it.
-func put(t *testing.T, dll, file string) {
-	t.Helper()
-	code, err := os.ReadFile(dll)
-	if err == nil {
-		err = os.WriteFile(file+".new", code, 0o644)
-	}
-	if err == nil {
-		err = os.Rename(file+".new", file)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
