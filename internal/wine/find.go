@@ -41,8 +41,14 @@ func Find() (*Wine, error) {
 			return w.ask()
 		}
 	}
-	return nil, &MissingError{What: "a Windows DLL needs Wine, and there is none here", Help: "on Debian: apt-get install wine64"}
+	return nil, errNone
 }
+
+// What Find says where there is no Wine, and the same about a 32-bit library, for which the 64-bit Wine alone may be too little.
+var (
+	errNone   = &MissingError{What: "a Windows DLL needs Wine, and there is none here", Help: "on Debian: apt-get install wine64"}
+	errNone32 = &MissingError{What: errNone.What, Help: "on Debian: dpkg --add-architecture i386 && apt-get update && apt-get install wine64 wine32:i386"}
+)
 
 // at returns the Wine whose program is at a path, or in that folder; nil if there is none.
 func at(path string) *Wine {

@@ -1,6 +1,7 @@
 package wine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,8 +45,11 @@ func (s Setup) Loadable(i *image.Info, find func() (*Wine, error)) error {
 	if err := i.LoadableIn(Host(w, s.Place(), i.Arch)); err != nil {
 		return err
 	}
-	if missing == nil {
+	switch {
+	case missing == nil:
 		missing = w.Supports(i.Arch)
+	case errors.Is(missing, errNone) && i.Arch == "386":
+		missing = errNone32
 	}
 	if missing == nil {
 		_, missing = s.Worker(i.Arch)
