@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs tests as Windows programs under Wine and writes what happened as `go test -json` does, for hack/testcount; the packages are called
-# windows/amd64:... there. 386 too, where there is a 32-bit Wine. Without arguments: the packages whose tests hold there.
+# windows/amd64:... there. 386 too, where there is a 32-bit Wine, as there is under hack/wine32.sh. Without arguments: the packages whose
+# tests hold there.
 #
 # What no test can say goes to standard error: whether 386 ran, and if not why.
 set -euo pipefail
@@ -17,6 +18,9 @@ packages=(
   ./internal/swap ./internal/trace ./internal/update ./internal/variables ./internal/winpath ./internal/winsvc ./internal/wire
   ./internal/worker ./cmd/isapid
 )
+
+# Those in which the size of a pointer, or how C is called, matters.
+packages32=(./internal/native ./internal/wire ./internal/worker)
 
 run() { # GOARCH, then arguments for go test
   GOARCH=$1 wine_go test -json -p 1 -timeout 5m "${@:2}" | sed "s|\"Package\":\"|\"Package\":\"windows/$1:|" || return 1
@@ -39,8 +43,8 @@ status=0
 run amd64 "${packages[@]}" || status=1
 if [[ -x /usr/lib/wine/wine || -x /usr/bin/wine32 ]]; then
   echo "wine: windows/386 runs, too" >&2
-  run 386 ./internal/native || status=1
+  run 386 "${packages32[@]}" || status=1
 else
-  echo "wine: windows/386 does not run, because there is no 32-bit Wine (Debian: wine32:i386); it is compiled and vetted by make cross" >&2
+  echo "wine: windows/386 does not run, because there is no 32-bit Wine here (see hack/wine32.sh); it is compiled and vetted by make cross" >&2
 fi
 exit $status
