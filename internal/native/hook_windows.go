@@ -146,8 +146,22 @@ func hookFor(kind, function uintptr) uintptr {
 	return at[hooksUsed-1]
 }
 
-// hookImports replaces what a loaded image imports to end the process or the thread.
-func hookImports(image mapping) {
+// hookEnders replaces what a loaded image imports to end the process or the thread.
+func hookEnders(image mapping) {
+	eachImport(image, func(name string, slot uintptr) {
+		kind, ok := enders[name]
+		if !ok {
+			return
+		}
+		if hook := hookFor(kind, Read[uintptr](slot)); hook != 0 {
+			setSlot(slot, hook)
+		}
+	})
+}
+
+// eachImport has visit called for every function that an image imports by its name, with the word that has its address. It runs under
+// [Protect].
+func eachImport(image mapping, visit func(name string, slot uintptr)) {
 	size := image.end - image.start
 	at := func(rva, n uintptr) uintptr {
 		if rva == 0 || rva > size || n > size-rva {
@@ -175,14 +189,7 @@ func hookImports(image mapping) {
 			if name>>(8*word-1) != 0 {
 				continue // by its number
 			}
-			kind, ok := enders[String(at(name+2, 1), 64)]
-			if !ok {
-				continue
-			}
-			slot := at(slots+i, word)
-			if hook := hookFor(kind, Read[uintptr](slot)); hook != 0 {
-				setSlot(slot, hook)
-			}
+			visit(String(at(name+2, 1), 64), at(slots+i, word))
 		}
 	}
 }
@@ -206,7 +213,7 @@ func hookNew(before mappings) {
 	}
 	for _, m := range readMaps() {
 		if before.find(m.start) == nil && !within(m.path, system) && !isLibc(m.path) {
-			_ = Protect(func() isapi.Error { hookImports(m); return isapi.OK })
+			_ = Protect(func() isapi.Error { hookEnders(m); hookCopied(m); return isapi.OK })
 		}
 	}
 }
