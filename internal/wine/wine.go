@@ -1,6 +1,7 @@
 package wine
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -70,6 +71,8 @@ func (w *Wine) Program(prefix, arch, exe string) (command, env []string, err err
 // Wine shows HOME to programs and links the user's folders to it when it makes them; there is no such folder, so that it makes its own. Without a
 // display no program waits for somebody to press a button. Of Wine's own messages, those about errors are kept (a library that is not
 // found, say), unless the user wants others. What crashes ends without a debugger, also in a prefix of somebody else's.
+//
+// Where no language is set, as in most services and containers, Wine would find no file whose name has other letters than those of ASCII.
 func (w *Wine) environment(prefix string) []string {
 	env := []string{
 		"WINEPREFIX=" + prefix,
@@ -83,8 +86,17 @@ func (w *Wine) environment(prefix string) []string {
 		}
 		env = append(env, v.name+"="+v.usual)
 	}
+	if plain(cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG"))) {
+		env = append(env, "LC_CTYPE=C.UTF-8")
+		if all := os.Getenv("LC_ALL"); all != "" { // it would count more
+			env = append(env, "LC_ALL=", "LANG="+all)
+		}
+	}
 	return env
 }
+
+// plain tells whether a locale is the one without a language.
+func plain(locale string) bool { return locale == "" || locale == "C" || locale == "POSIX" }
 
 // MissingError says that something is not installed.
 type MissingError struct {
