@@ -124,9 +124,16 @@ func compilerArgs(language, source, lib string, o Options) []string {
 		"-pthread", "-g", "-O1", "-fno-omit-frame-pointer", "-Wall", "-D_GNU_SOURCE",
 		"-I", filepath.Join(o.SDK, "c"), "-I", filepath.Join(o.SDK, "c", "alias"),
 	)
-	args = append(args, o.Flags...)
+	var libraries []string // the linker takes from them what those before them lack
+	for _, f := range o.Flags {
+		if strings.HasPrefix(f, "-l") {
+			libraries = append(libraries, f)
+		} else {
+			args = append(args, f)
+		}
+	}
 	args = append(args, "-o", lib, "-x", language, source, "-x", "none")
-	return append(args, o.Sources...)
+	return append(append(args, o.Sources...), libraries...)
 }
 
 // pascalArgs: fpc would call the library lib<name>.so; told the output's whole name it does not.

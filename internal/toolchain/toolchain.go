@@ -23,7 +23,7 @@ import (
 type Options struct {
 	Target   string    // "windows/amd64" or "windows/386": a DLL, by MinGW-w64; "" is the system this runs on
 	Compiler string    // instead of the environment's and the usual ones; may carry arguments
-	Flags    []string  // added behind ours, in front of the source
+	Flags    []string  // added behind ours, in front of the source; libraries (-lNAME) behind it
 	Sources  []string  // further sources and objects of the same library
 	SDK      string    // folder with c, cpp and pascal; default: the SDK in this binary
 	Warnings io.Writer // what the compiler said when it succeeded; nil: dropped
