@@ -15,7 +15,7 @@ GOLANGCI_LINT := .cache/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 STATICCHECK   := .cache/staticcheck-$(STATICCHECK_VERSION)/staticcheck
 NFPM          := .cache/nfpm-$(NFPM_VERSION)/nfpm
 
-.PHONY: build program workers loader run test check format vet lint cross headers layers tidy dist dist-check docker-check bench bench-compare bench-floor bench-bulk bench-wine bench-snoop fuzz soak asan packages clean
+.PHONY: build program workers loader run test check format vet lint cross headers layers tidy dist dist-check deb-check docker-check bench bench-compare bench-floor bench-bulk bench-wine bench-snoop fuzz soak asan packages clean
 
 build: program workers ## build bin/isapid and, beside it, the programs that run Windows libraries under Wine
 
@@ -66,8 +66,11 @@ cross: ## the other systems build
 dist: $(NFPM) ## what is given to users, in dist: archives for Linux and Windows, Debian packages, sums
 	NFPM='$(CURDIR)/$(NFPM)' hack/dist.sh
 
-dist-check: $(NFPM) ## build that twice from nothing, by two users in two places, and compare; takes long
+dist-check: $(NFPM) ## build that twice, by two users in two places, and compare; takes some minutes
 	NFPM='$(CURDIR)/$(NFPM)' hack/dist.sh check
+
+deb-check: ## install the package in dist into a Debian of its own, use it, remove it; needs root, debootstrap
+	hack/deb-check.sh
 
 docker-check: ## build the container with Wine from the package in dist, and have it serve a DLL; needs root, buildah, debootstrap
 	hack/docker-check.sh

@@ -2,7 +2,7 @@
 # Builds what is given to users, into a folder (default dist): archives for Linux and Windows, Debian packages, their sums, and manifests for winget.
 #
 #   hack/dist.sh [FOLDER]           build all
-#   hack/dist.sh check              build all twice and compare
+#   hack/dist.sh check              build all twice and compare; takes some minutes
 #
 # The same commit gives the same bytes, wherever, whenever and by whomever it is built with the same Go and the same C compilers. VERSION is the version
 # (default: what the program says), SOURCE_DATE_EPOCH the time of all files (default: that of the commit), REVISION the commit (default: the one that is
@@ -20,8 +20,8 @@ VERSION=${VERSION:-$(sed -n 's|^const Software = "isapid/\(.*\)"$|\1|p' internal
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct "$revision")}
 export VERSION SOURCE_DATE_EPOCH REVISION=$revision
 
-# twice builds from two copies of the commit. The second time all is different that must not matter: folder, caches, umask, time zone, time of the
-# sources, and, for root, the user.
+# twice builds from two copies of the commit: once as always, and once with all different that must not matter: folder, an empty cache, umask, time zone, time
+# of the sources, and, for root, the user.
 twice() {
   work=$(mktemp -d)
   trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
@@ -41,7 +41,7 @@ twice() {
     "${as[@]}" test -x "$(go env GOROOT)/bin/go" || { echo "dist: another user cannot run Go here: both builds are by root" >&2; as=(); }
   fi
 
-  GOCACHE=$work/cache "$one/hack/dist.sh" "$one/dist"
+  "$one/hack/dist.sh" "$one/dist"
   "${as[@]}" env -i PATH="$(go env GOROOT)/bin:/usr/local/bin:/usr/bin:/bin" HOME="$home" TMPDIR="$home/tmp" TZ=Asia/Kathmandu GOMODCACHE="$home/modules" \
     ${NFPM:+NFPM="$home/nfpm"} VERSION="$VERSION" SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" REVISION="$revision" \
     bash -c 'umask 077; exec "$0" "$@"' "$two/hack/dist.sh" "$two/dist"
