@@ -39,11 +39,11 @@ func readMaps() (ms mappings) {
 
 // missing names a library that path needs and that is not found; "" if nothing is known.
 func missing(path string) string {
-	f, err := pe.Open(path)
+	f, opened, err := openPE(path)
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
+	defer opened.Close()
 	symbols, err := f.ImportedSymbols()
 	if err != nil {
 		return ""
@@ -67,11 +67,11 @@ func missing(path string) string {
 // read fills the table from a file, which may be any: with the symbols of the linker, else with exports. Of the system's own files exports
 // are enough: those of Wine have debug information that takes seconds to read.
 func (t *symbolTable) read(path string) {
-	f, err := pe.Open(path)
+	f, opened, err := openPE(path)
 	if err != nil {
 		return
 	}
-	defer f.Close()
+	defer opened.Close()
 	var exports pe.DataDirectory
 	switch h := f.OptionalHeader.(type) {
 	case *pe.OptionalHeader32:
