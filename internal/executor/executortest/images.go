@@ -23,6 +23,14 @@ func (i Images) windows() bool { return i.DLL != "" || runtime.GOOS == "windows"
 // wine tells whether they are DLLs and this system is none of theirs.
 func (i Images) wine() bool { return i.DLL != "" && runtime.GOOS != "windows" }
 
+// pointer is how many bytes one has.
+func (i Images) pointer() int {
+	if i.DLL == "386" || i.DLL == "" && runtime.GOARCH == "386" {
+		return 4
+	}
+	return 8
+}
+
 func (i Images) ending() string {
 	if i.windows() {
 		return ".dll"
