@@ -5,24 +5,17 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"testing"
 
 	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/testcert"
 )
 
 // TestClientCertificates: a filter learns who the client is by its certificate, over HTTP/1.1 and HTTP/2.
 func TestClientCertificates(t *testing.T) {
 	each(t, func(t *testing.T, mode config.PoolMode) {
 		s := start(t, layout{mode: mode, tls: true, clients: "request", app: filters(t, built("filter_cert"))})
-		own, err := tls.LoadX509KeyPair(filepath.Join(s.dir, "cert.pem"), filepath.Join(s.dir, "key.pem"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		other, err := tls.LoadX509KeyPair(certificate(t, t.TempDir()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		own, other := s.certificate.Certificate, testcert.New(t, t.TempDir()).Certificate
 		for _, c := range []struct {
 			name  string
 			certs []tls.Certificate
@@ -30,8 +23,8 @@ func TestClientCertificates(t *testing.T) {
 			want  string // X-Subject, X-Flags, X-Der; "": there is no answer
 		}{
 			{"none", nil, false, " | 0 | 0 0 0 0000"},
-			{"good", []tls.Certificate{own}, false, fmt.Sprintf("CN=client | 1 | 0 %d 1 3082", len(own.Certificate[0]))},
-			{"good, HTTP/2", []tls.Certificate{own}, true, fmt.Sprintf("CN=client | 1 | 0 %d 1 3082", len(own.Certificate[0]))},
+			{"good", []tls.Certificate{own}, false, fmt.Sprintf("CN=isapid | 1 | 0 %d 1 3082", len(own.Certificate[0]))},
+			{"good, HTTP/2", []tls.Certificate{own}, true, fmt.Sprintf("CN=isapid | 1 | 0 %d 1 3082", len(own.Certificate[0]))},
 			{"unknown", []tls.Certificate{other}, false, ""},
 		} {
 			tr := &http.Transport{ForceAttemptHTTP2: c.h2, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: c.certs}}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/testext"
 	"github.com/isapid/isapid/internal/toolchain"
@@ -34,7 +35,7 @@ func TestDocumentedFilters(t *testing.T) {
 			}
 			dir := t.TempDir()
 			source := filepath.Join(dir, block[2])
-			write(t, source, block[1])
+			served.Write(t, source, block[1])
 			image, err := toolchain.Compile(t.Context(), source, filepath.Join(dir, "out"), toolchain.Options{Flags: flags[filepath.Ext(source)]})
 			if err != nil {
 				t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/testext"
 )
@@ -15,9 +16,9 @@ func example(t *testing.T, name string, beside map[string]string) []string {
 	t.Helper()
 	lib := testext.Example(t, name)
 	file := filepath.Join(t.TempDir(), filepath.Base(lib))
-	copied(t, lib, file)
+	served.Copy(t, lib, file)
 	for name, content := range beside {
-		write(t, filepath.Join(filepath.Dir(file), name), content)
+		served.Write(t, filepath.Join(filepath.Dir(file), name), content)
 	}
 	return []string{file}
 }

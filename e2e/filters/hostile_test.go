@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/config"
 )
 
@@ -87,7 +88,7 @@ func TestOverrun(t *testing.T) {
 		if _, err := s.attempt("GET /page.txt", "X-Hostile: overrun"); err != nil {
 			t.Logf("the request was broken off: %v", err)
 		}
-		waitFor(t, "an answer", func() bool {
+		served.Until(t, "an answer", func() bool {
 			res, err := s.attempt("GET /page.txt")
 			return err == nil && res.StatusCode == 200
 		})
@@ -138,7 +139,7 @@ func TestCrash(t *testing.T) {
 				case err == nil && res.StatusCode != status:
 					t.Errorf("got %s, want %d", res.line, status)
 				}
-				waitFor(t, "the fault in the log", func() bool { return strings.Contains(s.log.String(), "SIGSEGV") })
+				served.Until(t, "the fault in the log", func() bool { return strings.Contains(s.log.String(), "SIGSEGV") })
 				for _, what := range []string{"END_OF_REQUEST", "LOG", "END_OF_NET_SESSION"} {
 					s.untilTrace("a#1 "+what, 1)
 				}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/config"
 )
 
@@ -97,7 +98,7 @@ func TestHangUp(t *testing.T) {
 				s.untilTrace("PREPROC_HEADERS", 1)
 				_ = c.Conn.(*net.TCPConn).SetLinger(0)
 				c.Close()
-				write(t, s.dir+"/go", "")
+				served.Write(t, s.dir+"/go", "")
 				lines := s.untilTrace("END_OF_NET_SESSION", 1)
 				var ends []string
 				for _, line := range lines {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/passwd"
 	"github.com/isapid/isapid/internal/testext"
 )
@@ -63,7 +64,7 @@ func resident(t *testing.T, pid int) int {
 func renamedConnector(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "connector.so")
-	copied(t, testext.Fixture(t, "filter_connector"), file)
+	served.Copy(t, testext.Fixture(t, "filter_connector"), file)
 	return file
 }
 
@@ -77,7 +78,7 @@ func users(t *testing.T) string {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "users")
-	write(t, file, entry+"\n")
+	served.Write(t, file, entry+"\n")
 	return file
 }
 

@@ -2,7 +2,6 @@ package filters
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -10,14 +9,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"text/template"
-	"time"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/front"
+	"github.com/isapid/isapid/internal/testcert"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/testlog"
 )
 
 // modes are the ways in which filters run.
@@ -97,36 +97,39 @@ type server struct {
 	dir     string // with root, images, access.log
 	url     string
 	addr    string
-	log     *logBuffer
+	log     *testlog.Buffer
 	stop    func()
+
+	certificate *testcert.Certificate // with TLS
 }
 
 // yaml makes the folder of a server with what its site has, and its configuration.
-func (l layout) yaml(t testing.TB) (dir string, text []byte) {
+func (l layout) yaml(t testing.TB) (dir string, text []byte, cert *testcert.Certificate) {
 	t.Helper()
 	dir = t.TempDir()
 	for name, content := range map[string]string{
 		"root/page.txt": "hello\n", "root/default.htm": "<p>welcome\n", "root/folder/default.htm": "<p>folder\n", "root/empty/x.unknown": "x",
 		"root/other.txt": "other\n", "root/long.txt": strings.Repeat("0123456789abcdef", 20000), "root/secret/page.txt": "secret\n",
 	} {
-		write(t, filepath.Join(dir, name), content)
+		served.Write(t, filepath.Join(dir, name), content)
 	}
 	data := map[string]any{"Dir": dir, "Scheme": "http", "L": map[string]any{
 		"global": l.global, "site": l.site, "app": l.app, "lines": l.lines, "handlers": strings.ReplaceAll(l.handlers, "DIR", dir),
 		"applications": l.applications, "mode": l.mode, "pool": l.pool, "clients": l.clients,
 	}, "Cert": "", "Key": ""}
 	for _, image := range l.images {
-		copied(t, image, filepath.Join(dir, "images", filepath.Base(image)))
+		served.Copy(t, image, filepath.Join(dir, "images", filepath.Base(image)))
 	}
 	if l.tls {
 		data["Scheme"] = "https"
-		data["Cert"], data["Key"] = certificate(t, dir)
+		cert = testcert.New(t, dir)
+		data["Cert"], data["Key"] = cert.File, cert.Key
 	}
 	var b bytes.Buffer
 	if err := configuration.Execute(&b, data); err != nil {
 		t.Fatal(err)
 	}
-	return dir, b.Bytes()
+	return dir, b.Bytes(), cert
 }
 
 // start serves until the test ends. Filters find the file that trace reads in their environment.
@@ -142,41 +145,27 @@ func start(t testing.TB, l layout) *server {
 // try is start for what may be refused.
 func try(t testing.TB, l layout) (*server, error) {
 	t.Helper()
-	dir, text := l.yaml(t)
+	dir, text, cert := l.yaml(t)
 	t.Setenv("FILTER_TRACE", filepath.Join(dir, "trace"))
 	file := filepath.Join(dir, "isapid.yaml")
-	write(t, file, string(text))
+	served.Write(t, file, string(text))
 	cfg, err := config.Load(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, text)
 	}
-	s := &server{t: t, dir: dir, log: &logBuffer{}}
+	s := &server{t: t, dir: dir, log: &testlog.Buffer{}, certificate: cert}
 	f, err := front.New(cfg, slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Start(); err != nil {
+	if s.stop, err = served.Run(t, f); err != nil {
 		return nil, err
 	}
 	s.front, s.control = f, front.NewControl(f, "test", nil)
 	s.url = strings.TrimSuffix(f.URLs()[0], "/")
 	_, s.addr, _ = strings.Cut(s.url, "://")
-	ctx, end := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- f.Serve(ctx) }()
-	s.stop = sync.OnceFunc(func() {
-		end()
-		if err := <-served; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-		limit, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := f.Drain(limit); err != nil {
-			t.Errorf("Drain: %v", err)
-		}
-	})
 	t.Cleanup(func() {
-		s.stop()
+		s.stop() // or the end of the log were missing
 		if t.Failed() {
 			t.Logf("log of the server:\n%s\ntrace:\n%s", s.log, s.read("trace"))
 		}
@@ -190,33 +179,10 @@ func filters(t testing.TB, list ...fixture) (files []string) {
 	dir := t.TempDir()
 	for i, f := range list {
 		file := filepath.Join(dir, fmt.Sprintf("%s_%d.so", f.name, i+1))
-		copied(t, testext.Fixture(t, f.name, f.flags...), file)
+		served.Copy(t, testext.Fixture(t, f.name, f.flags...), file)
 		files = append(files, file)
 	}
 	return files
-}
-
-func write(t testing.TB, file, content string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// copied puts a copy of a library at a place, in one step.
-func copied(t testing.TB, from, to string) {
-	t.Helper()
-	data, err := os.ReadFile(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, to+".part", string(data))
-	if err := os.Rename(to+".part", to); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // read is a file of the server's folder, "" if it is not there.
@@ -240,7 +206,7 @@ func (s *server) trace() []string {
 func (s *server) untilTrace(text string, n int) []string {
 	s.t.Helper()
 	var lines []string
-	waitFor(s.t, fmt.Sprintf("%d × %q in the trace", n, text), func() bool {
+	served.Until(s.t, fmt.Sprintf("%d × %q in the trace", n, text), func() bool {
 		lines = s.trace()
 		found := 0
 		for _, line := range lines {
@@ -256,7 +222,7 @@ func (s *server) untilTrace(text string, n int) []string {
 // accessLog is the lines of the access log, when there are n.
 func (s *server) accessLog(n int) (lines []map[string]any) {
 	s.t.Helper()
-	waitFor(s.t, fmt.Sprintf("%d lines in the access log", n), func() bool {
+	served.Until(s.t, fmt.Sprintf("%d lines in the access log", n), func() bool {
 		return strings.Count(s.read("access.log"), "\n") >= n
 	})
 	for line := range strings.Lines(s.read("access.log")) {
@@ -267,32 +233,4 @@ func (s *server) accessLog(n int) (lines []map[string]any) {
 		lines = append(lines, one)
 	}
 	return lines
-}
-
-// waitFor waits for a fact, at most 30 s.
-func waitFor(t testing.TB, what string, fact func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !fact(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited 30 s in vain for: %s", what)
-		}
-	}
-}
-
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/swap"
 	"github.com/isapid/isapid/internal/testext"
@@ -25,16 +26,16 @@ func TestSwap(t *testing.T) {
 	}
 	each(t, func(t *testing.T, mode config.PoolMode) {
 		image := filepath.Join(t.TempDir(), "guard.so")
-		copied(t, builds[0], image)
+		served.Copy(t, builds[0], image)
 		s := start(t, layout{mode: mode, app: []string{image}, handlers: extensions, images: images(t)})
 		load := s.load(t)
 		for n := range swaps {
 			version := 2 - n%2
 			before := s.receipt(image)
 			seen := load.of(version)
-			copied(t, builds[version-1], strings.TrimSuffix(image, ".so")+".update")
+			served.Copy(t, builds[version-1], strings.TrimSuffix(image, ".so")+".update")
 			var r swap.Receipt
-			waitFor(t, "the receipt of a swap", func() bool {
+			served.Until(t, "the receipt of a swap", func() bool {
 				r = s.receipt(image)
 				return r.ID != before.ID && r.Outcome != swap.Running
 			})
@@ -44,7 +45,7 @@ func TestSwap(t *testing.T) {
 			if want := fmt.Sprintf("swapver %d", version); r.To.Description != want {
 				t.Errorf("the receipt is for %q, want %q", r.To.Description, want)
 			}
-			waitFor(t, "answers of the new version", func() bool { return load.of(version) > seen+20 || load.failed() })
+			served.Until(t, "answers of the new version", func() bool { return load.of(version) > seen+20 || load.failed() })
 		}
 		load.stop()
 		t.Logf("%d requests, %d by version 1, %d by version 2", load.requests.Load(), load.of(1), load.of(2))

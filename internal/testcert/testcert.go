@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
 	"net"
@@ -16,7 +17,7 @@ import (
 	"time"
 )
 
-// Certificate is one that has signed itself, for 127.0.0.1 and 127.0.0.2.
+// Certificate is one that has signed itself, for 127.0.0.1 and 127.0.0.2. Its subject is CN=isapid.
 type Certificate struct {
 	tls.Certificate
 	File, Key string         // in PEM
@@ -29,7 +30,7 @@ func New(t testing.TB, dir string) *Certificate {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	check(t, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		Subject: pkix.Name{CommonName: "isapid"}, SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(127, 0, 0, 2)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
