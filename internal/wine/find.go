@@ -30,8 +30,10 @@ func Find() (*Wine, error) {
 		return w.ask()
 	}
 	places := []string{"/usr/lib/wine", "/usr/lib64/wine"}
-	if opt, err := filepath.Glob("/opt/wine*/bin"); err == nil {
-		places = append(places, opt...)
+	for _, pattern := range []string{"/usr/lib/*-linux-gnu/wine", "/opt/wine*/bin"} {
+		if dirs, err := filepath.Glob(pattern); err == nil {
+			places = append(places, dirs...)
+		}
 	}
 	for _, dir := range append(places, filepath.SplitList(os.Getenv("PATH"))...) {
 		if !filepath.IsAbs(dir) {
@@ -110,7 +112,10 @@ func isELF(path string) bool {
 func libraries(dir string) map[string]string {
 	found := map[string]string{}
 	for _, arch := range []struct{ goarch, folder, debian string }{{"amd64", "x86_64-windows", "x86_64-linux-gnu"}, {"386", "i386-windows", "i386-linux-gnu"}} {
-		places := []string{filepath.Join(dir, "..", arch.debian, "wine")} // /usr/lib/wine beside /usr/lib/x86_64-linux-gnu
+		places := []string{
+			dir, // of Debian since 14: all in /usr/lib/x86_64-linux-gnu/wine
+			filepath.Join(dir, "..", arch.debian, "wine"), // /usr/lib/wine beside /usr/lib/x86_64-linux-gnu
+		}
 		for _, lib := range []string{"lib", "lib64", "lib32", "lib/" + arch.debian} {
 			places = append(places, filepath.Join(dir, "..", lib, "wine"))
 		}

@@ -23,6 +23,10 @@ func TestAt(t *testing.T) {
 	modern := map[string]string{
 		"bin/wine": elf, "bin/wineserver": elf, "lib/wine/x86_64-windows/ntdll.dll": "", "lib/wine/i386-windows/ntdll.dll": "",
 	}
+	debian14 := map[string]string{
+		"lib/x86_64-linux-gnu/wine/wine": elf, "lib/x86_64-linux-gnu/wine/wineserver": elf,
+		"lib/x86_64-linux-gnu/wine/x86_64-windows/ntdll.dll": "", "lib/x86_64-linux-gnu/wine/i386-windows/ntdll.dll": "",
+	}
 	tests := []struct {
 		name                   string
 		trees                  []map[string]string
@@ -37,6 +41,8 @@ func TestAt(t *testing.T) {
 			"lib/x86_64-linux-gnu/wine/x86_64-windows", "lib/i386-linux-gnu/wine/i386-windows"},
 		{"two programs", []map[string]string{old}, "bin", "bin/wine64", "bin/wine", "bin/wineserver", "lib64/wine/x86_64-windows", "lib/wine/i386-windows"},
 		{"one program for both", []map[string]string{modern}, "bin", "bin/wine", "bin/wine", "bin/wineserver", "lib/wine/x86_64-windows", "lib/wine/i386-windows"},
+		{"one folder for all", []map[string]string{debian14}, "lib/x86_64-linux-gnu/wine", "lib/x86_64-linux-gnu/wine/wine", "lib/x86_64-linux-gnu/wine/wine",
+			"lib/x86_64-linux-gnu/wine/wineserver", "lib/x86_64-linux-gnu/wine/x86_64-windows", "lib/x86_64-linux-gnu/wine/i386-windows"},
 		{"a script", []map[string]string{{"bin/wine": script, "bin/wineserver": script}, {"lib/wine/x86_64-windows/ntdll.dll": ""}}, "bin", "", "", "", "", ""},
 		{"without libraries", []map[string]string{{"bin/wine": elf, "bin/wineserver": elf}}, "bin", "", "", "", "", ""},
 		{"without a server", []map[string]string{{"bin/wine": elf, "lib/wine/x86_64-windows/ntdll.dll": ""}}, "bin", "", "", "", "", ""},
