@@ -41,7 +41,7 @@ if [[ $# -gt 0 ]]; then
 fi
 status=0
 run amd64 "${packages[@]}" || status=1
-if [[ -x /usr/lib/wine/wine || -x /usr/bin/wine32 ]]; then
+if hack/wine32.sh --here; then
   echo "wine: windows/386 runs, too" >&2
   run 386 "${packages32[@]}" || status=1
 else

@@ -6,8 +6,9 @@
 # Where wine32 is installed that is just here. Elsewhere, for root on Debian: Debian's packages of the same version are brought and checked by apt,
 # with lists of its own (the system's are not touched), are unpacked in .cache, and seen in /usr/lib by the command and nobody else. There
 # /usr/lib can only be read. `hack/wine32.sh true` succeeds where that is possible; the exit code is 125, and a line says why, where it is not.
+# `hack/wine32.sh --here` tells whether a 32-bit Wine is here, and does nothing.
 set -euo pipefail
-here=$(cd "$(dirname "$0")/.." && pwd)
+module=$(cd "$(dirname "$0")/.." && pwd)
 
 [[ $# -gt 0 ]] || { echo "usage: hack/wine32.sh COMMAND [ARGUMENT...]" >&2; exit 2; }
 
@@ -16,9 +17,14 @@ cannot() {
   exit 125
 }
 
-installed() { [[ -x /usr/lib/wine/wine || -e /usr/lib/i386-linux-gnu/wine/i386-windows/ntdll.dll ]]; }
+# In Debian's package wine32, or since Debian 14 in the same package as the 64-bit one.
+here() { [[ -x /usr/lib/wine/wine || -e /usr/lib/x86_64-linux-gnu/wine/i386-windows/ntdll.dll ]]; }
 
-if installed; then
+if [[ $1 == --here ]]; then
+  here
+  exit
+fi
+if here; then
   exec "$@"
 fi
 for tool in apt-get dpkg-query dpkg-deb unshare; do
@@ -31,12 +37,12 @@ unshare -m true 2>/dev/null || cannot "it is not installed (Debian: wine32:i386)
 
 # What the 32-bit loader and Wine's core need; what Wine can do without (sound, printers, cameras) is not among it.
 packages=(wine32="$version" libwine="$version" libc6 libgcc-s1 libunwind8 liblzma5)
-dir=$here/.cache/wine32-${version//[^a-zA-Z0-9.+-]/_}
+dir=$module/.cache/wine32-${version//[^a-zA-Z0-9.+-]/_}
 
 # fetch makes $dir, which holds what belongs into /usr/lib.
 fetch() {
   local work source
-  work=$(mktemp -d "$here/.cache/wine32.new-XXXXXX")
+  work=$(mktemp -d "$module/.cache/wine32.new-XXXXXX")
   # shellcheck disable=SC2064
   trap "rm -rf '$work'" EXIT
   mkdir -p "$work"/{lists/partial,archives/partial,debs,root}
@@ -47,7 +53,7 @@ fetch() {
   local options=(
     -q=2 -o APT::Architecture=i386 -o APT::Architectures::=i386 -o APT::Sandbox::User=root
     -o Dir::Etc::SourceList="$work/sources.list" -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$work/lists" -o Dir::State::Status="$work/status"
-    -o Dir::Cache="$work" -o Acquire::Languages=none -o Acquire::Retries=3
+    -o Dir::Cache="$work" -o Acquire::Languages=none -o Acquire::Retries=3 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20
   )
   echo "wine32: bringing Debian's 32-bit Wine $version into .cache, once" >&2
   apt-get "${options[@]}" update >&2 || cannot "its list of packages cannot be had"
@@ -69,7 +75,7 @@ marked() {
   { head -c 64 "$1" && printf 'Wine builtin DLL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0' && tail -c +97 "$1"; } >"$2"
 }
 
-mkdir -p "$here/.cache"
+mkdir -p "$module/.cache"
 [[ -d $dir ]] || fetch
 unshare -m mount -t overlay wine32 -o "lowerdir=$dir:/usr/lib" /usr/lib 2>/dev/null || cannot "it is not installed (Debian: wine32:i386), and nothing can be laid over /usr/lib"
 # What is remembered of tests that looked for Wine without this is not what they say now.
