@@ -115,7 +115,7 @@ func TestWorld(t *testing.T) {
 		{"invalid", "34"},
 		{"odbc", "no environment|-1 IM00.*"},
 		{"page", "1252"},
-		{"own", "set"},
+		{"keep", "written"},
 	} {
 		w.says(row.query, row.want)
 	}
@@ -134,10 +134,12 @@ func TestWorld(t *testing.T) {
 	}
 	w.threads(t)
 	w.connects(t)
+	w.swapped(t)
+	w.says("own", "set")
 	if status, _ := w.ask("crash"); status != 500 { // its own handler would end the process
 		t.Errorf("crash: %d", status)
 	}
-	w.swapped(t)
+	w.says("helper", "2")
 }
 
 // threads: static and dynamic storage belong to one thread each.
@@ -193,9 +195,9 @@ func (w *world) swapped(t *testing.T) {
 	}
 	w.says("count=count.txt", "4")
 	w.says("registry=name", "stored")
-	for end := time.Now().Add(time.Minute); !strings.Contains(w.file("ended.txt"), "ended"); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); w.file("ended.txt") != "ended\r\n" || w.file("kept.txt") != "kept\r\n"; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("the version before has not run its atexit functions")
+			t.Fatalf("the version before has not run its atexit functions or lost what it wrote: %q, %q", w.file("ended.txt"), w.file("kept.txt"))
 		}
 	}
 }

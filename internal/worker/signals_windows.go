@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/windows"
 
@@ -21,3 +22,22 @@ func noDialogs() {
 
 // keepTogether has what images start end with this process.
 func keepTogether() error { return sandbox.KeepTogether() }
+
+// leave ends this process at once. The usual end would run the last code of images that are still loaded, on a thread that can call nothing of ours
+// any more, while all other threads are gone: it could hang. What they have written to files of the C runtimes is kept.
+func leave(code int) {
+	flushed := make(chan struct{})
+	go func() {
+		defer close(flushed)
+		for _, name := range runtimes {
+			if flush := windows.NewLazySystemDLL(name).NewProc("_flushall"); flush.Find() == nil {
+				_, _, _ = flush.Call()
+			}
+		}
+	}()
+	select {
+	case <-flushed:
+	case <-time.After(time.Second): // a thread hangs that has a file locked
+	}
+	_ = windows.TerminateProcess(windows.CurrentProcess(), uint32(code))
+}

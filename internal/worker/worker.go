@@ -39,8 +39,14 @@ const (
 	exitSettings = 71 // what the front asked for in its greeting cannot be had
 )
 
-// Main is a worker's life. It returns the exit code of the process.
+// Main is a worker's life. It returns the exit code of the process, but where the process must end at once: on Windows.
 func Main() int {
+	code := live()
+	leave(code)
+	return code
+}
+
+func live() (code int) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

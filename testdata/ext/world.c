@@ -4,6 +4,7 @@
  *     read=NAME        the first line of a file beside it; ini=NAME: the value of colour in [shop] of an ini file beside it
  *     count=NAME       adds 1 to the number in a file beside it, which it makes, and says it; replace=NAME: as count, through a second file
  *                      that it renames
+ *     keep             writes to a file beside it, kept.txt, and leaves it open and the text in its buffer
  *     helper           the version of the library that it imports; load=NAME: of one that it loads by that name
  *     com, stream      a thread's apartment, and a stream of COM; progid=NAME: what COM says of a class
  *     static, dynamic  a number of this thread, in static thread storage (7 at first) or in a slot, one more each time
@@ -100,6 +101,14 @@ static BOOL count(EXTENSION_CONTROL_BLOCK *e, const char *name, BOOL rename_it) 
     fclose(f);
     if (rename_it && !MoveFileExA(other, path, MOVEFILE_REPLACE_EXISTING)) return fail(e, "MoveFileEx");
     return sayf(e, "%d", n);
+}
+
+static BOOL keep(EXTENSION_CONTROL_BLOCK *e) {
+    char path[MAX_PATH + 64];
+    FILE *f = fopen(beside("kept.txt", path), "a");
+    if (f == NULL) return fail(e, "fopen");
+    fputs("kept\n", f);
+    return say(e, "written");
 }
 
 static BOOL read_line(EXTENSION_CONTROL_BLOCK *e, const char *name) {
@@ -295,6 +304,7 @@ static BOOL answer(EXTENSION_CONTROL_BLOCK *e, const char *what, char *value) {
     }
     if (!strcmp(what, "count")) return count(e, value, FALSE);
     if (!strcmp(what, "replace")) return count(e, value, TRUE);
+    if (!strcmp(what, "keep")) return keep(e);
     if (!strcmp(what, "helper")) return sayf(e, "%d", helper_version());
     if (!strcmp(what, "load")) return load(e, value);
     if (!strcmp(what, "com")) return sayf(e, "%08lx", (unsigned long)CoInitializeEx(NULL, COINIT_APARTMENTTHREADED));
