@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/conn"
@@ -54,7 +55,7 @@ func (f *Front) chain(s *setup, open site.Opener, app *executor.App, filters []e
 
 // filtering is an image in this process that is a filter: one that can be replaced, or a version of it that is tried.
 type filtering interface {
-	Filter(r *http.Request) (f *filter.Filter, release func(*executor.Result), err error)
+	Filter(p *inprocess.Passage) (*filter.Filter, error)
 }
 
 // filterOf finds the image in this process behind an executor.
@@ -85,33 +86,36 @@ type member struct {
 
 // passage is what a request holds on its way through a chain.
 type passage struct {
-	members  []filter.Member
-	releases []func(*executor.Result)
-	raw      bool // one of them wants to see bytes
+	in      *inprocess.Passage
+	members []filter.Member
+	raw     bool // one of them wants to see bytes
 }
 
 var passages = sync.Pool{New: func() any { return &passage{} }}
 
+// beginPassage is for a request that came at a time. The caller must call end.
+func beginPassage(r *http.Request, came time.Time) *passage {
+	p := passages.Get().(*passage)
+	p.in = inprocess.Begin(r, came)
+	return p
+}
+
 // take has the request go through one more filter.
-func (p *passage) take(m *member, r *http.Request) error {
-	f, release, err := m.by.Filter(r)
+func (p *passage) take(m *member) error {
+	f, err := m.by.Filter(p.in)
 	if err != nil {
 		return err
 	}
 	p.members = append(p.members, filter.Member{Filter: f, Global: m.global})
 	p.raw = p.raw || f.Flags()&filter.RawEvents != 0
-	p.releases = append(p.releases, release)
 	return nil
 }
 
 // end lets go of all filters. res is what became of the request; nil: there was none.
 func (p *passage) end(res *executor.Result) {
-	for _, release := range p.releases {
-		release(res)
-	}
+	p.in.End(res)
 	clear(p.members)
-	clear(p.releases)
-	p.members, p.releases, p.raw = p.members[:0], p.releases[:0], false
+	*p = passage{members: p.members[:0]}
 	passages.Put(p)
 }
 
@@ -120,9 +124,9 @@ func (c *chain) Inside() bool { return true }
 
 // Serve implements [executor.Chain].
 func (c *chain) Serve(w http.ResponseWriter, r *http.Request, h executor.FilterHost) (res executor.Result) {
-	p := passages.Get().(*passage)
+	p := beginPassage(r, cameAt(h))
 	for i := range c.members {
-		if err := p.take(&c.members[i], r); err != nil {
+		if err := p.take(&c.members[i]); err != nil {
 			p.end(nil)
 			return refused(w, r, h, err)
 		}
@@ -139,6 +143,16 @@ func (c *chain) Serve(w http.ResponseWriter, r *http.Request, h executor.FilterH
 		defer c.front.showBytes(k, r, p.members)()
 	}
 	return filter.Serve(w, r, k.Connection, p.members, h, on, c.log)
+}
+
+// cameAt is when the request of h came.
+func cameAt(h executor.FilterHost) time.Time {
+	if h, ok := h.(interface{ Trail() *executor.Trail }); ok {
+		if t := h.Trail(); t != nil {
+			return t.Began
+		}
+	}
+	return time.Now()
 }
 
 // refused answers a request that cannot go through a filter.

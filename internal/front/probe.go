@@ -14,6 +14,7 @@ import (
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/filter"
+	"github.com/isapid/isapid/internal/inprocess"
 	"github.com/isapid/isapid/internal/site"
 )
 
@@ -133,13 +134,13 @@ func (t trying) Execute(w http.ResponseWriter, r *http.Request, to *executor.Tar
 }
 
 // Filter is for requests that go through it as through a filter in this process.
-func (t trying) Filter(r *http.Request) (f *filter.Filter, release func(*executor.Result), err error) {
+func (t trying) Filter(p *inprocess.Passage) (*filter.Filter, error) {
 	by, ok := t.candidate.(filtering)
 	if !ok {
-		return nil, nil, errors.New("it is not a filter in this process")
+		return nil, errors.New("it is not a filter in this process")
 	}
 	t.reached.Store(true)
-	return by.Filter(r)
+	return by.Filter(p)
 }
 
 func (trying) Description() string { return "" }

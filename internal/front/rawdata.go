@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/conn"
@@ -54,11 +55,11 @@ func (f *Front) accepted(c *conn.Conn, secure bool) {
 func (k *connection) showBytes(f *Front) {
 	at := (&http.Request{URL: &url.URL{}}).WithContext(context.WithValue(context.Background(), connectionKey{}, k))
 	k.raw = filter.NewRaw(k.Connection, func() ([]filter.Member, func()) {
-		p := passages.Get().(*passage)
+		p := beginPassage(at, time.Now())
 		for _, k := range f.setup.Load().globals {
 			if e, err := f.cache.find(k); err == nil {
 				if by, ok := filterOf(e); ok {
-					_ = p.take(&member{by, true}, at) // without it, as if it were not configured
+					_ = p.take(&member{by, true}) // without it, as if it were not configured
 				}
 			}
 		}

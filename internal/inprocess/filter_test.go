@@ -31,8 +31,8 @@ func request(t *testing.T) *http.Request {
 // held is a request that goes through the filter half of an image.
 type held struct {
 	*http.Request
-	filter  *filter.Filter
-	release func(*executor.Result)
+	filter *filter.Filter
+	*inprocess.Passage
 }
 
 func hold(t *testing.T, i *inprocess.Image) held {
@@ -43,11 +43,21 @@ func hold(t *testing.T, i *inprocess.Image) held {
 
 func again(t *testing.T, i *inprocess.Image, r *http.Request) held {
 	t.Helper()
-	f, release, err := i.Filter(r)
+	p := inprocess.Begin(r, time.Now())
+	f, err := i.Filter(p)
 	if err != nil {
+		p.End(nil)
 		t.Fatal(err)
 	}
-	return held{r, f, release}
+	return held{r, f, p}
+}
+
+// refused is why a request goes through no version of an image; nil: it could.
+func refused(i *inprocess.Image, r *http.Request) error {
+	p := inprocess.Begin(r, time.Now())
+	defer p.End(nil)
+	_, err := i.Filter(p)
+	return err
 }
 
 // swapver is a version of an image that is a filter only.
@@ -72,11 +82,11 @@ func (answers) Answer(w http.ResponseWriter, _ *http.Request, _ *executor.Route)
 	return executor.Result{Status: http.StatusNoContent}
 }
 
-// through takes a request on a connection through the filter of an image, and answers which versions it saw at its beginning and its end.
-func through(t *testing.T, i *inprocess.Image, c *filter.Connection) string {
+// pass takes a request on a connection through the filter of an image, and answers which versions it saw at its beginning and its end.
+func pass(t *testing.T, i *inprocess.Image, c *filter.Connection) string {
 	t.Helper()
 	h := hold(t, i)
-	defer h.release(&executor.Result{Status: 200})
+	defer h.End(&executor.Result{Status: 200})
 	w := httptest.NewRecorder()
 	filter.Serve(w, h.Request, c, []filter.Member{{Filter: h.filter}}, answers{}, nil, slog.New(slog.DiscardHandler))
 	return w.Header().Get("X-Begun") + " " + w.Header().Get("X-Filter")
@@ -95,7 +105,7 @@ func TestReplaceFilterOnly(t *testing.T) {
 				t.Errorf("description %q, want %q", r.Description(), want)
 			}
 			r.Commit()
-			if got, want := through(t, x.Image, c), fmt.Sprintf("%d %d", n, n); got != want {
+			if got, want := pass(t, x.Image, c), fmt.Sprintf("%d %d", n, n); got != want {
 				t.Errorf("after the commit a request went through %q, want %q", got, want)
 			}
 			x.settle(r)
@@ -103,15 +113,15 @@ func TestReplaceFilterOnly(t *testing.T) {
 				t.Errorf("progress %+v", p)
 			}
 		}
-		if got, want := through(t, x.Image, c), fmt.Sprintf("%d %d", n, n); got != want {
+		if got, want := pass(t, x.Image, c), fmt.Sprintf("%d %d", n, n); got != want {
 			t.Errorf("a request went through %q, want %q", got, want)
 		}
 	}
 	if err := x.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	var refused *inprocess.RefusedError
-	if _, _, err := x.Filter(request(t)); !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable {
+	var why *inprocess.RefusedError
+	if err := refused(x.Image, request(t)); !errors.As(err, &why) || why.Status != http.StatusServiceUnavailable {
 		t.Errorf("after the end: %v", err)
 	}
 }
@@ -152,7 +162,7 @@ func TestHeldFilter(t *testing.T) {
 			if child.filter != h.filter {
 				t.Error("a child request goes through another version")
 			}
-			child.release(&executor.Result{Status: 200})
+			child.End(&executor.Result{Status: 200})
 			if !how.Hold {
 				r := <-ready
 				r.Commit()
@@ -163,7 +173,7 @@ func TestHeldFilter(t *testing.T) {
 				}
 				ready <- r
 			}
-			h.release(&executor.Result{Status: 200})
+			h.End(&executor.Result{Status: 200})
 			r := <-ready
 			r.Commit()
 			x.settle(r)
@@ -171,7 +181,7 @@ func TestHeldFilter(t *testing.T) {
 			if next.filter == h.filter {
 				t.Error("the next request goes through the old version")
 			}
-			next.release(&executor.Result{Status: 200})
+			next.End(&executor.Result{Status: 200})
 		})
 	}
 }
@@ -180,24 +190,20 @@ func TestHeldFilter(t *testing.T) {
 func waits(i *inprocess.Image) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
-	_, release, err := i.Filter(httptest.NewRequestWithContext(ctx, "GET", "/", nil))
-	if err == nil {
-		release(&executor.Result{Status: 200})
-	}
-	return err != nil
+	return refused(i, httptest.NewRequestWithContext(ctx, "GET", "/", nil)) != nil
 }
 
 // TestFilterRefused: which requests go through no filter, and why.
 func TestFilterRefused(t *testing.T) {
 	x := start(t, executor.Options{}, limits)
-	if _, _, err := x.Filter(request(t)); !errors.Is(err, inprocess.ErrNoFilter) {
+	if err := refused(x.Image, request(t)); !errors.Is(err, inprocess.ErrNoFilter) {
 		t.Errorf("an extension only: %v", err)
 	}
 	y := start(t, executor.Options{Version: replacetest.Version(t, 1, "-DFILTER"), Filter: true, OnFault: executor.FaultRefuse}, limits)
-	hold(t, y.Image).release(&executor.Result{Status: 200})
+	hold(t, y.Image).End(&executor.Result{Status: 200})
 	y.get("crash=1")
-	var refused *inprocess.RefusedError
-	if _, _, err := y.Filter(request(t)); !errors.As(err, &refused) || refused.Status != http.StatusInternalServerError {
+	var why *inprocess.RefusedError
+	if err := refused(y.Image, request(t)); !errors.As(err, &why) || why.Status != http.StatusInternalServerError {
 		t.Errorf("after a fault: %v", err)
 	}
 	for _, e := range []*inprocess.Image{x.Image, y.Image} { // nobody is left inside

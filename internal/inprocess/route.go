@@ -35,7 +35,7 @@ func (rt *route) pick() *version {
 
 // Execute runs one request; see [executor.Executor].
 func (i *Image) Execute(w http.ResponseWriter, r *http.Request, t *executor.Target) executor.Result {
-	v, inside, why := i.admit(r, t.Trail)
+	v, inside, why := i.admit(r, nil, t.Trail)
 	if why != nil {
 		return refuse(w, r, t, why)
 	}
@@ -46,18 +46,18 @@ func (i *Image) Execute(w http.ResponseWriter, r *http.Request, t *executor.Targ
 }
 
 // admit has a request enter a version, or says why it cannot. One that goes through the filter half of a version is inside that already;
-// if it is not, it must leave.
-func (i *Image) admit(r *http.Request, trail *executor.Trail) (v *version, inside bool, why *refusal) {
+// if it is not, it must leave. p is its passage through filter halves, if the caller has that.
+func (i *Image) admit(r *http.Request, p *Passage, trail *executor.Trail) (v *version, inside bool, why *refusal) {
 	for {
 		rt := i.route.Load()
 		v := rt.pick()
 		if v == nil || i.several.Load() { // the order matters: there are several before the route moves
-			if v := i.bound(r.Context()); v != nil {
+			if v := i.bound(p, r.Context()); v != nil {
 				return v, true, nil
 			}
 		}
 		if v != nil {
-			if v.ext.Filter() != nil && v.filtering.has(r.Context()) {
+			if v.ext.Filter() != nil && passages.has(p, r.Context(), v) {
 				return v, true, nil
 			}
 			if v.Enter() {
@@ -68,6 +68,9 @@ func (i *Image) admit(r *http.Request, trail *executor.Trail) (v *version, insid
 		trail.At(executor.StageHeld)
 		if rt = i.queue(r, rt); rt.refusal != nil {
 			return nil, false, rt.refusal
+		}
+		if p != nil {
+			passages.waited(p)
 		}
 	}
 }

@@ -20,13 +20,12 @@ import (
 // version is one loading of a version of the image.
 type version struct {
 	gate.Gate
-	number    int              // of the loading, from 1
-	what      executor.Version // to load it again
-	place     *executor.Place
-	ext       *extension.Extension
-	counter   *tally.Counter
-	running   running
-	filtering filtering
+	number  int              // of the loading, from 1
+	what    executor.Version // to load it again
+	place   *executor.Place
+	ext     *extension.Extension
+	counter *tally.Counter
+	running running
 
 	ending sync.Once
 	ended  chan struct{} // closed when it is unloaded
@@ -66,7 +65,7 @@ func (v *version) run(w http.ResponseWriter, r *http.Request, t *executor.Target
 
 // blocked is the error of requests that do not end.
 func (v *version) blocked(why error) error {
-	n, list := v.Inside(), named(append(v.running.all(), v.filtering.list()...))
+	n, list := v.Inside(), named(append(v.running.all(), passages.through(v)...))
 	if n == 0 {
 		return fmt.Errorf("version %d stays loaded: its TerminateExtension has not returned: %w", v.number, why)
 	}
