@@ -20,4 +20,12 @@ func ownedByMe(st os.FileInfo) bool {
 	return ok && int(sys.Uid) == os.Geteuid()
 }
 
+// stagedMode is that of the copy of a file: nobody writes to it.
+func stagedMode(source os.FileMode) os.FileMode {
+	if source&0o111 != 0 {
+		return 0o500
+	}
+	return 0o400
+}
+
 const caseless = false

@@ -17,4 +17,8 @@ func lockFile(f *os.File) error {
 // ownedByMe is true: nobody else can remove what a user has made in his folder.
 func ownedByMe(os.FileInfo) bool { return true }
 
+// stagedMode is that of the copy of a file: writable, because a read-only file is not simply removed on Windows, and not at all by Wine
+// while it is.
+func stagedMode(os.FileMode) os.FileMode { return 0o600 }
+
 const caseless = true

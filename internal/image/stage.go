@@ -136,11 +136,7 @@ func stage(image, file, sum, dir string) (_ *Staged, err error) {
 // copy makes the file and fills in what is known of it. A source that must have the hash want need not be looked at again: it was
 // whole.
 func (s *Staged) copy(src *os.File, before os.FileInfo, want string) error {
-	mode := os.FileMode(0o400)
-	if before.Mode()&0o111 != 0 {
-		mode = 0o500
-	}
-	dst, err := os.OpenFile(s.Path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	dst, err := os.OpenFile(s.Path, os.O_RDWR|os.O_CREATE|os.O_EXCL, stagedMode(before.Mode()))
 	if err != nil {
 		return err
 	}
