@@ -17,7 +17,7 @@ as=(run --isolation chroot --network host)
 server=
 cleanup() {
   if [[ -n $server ]]; then
-    "${b[@]}" "${as[@]}" "$container" -- isapid drain --timeout 20s >"$work/drain.log" 2>&1 || cat "$work/drain.log" "$work/serve.log" >&2
+    "${b[@]}" "${as[@]}" "$container" -- isapid drain >"$work/drain.log" 2>&1 || cat "$work/drain.log" "$work/serve.log" >&2
     wait "$server" || true
   fi
   "${b[@]}" rm --all >"$work/rm.log" 2>&1 || true # unmounts
@@ -64,7 +64,7 @@ echo "docker: ${command[*]}"
 "${b[@]}" "${as[@]}" "$container" -- "${command[@]}" >"$work/serve.log" 2>&1 &
 server=$!
 for arch in ${arches//,/ }; do
-  page=$(curl -fsS --retry 60 --retry-delay 1 --retry-connrefused --max-time 60 "http://127.0.0.1:$port/counter-$arch.dll")
+  page=$(curl -fs --retry 60 --retry-delay 1 --retry-connrefused --max-time 60 "http://127.0.0.1:$port/counter-$arch.dll")
   grep -q 'You are visitor number' <<<"$page"
   echo "docker: counter-$arch.dll is served"
 done
