@@ -3,7 +3,6 @@
 package main_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,7 +16,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +25,7 @@ import (
 	"github.com/isapid/isapid/internal/extension"
 	"github.com/isapid/isapid/internal/pool"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/testlog"
 	"github.com/isapid/isapid/internal/worker"
 )
 
@@ -76,31 +75,13 @@ type host struct {
 	exec   executor.Executor
 	pool   *pool.Pool // nil in-process
 	server *httptest.Server
-	log    log
+	log    testlog.Buffer
 	env    []string // of the workers: "NAME=value"
 
 	workers int // how many. 0: one
 
 	before int // versions that earlier tests left in memory
 	leaves int // that this test leaves there: those that hang, and those whose requests crashed
-}
-
-// log is what the server and the worker say.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // both runs a test in-process and isolated. run is the file that is to run, "" for none; lines are settings.

@@ -8,32 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/testlog"
 )
-
-// told is a log that is read while it is written.
-type told struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *told) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *told) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
 
 // disk mounts a disk of so many bytes.
 func disk(t *testing.T, bytes int) string {
@@ -64,7 +46,7 @@ func fullDisk(t *testing.T, format config.AccessFormat) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "a.log")
-	var log told
+	var log testlog.Buffer
 	s := Settings{AccessLog: config.AccessLog{Format: format, File: path}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	l := open(t, s)
 	put := 0

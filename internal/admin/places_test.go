@@ -3,54 +3,25 @@
 package admin
 
 import (
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"io"
 	"io/fs"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/isapid/isapid/internal/testcert"
+	"github.com/isapid/isapid/internal/testlog"
 	"github.com/isapid/isapid/internal/trace"
 )
-
-// certificate makes a certificate for this machine, which has signed itself, and its key.
-func certificate(t *testing.T, dir string) (certificate, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "isapid"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return write(t, dir, "cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))),
-		write(t, dir, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
-}
 
 func write(t *testing.T, dir, name, text string) string {
 	t.Helper()
@@ -61,38 +32,20 @@ func write(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-// safeBuffer is a log that several goroutines write to.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 const (
 	readSecret    = "a token to look with"
 	controlSecret = "a token to change things with"
 )
 
 // overTCP serves f over TCP and returns the URL, a client's target without a token, and the log.
-func overTCP(t *testing.T, f *fake) (Target, string, *safeBuffer) {
+func overTCP(t *testing.T, f *fake) (Target, string, *testlog.Buffer) {
 	t.Helper()
 	dir := t.TempDir()
-	cert, key := certificate(t, dir)
+	cert := testcert.New(t, dir)
 	readFile, controlFile := write(t, dir, "read.token", strings.ReplaceAll(readSecret, " ", "-")+"\nand a remark\n"), write(t, dir, "control.token", " "+strings.ReplaceAll(controlSecret, " ", "-")+" ")
-	log := &safeBuffer{}
+	log := &testlog.Buffer{}
 	d, err := Open(Places{
-		Socket: filepath.Join(dir, "s", "control.sock"), Listen: "127.0.0.1:0", Certificate: cert, Key: key,
+		Socket: filepath.Join(dir, "s", "control.sock"), Listen: "127.0.0.1:0", Certificate: cert.File, Key: cert.Key,
 		Tokens: []Token{{"scraper", readFile, RoleRead}, {"ops", controlFile, RoleControl}},
 	}, f, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
@@ -103,7 +56,7 @@ func overTCP(t *testing.T, f *fake) (Target, string, *safeBuffer) {
 			t.Error(err)
 		}
 	})
-	return Target{URL: "https://" + d.Addr().String(), CA: cert}, dir, log
+	return Target{URL: "https://" + d.Addr().String(), CA: cert.File}, dir, log
 }
 
 func connect(t *testing.T, to Target) *Client {
@@ -340,7 +293,7 @@ func TestWrongTargets(t *testing.T) {
 // TestBadPlaces: what is wrong with the places is said when they are opened, and nothing is left behind.
 func TestBadPlaces(t *testing.T) {
 	dir := t.TempDir()
-	cert, key := certificate(t, dir)
+	cert := testcert.New(t, dir)
 	good := write(t, dir, "good.token", "0123456789abcdef")
 	open := write(t, dir, "open.token", "0123456789abcdef")
 	if err := os.Chmod(open, 0o644); err != nil {
@@ -372,7 +325,7 @@ func TestBadPlaces(t *testing.T) {
 	} {
 		p := Places{
 			Socket: filepath.Join(dir, "s", "control.sock"), StatusSocket: filepath.Join(dir, "r", "status.sock"),
-			Listen: "127.0.0.1:0", Certificate: cert, Key: key, Tokens: []Token{{"t", good, RoleRead}},
+			Listen: "127.0.0.1:0", Certificate: cert.File, Key: cert.Key, Tokens: []Token{{"t", good, RoleRead}},
 		}
 		tt.with(&p)
 		d, err := Open(p, &fake{}, quiet)

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/isapid/isapid/internal/testcert"
 )
 
 // turned is the request or response of somebody who turns each byte upside down on the wire.
@@ -80,7 +82,7 @@ func serveRaw(t *testing.T, config *tls.Config, f *rawTest, handler http.Handler
 }
 
 func bothWays(t *testing.T) []*tls.Config {
-	return []*tls.Config{nil, {Certificates: []tls.Certificate{certificate(t)}}}
+	return []*tls.Config{nil, {Certificates: []tls.Certificate{testcert.New(t, t.TempDir()).Certificate}}}
 }
 
 func connect(t *testing.T, addr string, config *tls.Config) net.Conn {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/isapid/isapid/internal/testcert"
 )
 
 // echoRaw answers with the raw header, or "nil".
@@ -45,7 +47,7 @@ func TestRawHeader(t *testing.T) {
 		{"chunked", "POST /body HTTP/1.1\r\nHost: h\r\ntransfer-encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "Host: h\r\ntransfer-encoding: Chunked\r\n"},
 	}
 	for _, secure := range []bool{false, true} {
-		config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
+		config := &tls.Config{Certificates: []tls.Certificate{testcert.New(t, t.TempDir()).Certificate}}
 		if !secure {
 			config = nil
 		}

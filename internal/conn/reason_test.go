@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/isapid/isapid/internal/testcert"
 )
 
 func TestSetReason(t *testing.T) {
@@ -68,7 +70,7 @@ func reasonClient(t *testing.T, secure bool, handler http.HandlerFunc) net.Conn 
 	if !secure {
 		return dial(t, serve(t, nil, handler))
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}, NextProtos: []string{"h2", "http/1.1"}}
+	config := &tls.Config{Certificates: []tls.Certificate{testcert.New(t, t.TempDir()).Certificate}, NextProtos: []string{"h2", "http/1.1"}}
 	c := tls.Client(dial(t, serve(t, config, handler)), &tls.Config{InsecureSkipVerify: true})
 	return c
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+
+	"github.com/isapid/isapid/internal/testcert"
 )
 
 type counted struct {
@@ -21,7 +23,7 @@ func (c *counted) End() { c.ended.Add(1) }
 
 // TestKeep: what is kept under a key is made once for a connection, and ends once, after the last request on it.
 func TestKeep(t *testing.T) {
-	secure := &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
+	secure := &tls.Config{Certificates: []tls.Certificate{testcert.New(t, t.TempDir()).Certificate}}
 	for _, config := range []*tls.Config{nil, secure} {
 		var made atomic.Int64
 		all := make(chan *counted, 10)

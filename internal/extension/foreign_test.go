@@ -3,10 +3,8 @@
 package extension_test
 
 import (
-	"bytes"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 	"github.com/isapid/isapid/internal/executor/executortest"
 	"github.com/isapid/isapid/internal/extension"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/testlog"
 )
 
 // A thread that an extension leaves behind when it is unloaded crashes at its own expense.
@@ -27,7 +26,7 @@ func TestThreadLeftBehindIsNobodyElses(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	var log lockedLog
+	var log testlog.Buffer
 	b := executortest.Behaviour{Fixture: "havocload", As: "unload-thread"}
 	e, err := extension.Open(b.Image(t), executor.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
@@ -44,21 +43,4 @@ func TestThreadLeftBehindIsNobodyElses(t *testing.T) {
 	if n := other.Faults(); n != 0 {
 		t.Errorf("another extension was blamed for %d faults", n)
 	}
-}
-
-type lockedLog struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -17,7 +17,9 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/testcert"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/testlog"
 )
 
 // filtered is a server in one process with filters.
@@ -25,7 +27,7 @@ type filtered struct {
 	*Front
 	*testing.T
 	cfg   *config.Config
-	log   *logged
+	log   *testlog.Buffer
 	trace string
 	end   func()
 }
@@ -35,7 +37,7 @@ const allEvents = "-DEVENTS=(SF_NOTIFY_PREPROC_HEADERS|SF_NOTIFY_END_OF_REQUEST|
 // newFiltered serves a site with a page and an extension at /echo, in this process, as change has it.
 func newFiltered(t *testing.T, change func(c *config.Config)) *filtered {
 	t.Helper()
-	x := &filtered{T: t, log: &logged{}, trace: filepath.Join(t.TempDir(), "trace")}
+	x := &filtered{T: t, log: &testlog.Buffer{}, trace: filepath.Join(t.TempDir(), "trace")}
 	t.Setenv("FILTER_TRACE", x.trace)
 	x.cfg = oneSite(t, map[string]string{"/echo/*": testext.Source(t, echo)})
 	defaultPool(x.cfg).Mode = config.ModeInProcess
@@ -111,7 +113,8 @@ func (x *filtered) events(text string, times int) (list []string) {
 
 func certificates(t *testing.T, c *config.Config) {
 	t.Helper()
-	c.Sites[0].Certificate, c.Sites[0].Key = selfSigned(t)
+	cert := testcert.New(t, t.TempDir())
+	c.Sites[0].Certificate, c.Sites[0].Key = cert.File, cert.Key
 	c.Sites[0].Bindings[0].TLS = true
 }
 

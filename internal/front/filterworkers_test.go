@@ -17,6 +17,7 @@ import (
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/swap"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/testlog"
 )
 
 // traced is a server whose requests go through filters that write down what they see.
@@ -197,7 +198,7 @@ func TestVerifyFilter(t *testing.T) {
 				p.Update.Window = 0
 				p.Update.Verify = &config.Verify{Path: path, Status: 200, Timeout: time.Minute}
 			}, x.path("shop.so"))
-			x.Front, x.control, x.log = server.front, NewControl(server.front, "test", func() {}), &logged{}
+			x.Front, x.control, x.log = server.front, NewControl(server.front, "test", func() {}), &testlog.Buffer{}
 			serves := func(n int) {
 				t.Helper()
 				resp, err := http.Get("http://" + server.addr + path)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/testlog"
 )
 
 // serveFolder names the folder that this program serves as another process.
@@ -123,13 +124,13 @@ func (x *changing) legal() {
 type launched struct {
 	url string
 	cmd *exec.Cmd
-	log *logged
+	log *testlog.Buffer
 }
 
 func (x *changing) launch(how string) *launched {
 	x.Helper()
 	mode, hold, _ := strings.Cut(how, " ")
-	s := &launched{cmd: exec.Command(os.Args[0]), log: &logged{}}
+	s := &launched{cmd: exec.Command(os.Args[0]), log: &testlog.Buffer{}}
 	s.cmd.Env = append(os.Environ(), serveFolder+"="+x.folder, "ISAPID_TEST_MODE="+mode, "ISAPID_TEST_HOLD="+hold)
 	s.cmd.Stderr = s.log
 	out, err := s.cmd.StdoutPipe()

@@ -16,12 +16,13 @@ import (
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/swap"
+	"github.com/isapid/isapid/internal/testlog"
 )
 
 // newEdge is [newChanging] with a configuration of one's own.
 func newEdge(t *testing.T, change func(x *changing, c *config.Config)) *changing {
 	t.Helper()
-	x := &changing{T: t, folder: t.TempDir(), log: &logged{}}
+	x := &changing{T: t, folder: t.TempDir(), log: &testlog.Buffer{}}
 	x.put("shop.so", version(t, 1))
 	c := oneSite(t, map[string]string{"*": x.path("shop.so")})
 	p := defaultPool(c)

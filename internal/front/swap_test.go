@@ -18,6 +18,7 @@ import (
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/swap"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/testlog"
 )
 
 // changing is a front with one image, which is replaced.
@@ -26,26 +27,8 @@ type changing struct {
 	*Front
 	control *Control
 	folder  string
-	log     *logged
+	log     *testlog.Buffer
 	end     func()
-}
-
-// logged is what a front has logged.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // modes are those an image can be replaced in.
@@ -74,7 +57,7 @@ func (x *changing) start(mode config.PoolMode, change func(*config.Update)) {
 	if change != nil {
 		change(&p.Update)
 	}
-	x.log = &logged{}
+	x.log = &testlog.Buffer{}
 	f, err := New(c, slog.New(slog.NewTextHandler(x.log, nil)))
 	if err != nil {
 		x.Fatal(err)

@@ -2,7 +2,6 @@ package site
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,11 +16,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/testlog"
 )
 
 // fixture is a site with a folder of its own, served over real HTTP.
@@ -31,7 +30,7 @@ type fixture struct {
 	conf   *config.Config
 	site   *Site
 	server *httptest.Server
-	log    lockedBuffer
+	log    testlog.Buffer
 	run    func(w http.ResponseWriter, r *http.Request, t *executor.Target) // nil: tell the target as JSON
 	fail   error                                                            // of opening an image
 
@@ -191,24 +190,6 @@ func writeFile(t testing.TB, dir, name string) {
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o644); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// lockedBuffer is a log that several goroutines write.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // response is a response with its body read.

@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/testlog"
 )
 
 // collector is an OTLP collector that checks what it gets against the messages of the specification.
@@ -186,27 +187,9 @@ func (c *collector) named(name string) (list []otlpSpan) {
 	return list
 }
 
-// logs is a log that can be read while it is written.
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func tracer(t *testing.T, s Settings) (*Tracer, *logs) {
+func tracer(t *testing.T, s Settings) (*Tracer, *testlog.Buffer) {
 	t.Helper()
-	l := &logs{}
+	l := &testlog.Buffer{}
 	s.Service, s.Version, s.Log = "shop", "1.2", slog.New(slog.NewTextHandler(l, nil))
 	if s.Every == 0 {
 		s.Every = time.Millisecond
