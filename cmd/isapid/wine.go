@@ -53,7 +53,7 @@ func newWinePrepareCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prepare",
 		Short: "Make the prefix for Windows libraries, or bring it up to date",
-		Long: `prepare makes the prefix, which takes some seconds, 900 MB meanwhile and 20 MB then; or brings it up to date after an upgrade of Wine. If nothing is to be
+		Long: `prepare makes the prefix, which takes some seconds, up to 1.6 GB meanwhile and 20 MB then; or brings it up to date after an upgrade of Wine. If nothing is to be
 done it does nothing. Several at a time do no harm, and one that is interrupted leaves nothing.
 
 Use it where the first start of a library must not wait for that: in the recipe of a container image, or in an installer. It must run as the

@@ -14,12 +14,12 @@ import (
 // How much room a new prefix takes while it is made, in bytes; Wine's copies of its libraries are replaced by links at the end.
 const (
 	needed   = 900 << 20
-	needed32 = 700 << 20 // more, for 32-bit programs
+	needed32 = 700 << 20 // more, where Wine has 32-bit libraries: it copies them unasked
 )
 
-// room is how much a prefix for these processors takes while it is made, in bytes.
-func room(arches []string) int64 {
-	if slices.Contains(arches, "386") {
+// room is how much a prefix takes while it is made, in bytes. Without a Wine, which is nil then: at least.
+func (w *Wine) room() int64 {
+	if w != nil && w.Libraries["386"] != "" {
 		return needed + needed32
 	}
 	return needed
@@ -103,8 +103,8 @@ func (w *Wine) sweep(prefix string) error {
 }
 
 func (w *Wine) create(ctx context.Context, prefix string, arches []string, progress func(string)) (err error) {
-	if free, err := freeSpace(filepath.Dir(prefix)); err == nil && free < room(arches) {
-		return fmt.Errorf("%s: make room, or %s", noRoom(free, room(arches)), another)
+	if free, err := freeSpace(filepath.Dir(prefix)); err == nil && free < w.room() {
+		return fmt.Errorf("%s: make room, or %s", noRoom(free, w.room()), another)
 	}
 	progress(fmt.Sprintf("making the Wine prefix %s for %s: once, takes some seconds", prefix, w.Version))
 	begin := time.Now()

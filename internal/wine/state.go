@@ -34,7 +34,7 @@ func (w *Wine) State(prefix string) State {
 		s.Bad, s.Help = fmt.Sprintf("the folder %s is not empty and is no Wine prefix", prefix), "empty it, or "+another
 		return s
 	case what == nothing:
-		s.Bad, s.Help = cannotMake(prefix)
+		s.Bad, s.Help = cannotMake(prefix, w.room())
 		return s
 	}
 	s.Made, s.Size = true, sizeOf(prefix)
@@ -54,8 +54,8 @@ func (w *Wine) State(prefix string) State {
 // another is the help that always helps.
 const another = "name another folder by ISAPID_WINEPREFIX"
 
-// cannotMake says why no prefix can be made at a place, and what to do; "" if nothing speaks against it.
-func cannotMake(prefix string) (why, help string) {
+// cannotMake says why no prefix, which needs so many bytes, can be made at a place, and what to do; "" if nothing speaks against it.
+func cannotMake(prefix string, room int64) (why, help string) {
 	dir := filepath.Dir(prefix)
 	for {
 		_, err := os.Stat(dir)
@@ -67,8 +67,8 @@ func cannotMake(prefix string) (why, help string) {
 	if !writable(dir) {
 		return fmt.Sprintf("the Wine prefix %s cannot be made, since this user may not write to %s", prefix, dir), another
 	}
-	if free, err := freeSpace(dir); err == nil && free < needed {
-		return noRoom(free, needed), "make room, or " + another
+	if free, err := freeSpace(dir); err == nil && free < room {
+		return noRoom(free, room), "make room, or " + another
 	}
 	return "", ""
 }
