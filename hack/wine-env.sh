@@ -2,20 +2,34 @@
 # To be sourced from the module's folder: after it, `wine_go test PACKAGE...` runs the tests of packages as Windows programs under Wine.
 # GOARCH may be 386 instead of amd64.
 #
-# Wine 8 answers STATUS_NOT_IMPLEMENTED to the way in which Go deletes files in folders since 1.25, where Windows says
-# STATUS_NOT_SUPPORTED and Go goes on with the older way. So the tests are built with a Go library that does so for both.
+# Two things that Wine 8 does not do as Windows does are mended in the Go library that these tests are built with:
+#
+#   - to the way in which Go deletes files in folders since 1.25 it answers STATUS_NOT_IMPLEMENTED, where Windows says STATUS_NOT_SUPPORTED and
+#     Go goes on with the older way;
+#   - of an accept in some hundred it tells that it is complete, and never says how it ended (ERROR_IO_INCOMPLETE), whereupon Go's HTTP server
+#     ends. It was successful.
 
 wine_prepare() {
   mkdir -p bin/wine
   go build -o bin/wineexec ./hack/wineexec
-  local source changed=bin/wine/at_windows.txt
-  source=$(go env GOROOT)/src/internal/syscall/windows/at_windows.go
-  sed 's|^\(\t*\)STATUS_NOT_SUPPORTED:.*|\1NTStatus(0xC0000002), STATUS_NOT_SUPPORTED:|' "$source" >"$changed"
+  local replace=()
+  wine_mend internal/syscall/windows/at_windows.go \
+    's|^\(\t*\)STATUS_NOT_SUPPORTED:.*|\1NTStatus(0xC0000002), STATUS_NOT_SUPPORTED:|'
+  wine_mend internal/poll/fd_windows.go \
+    '/^func (fd \*FD) acceptOne/,/"acceptex"/s|^\tif err != nil {|\tif err == windows.ERROR_IO_INCOMPLETE {\n\t\terr = nil\n\t}\n&|'
+  local IFS=,
+  printf '{"Replace": {%s}}\n' "${replace[*]}" >bin/wine/overlay.json
+}
+
+wine_mend() { # a file of Go's library, how sed changes it
+  local source changed
+  source=$(go env GOROOT)/src/$1 changed=$PWD/bin/wine/$(basename "$1" .go).txt
+  sed "$2" "$source" >"$changed"
   if cmp -s "$source" "$changed"; then
-    echo "wine: this Go deletes files in another way; see hack/wine-env.sh" >&2
+    echo "wine: $1 is not the one that is known here; see hack/wine-env.sh" >&2
     return 1
   fi
-  printf '{"Replace": {"%s": "%s"}}\n' "$source" "$PWD/$changed" >bin/wine/overlay.json
+  replace+=("\"$source\": \"$changed\"")
 }
 
 wine_go() {

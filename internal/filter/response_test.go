@@ -1,4 +1,4 @@
-//go:build unix && cgo
+//go:build windows || (unix && cgo)
 
 package filter_test
 

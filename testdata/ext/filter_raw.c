@@ -54,7 +54,7 @@ static DWORD fail(DWORD error) {
 
 static DWORD act(HTTP_FILTER_CONTEXT *c, HTTP_FILTER_RAW_DATA *d, const char *word, BOOL dot) {
     if (!strcmp(word, "length")) d->cbInData = d->cbInBuffer + 1;
-    else if (!strcmp(word, "wild")) d->pvInData = (void *)(size_t)0x10000;
+    else if (!strcmp(word, "wild")) d->pvInData = (void *)(size_t)0x1000;
     else if (!strcmp(word, "null")) d->pvInData = NULL;
     else if (!strcmp(word, "huge")) { d->pvInData = (char *)d->pvInData + 1; d->cbInData = 0x7fffffff; }
     else if (!strcmp(word, "overrun")) memset((char *)d->pvInData + d->cbInBuffer, 'o', 16);
@@ -78,7 +78,7 @@ static DWORD act(HTTP_FILTER_CONTEXT *c, HTTP_FILTER_RAW_DATA *d, const char *wo
     } else if (!strcmp(word, "forever")) {
         filter_write(c, "S-forever", 9);
     } else if (!strcmp(word, "wildwrite")) {
-        if (filter_write(c, (void *)(size_t)0x10000, 100)) return fail(31);
+        if (filter_write(c, (void *)(size_t)0x1000, 100)) return fail(31);
     }
     return SF_STATUS_REQ_NEXT_NOTIFICATION;
 }
