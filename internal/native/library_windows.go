@@ -3,9 +3,7 @@ package native
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -14,74 +12,12 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// Library is a loaded image. Its methods are not safe for concurrent use; the functions it holds are.
-type Library struct {
-	path   string
-	handle uintptr
-	before []uintptr // handles of libraries it needs, in the order of loading
-}
-
 var (
 	loadLibraryEx = kernel32.NewProc("LoadLibraryExW")
 	freeLibrary   = kernel32.NewProc("FreeLibrary")
 )
 
-// Open loads the image at path, which must be a private copy that nobody will write to (package image stages one). The loader runs
-// DllMain, under the guard. A fault in it is the loader's: what it answers then is the error.
-//
-// The loader finds an already loaded library by its file before it looks for one; Open checks that there was none of this path, and
-// that the code it got came from it. Other images of the same name do not matter to it.
-//
-// The libraries before are loaded first, in that order, so that the image finds them by their names wherever they lie. It is
-// an error if another library of such a name is loaded already: the image would get that one. Other libraries the image needs are
-// looked for beside it, then where the system has its own.
-func Open(path string, before ...string) (*Library, error) {
-	installGuard()
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	l := &Library{path: path}
-	loader.do(func() {
-		if err = l.openBefore(before); err == nil {
-			err = l.open()
-		}
-		if err != nil {
-			l.closeBefore()
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	loader.hold()
-	return l, nil
-}
-
-func (l *Library) openBefore(paths []string) error {
-	for _, path := range paths {
-		h, err := load(path)
-		if err != nil {
-			return err
-		}
-		l.before = append(l.before, h)
-		if used := loaded(filepath.Base(path)); used != h {
-			return fmt.Errorf("it needs %q, and another library of that name is loaded already, %q, which it would get: run it in a process of its own",
-				path, moduleFile(used))
-		}
-	}
-	return nil
-}
-
-func (l *Library) closeBefore() {
-	for _, h := range slices.Backward(l.before) {
-		if err := unload(h); err != nil {
-			slog.Error("fault contained while a library was unloaded that an image had needed", "image", l.path, "error", err)
-		}
-	}
-	l.before = nil
-}
-
-// load loads a library under the guard.
+// load loads a library under the guard. Libraries that it needs are looked for beside it, then where the system has its own.
 func load(path string) (handle uintptr, err error) {
 	if filepath.Ext(path) == "" {
 		path += "." // or it would be another file, of that name and .dll
@@ -108,9 +44,9 @@ func load(path string) (handle uintptr, err error) {
 }
 
 // unload takes a library away under the guard, if nothing else uses it.
-func unload(handle uintptr) error {
-	_, _, err := call(0, 0, callClose, freeLibrary.Addr(), handle)
-	return err
+func unload(handle uintptr) (ret uintptr, err error) {
+	ret, _, err = call(0, 0, callClose, freeLibrary.Addr(), handle)
+	return ret, err
 }
 
 // loadError says why a library could not be loaded.
@@ -169,7 +105,7 @@ func (l *Library) open() error {
 		return err
 	}
 	if got := moduleFile(h); !strings.EqualFold(strings.TrimSuffix(got, "."), l.path) {
-		_ = unload(h)
+		_, _ = unload(h)
 		return fmt.Errorf("the loader answered with %q, which is already loaded, instead of %q", got, l.path)
 	}
 	l.handle = h
@@ -191,19 +127,12 @@ func (l *Library) Lookup(names ...string) (addr uintptr) {
 	return 0
 }
 
-// Close unloads the image; the loader runs its DllMain, under the guard. unloaded is false when the image stayed in memory all the
-// same: somebody else has loaded it too, or it has pinned itself.
-func (l *Library) Close() (unloaded bool, err error) {
-	defer loader.release()
-	loader.do(func() {
-		rememberImage(l.path) // threads may still run its code
-		err = unload(l.handle)
-		if unloaded = loaded(l.path) == 0; unloaded {
-			forgetFunctions(l.path)
-		}
-		l.closeBefore()
-	})
+func (l *Library) close() (unloaded bool, err error) {
+	rememberImage(l.path) // threads may still run its code
+	_, err = unload(l.handle)
+	if unloaded = loaded(l.path) == 0; unloaded {
+		forgetFunctions(l.path)
+	}
 	openPaths.Delete(strings.ToLower(l.path))
-	forgetSymbols(l.path)
 	return unloaded, err
 }
