@@ -1,10 +1,15 @@
 package image
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/isapid/isapid/internal/testext/build"
 )
 
 // The libraries of the tests. EXPORT makes a function visible to a host on both systems.
@@ -27,33 +32,66 @@ EXPORT unsigned HttpFilterProc(void *c, unsigned type, void *n) { (void)c; (void
 `
 )
 
-// compiler returns the path of a compiler, or skips the test; where every compiler must be there, a missing one fails it.
-func compiler(t testing.TB, name string) string {
+// need skips the test without a compiler; where every compiler must be there, a missing one fails it.
+func need(t testing.TB, name string) {
 	t.Helper()
-	path, err := exec.LookPath(name)
+	err := command(t, name, "--version")
+	if name == "fpc" {
+		err = command(t, name, "-iV")
+	}
 	switch {
 	case err == nil:
-		return path
+		return
 	case os.Getenv("CI") != "":
 		t.Fatalf("compiler %q is needed: %v", name, err)
 	}
 	t.Skipf("no compiler %q", name)
-	return ""
 }
 
-// build compiles source to dir/name and returns the path.
-func build(t testing.TB, cc, dir, name, source string, flags ...string) string {
+// command runs a compiler. Where there is none, under Wine, a server outside does; see hack/wineexec.
+func command(t testing.TB, args ...string) error {
 	t.Helper()
-	cc = compiler(t, cc)
+	if server := os.Getenv(build.ServerVariable); server != "" {
+		args = slices.Clone(args)
+		for i := range args {
+			args[i] = outside(t, args[i])
+		}
+		_, err := build.Ask(t.Context(), server, build.Request{Command: args})
+		return err
+	}
+	said, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%q: %w\n%s", args, err, said)
+	}
+	return nil
+}
+
+// outside is an argument whose end, from a drive on, is a path.
+func outside(t testing.TB, arg string) string {
+	t.Helper()
+	at := strings.Index(arg, `:\`) - 1
+	if at < 0 {
+		return arg
+	}
+	path, err := build.Outside(arg[at:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return arg[:at] + path
+}
+
+// compile compiles source to dir/name and returns the path.
+func compile(t testing.TB, cc, dir, name, source string, flags ...string) string {
+	t.Helper()
+	need(t, cc)
 	suffix := ".c"
-	if filepath.Base(cc) == "g++" {
+	if cc == "g++" {
 		suffix = ".cc"
 	}
 	src := write(t, t.TempDir(), "source"+suffix, source)
 	out := filepath.Join(dir, name)
-	args := append([]string{"-o", out, src}, flags...)
-	if msg, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s %q: %v\n%s", cc, args, err, msg)
+	if err := command(t, append([]string{cc, "-o", out, src}, flags...)...); err != nil {
+		t.Fatal(err)
 	}
 	return out
 }

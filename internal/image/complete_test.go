@@ -19,7 +19,7 @@ func TestCompleteCut(t *testing.T) {
 		{"gcc", "symbols.so", "-g"}, {"gcc", "stripped.so", "-s"},
 		{"x86_64-w64-mingw32-gcc", "symbols.dll", "-g"}, {"x86_64-w64-mingw32-gcc", "stripped.dll", "-s"},
 	} {
-		images[how.name] = read(t, build(t, how.cc, dir, how.name, extensionSource, "-shared", "-fPIC", how.flag))
+		images[how.name] = read(t, compile(t, how.cc, dir, how.name, extensionSource, "-shared", "-fPIC", how.flag))
 	}
 	for name, b := range images {
 		if err := complete(b); err != nil {

@@ -15,7 +15,7 @@ import (
 
 func TestStage(t *testing.T) {
 	from, dir := t.TempDir(), filepath.Join(t.TempDir(), "made", "as needed")
-	path := build(t, "gcc", from, "shop.so", extensionSource, "-shared", "-fPIC", "-Wl,--build-id=0xc0ffee")
+	path := compile(t, "gcc", from, "shop.so", extensionSource, "-shared", "-fPIC", "-Wl,--build-id=0xc0ffee")
 	write(t, from, "shop.ini", "colour=red")
 	os.Symlink("shop.so", filepath.Join(from, "shop.so.1"))
 	os.Symlink("nowhere", filepath.Join(from, "dangling"))
@@ -74,7 +74,7 @@ func TestStage(t *testing.T) {
 // TestStageVersion stages bytes from elsewhere, whatever is at the image's own path.
 func TestStageVersion(t *testing.T) {
 	other := t.TempDir()
-	path := build(t, "gcc", other, "v2", extensionSource, "-shared", "-fPIC", "-Wl,--build-id=0xc0ffee")
+	path := compile(t, "gcc", other, "v2", extensionSource, "-shared", "-fPIC", "-Wl,--build-id=0xc0ffee")
 	write(t, other, "not-a-neighbour", "")
 	sum := inspect(t, path).SHA256
 	for _, test := range []struct {

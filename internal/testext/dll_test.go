@@ -138,12 +138,12 @@ func TestBuildServer(t *testing.T) {
 func TestOutside(t *testing.T) {
 	t.Setenv("WINEPREFIX", "/p")
 	for path, want := range map[string]string{`Z:\a\b.c`: "/a/b.c", `c:\users\x.c`: "/p/drive_c/users/x.c", `Z:`: "", "": ""} {
-		if got, err := outside(path); err != nil || got != want {
-			t.Errorf("outside(%q) = %q, %v, want %q", path, got, err, want)
+		if got, err := build.Outside(path); err != nil || got != want {
+			t.Errorf("Outside(%q) = %q, %v, want %q", path, got, err, want)
 		}
 	}
-	if got, err := outside(`Q:\x`); err == nil {
-		t.Errorf("outside answered %q for a drive that is not known", got)
+	if got, err := build.Outside(`Q:\x`); err == nil {
+		t.Errorf("Outside answered %q for a drive that is not known", got)
 	}
 	if got := inside("/a/b.dll"); got != `Z:\a\b.dll` {
 		t.Errorf("inside answered %q", got)

@@ -9,7 +9,6 @@ package testext
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -132,13 +131,13 @@ func ask(ctx context.Context, root string, r build.Request) (string, error) {
 	}
 	for _, path := range []*string{&r.Source, &r.Go} {
 		var err error
-		if *path, err = outside(*path); err != nil {
+		if *path, err = build.Outside(*path); err != nil {
 			return "", err
 		}
 	}
 	for i, flag := range r.Flags {
 		if filepath.IsAbs(flag) { // a library to link with
-			path, err := outside(flag)
+			path, err := build.Outside(flag)
 			if err != nil {
 				return "", err
 			}
@@ -154,22 +153,6 @@ func ask(ctx context.Context, root string, r build.Request) (string, error) {
 		return "", err
 	}
 	return inside(lib), nil
-}
-
-// outside is the path that the system outside knows, of one on a drive of Wine: Z: is its root folder, C: a part of the prefix.
-// "" is nothing.
-func outside(path string) (string, error) {
-	if path == "" {
-		return "", nil
-	}
-	drive, rest, _ := strings.Cut(strings.ReplaceAll(path, `\`, "/"), ":")
-	switch strings.ToUpper(drive) {
-	case "Z":
-		return rest, nil
-	case "C":
-		return os.Getenv("WINEPREFIX") + "/drive_c" + rest, nil
-	}
-	return "", fmt.Errorf("%q is on no drive that the build server can read", path)
 }
 
 // inside is the path that a program under Wine knows.

@@ -23,19 +23,22 @@ import (
 	"github.com/isapid/isapid/sdk"
 )
 
-// Request is one library. Exactly one of Source, Code and Go is given.
+// Request is one library. Exactly one of Command, Source, Code and Go is given.
 type Request struct {
-	Source string // absolute path of a source in C, C++ or Pascal
-	Code   string // a source in C; the library is called source
-	Go     string // absolute path of the folder of a Go package
-	Flags  []string
-	Target string // "" is this system; "windows/amd64", "windows/386"
+	Command []string // a compiler with all its arguments, which is run as it is: what it makes is not cached, and no path is answered
+	Source  string   // absolute path of a source in C, C++ or Pascal
+	Code    string   // a source in C; the library is called source
+	Go      string   // absolute path of the folder of a Go package
+	Flags   []string
+	Target  string // "" is this system; "windows/amd64", "windows/386"
 }
 
 // Library answers the path of the library, from the cache if it is there. root is the folder of the module. A missing compiler is
 // a [*toolchain.MissingError].
 func Library(ctx context.Context, root string, r Request) (string, error) {
 	switch {
+	case len(r.Command) > 0:
+		return "", run(ctx, r.Command)
 	case r.Go != "":
 		return goLibrary(ctx, root, r)
 	case r.Code != "":
@@ -50,6 +53,14 @@ func Library(ctx context.Context, root string, r Request) (string, error) {
 		}
 	}
 	return compile(ctx, root, r)
+}
+
+func run(ctx context.Context, command []string) error {
+	said, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%q: %w\n%s", command, err, said)
+	}
+	return nil
 }
 
 // shims is the folder with the headers that MinGW-w64 does not have and fixtures use.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -51,6 +53,22 @@ func serve(ctx context.Context, c net.Conn, root string) {
 		a.Error = err.Error()
 	}
 	_ = json.NewEncoder(c).Encode(a) // who asked may have left
+}
+
+// Outside is the path that the system a server runs on knows, of one on a drive of Wine: Z: is its root folder, C: a part of the prefix.
+// "" is nothing.
+func Outside(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	drive, rest, _ := strings.Cut(strings.ReplaceAll(path, `\`, "/"), ":")
+	switch strings.ToUpper(drive) {
+	case "Z":
+		return rest, nil
+	case "C":
+		return os.Getenv("WINEPREFIX") + "/drive_c" + rest, nil
+	}
+	return "", fmt.Errorf("%q is on no drive that the build server can read", path)
 }
 
 // Ask has the server at addr make a library. Paths are those of the system the server runs on. A missing compiler is a
