@@ -167,13 +167,17 @@ func put(t *testing.T, file, by string) {
 }
 
 func testAtUnload(t *testing.T, b *executortest.Behaviour) {
-	set := patient(b)
+	unloadOf(t, patient(b), b, b.Image(t))
+}
+
+// unloadOf has an image do harm when it is unloaded.
+func unloadOf(t *testing.T, set pool.Settings, b *executortest.Behaviour, image string) {
 	if strings.Contains(b.Isolated.Note, "shutdown_limit") {
 		set.Shutdown = time.Second
 	}
-	v := harm(t, set, b.Image(t))
+	v := harm(t, set, image)
 	v.fine()
-	old := v.must("pid")
+	old := v.pool.Status().Workers[0].Pid
 	v.pool.Recycle("test")
 	v.until("recycled", func(st pool.Status) bool { return st.Generation == 2 && settled(1)(st) })
 	v.fine()

@@ -20,9 +20,14 @@ func TestWineMatrix(t *testing.T) {
 		t.Run(b.Name, func(t *testing.T) {
 			set := patient(b)
 			set.Worker.Program = program
-			if b.When == executortest.InRequest {
+			switch b.When {
+			case executortest.InRequest:
 				requestOf(t, harm(t, set, b.DLL(t, "amd64")), b)
 				return
+			case executortest.AtUnload:
+				unloadOf(t, set, b, b.DLL(t, "amd64"))
+				return
+			case executortest.AtLoad:
 			}
 			if strings.Contains(b.Isolated.Note, "startup_limit") {
 				set.Startup = 5 * time.Second

@@ -11,19 +11,26 @@ import (
 	"github.com/isapid/isapid/internal/testext"
 )
 
-// docs/fault-matrix.md has the rows of Matrix, in their order, and no others.
+// docs/fault-matrix.md has the rows of Matrix and of MatrixOfDLLs, in their order, and no others.
 func TestMatrixDocument(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(testext.Root(t), "docs", "fault-matrix.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, found := strings.Cut(string(text), "\n|---|---|---|---|---|---|\n")
-	if !found {
-		t.Fatal("the page has no table of six columns")
+	tables := strings.Split(string(text), "\n|---|---|---|---|---|---|\n")
+	if len(tables) != 3 {
+		t.Fatalf("the page has %d tables of six columns, want 2", len(tables)-1)
 	}
+	t.Run("libraries", func(t *testing.T) { testTable(t, tables[1], Matrix, ".so") })
+	t.Run("DLLs", func(t *testing.T) { testTable(t, tables[2], MatrixOfDLLs, ".dll") })
+}
+
+// testTable compares the rows of a table, which ends with an empty line, with a matrix of images that are called so.
+func testTable(t *testing.T, table string, matrix []Behaviour, ext string) {
+	table, _, _ = strings.Cut(table, "\n\n")
 	got, want := strings.Split(strings.TrimSpace(table), "\n"), []string(nil)
-	for i := range Matrix {
-		want = append(want, matrixRow(&Matrix[i]))
+	for i := range matrix {
+		want = append(want, matrixRow(&matrix[i], ext))
 	}
 	for i := range max(len(got), len(want)) {
 		switch {
@@ -39,10 +46,10 @@ func TestMatrixDocument(t *testing.T) {
 }
 
 // matrixRow is a behaviour as the page shows it.
-func matrixRow(b *Behaviour) string {
+func matrixRow(b *Behaviour, ext string) string {
 	how := "`" + b.Fixture + "`"
 	if b.As != "" {
-		how += " as `" + b.As + ".so`"
+		how += " as `" + b.As + ext + "`"
 	}
 	if b.Query != "" {
 		how = "`" + b.Fixture + "?" + b.Query + "`"
@@ -94,8 +101,13 @@ func operatorReads(e *Expectation) string {
 
 // Every row can be run, and says what is to come of it.
 func TestMatrixRows(t *testing.T) {
+	t.Run("libraries", func(t *testing.T) { testRows(t, Matrix) })
+	t.Run("DLLs", func(t *testing.T) { testRows(t, MatrixOfDLLs) })
+}
+
+func testRows(t *testing.T, matrix []Behaviour) {
 	names, ways := map[string]bool{}, map[string]bool{}
-	for _, b := range Matrix {
+	for _, b := range matrix {
 		way := fmt.Sprint(b.Fixture, b.As, b.Method, b.Query)
 		if names[b.Name] || ways[way] {
 			t.Errorf("%s: there twice", b.Name)
