@@ -81,6 +81,10 @@ func (c *Connection) leave() {
 func (c *Connection) session(f *Filter) *session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.sessionLocked(f)
+}
+
+func (c *Connection) sessionLocked(f *Filter) *session {
 	for _, s := range c.sessions {
 		if s.f == f {
 			return s
@@ -151,9 +155,7 @@ func (s *session) join(q *run) (before *run, inside int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before, s.run = s.run, q
-	s.rec.Store(q.recorder)
-	s.off.Store(0)
-	s.mark()
+	s.begin(q.recorder)
 	return before, s.inside
 }
 
@@ -161,15 +163,25 @@ func (s *session) join(q *run) (before *run, inside int) {
 func (s *session) part(before *run, inside int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.run = before
-	if s.rec.Store(nil); before != nil {
-		s.rec.Store(before.recorder)
+	var recorder *trace.Recorder
+	if s.run = before; before != nil {
+		recorder = before.recorder
 	}
-	s.off.Store(0)
-	s.mark()
+	s.begin(recorder)
 	for s.inside > inside {
 		s.idle.Wait()
 	}
+}
+
+// begin has run be what calls are about from now on. A store that others may see costs more than a look. mu is held.
+func (s *session) begin(recorder *trace.Recorder) {
+	if s.rec.Load() != recorder {
+		s.rec.Store(recorder)
+	}
+	if s.off.Load() != 0 {
+		s.off.Store(0)
+	}
+	s.mark()
 }
 
 // mark says for the board which request the filter is in. s.mu is held, or nobody else has s.

@@ -24,10 +24,15 @@ func (q *run) logRecord() {
 	}
 	rec := &q.rec
 	q.record(rec)
-	changed := false
+	changed, kept := false, false
 	at := q.base + atLog
 	var info isapi.FilterLog
 	q.always(isapi.NotifyLog, at, func() {
+		if kept {
+			q.restore()
+			native.Write(at, info)
+			return
+		}
 		q.drop()
 		info = isapi.FilterLog{
 			ClientHostName: q.text(rec.ClientHost), ClientUserName: q.text(rec.ClientUser), ServerName: q.text(rec.Server),
@@ -36,12 +41,13 @@ func (q *run) logRecord() {
 			Milliseconds: uint32(min(rec.Elapsed.Milliseconds(), 1<<32-1)),
 		}
 		native.Write(at, info)
+		kept = q.keep()
 	}, func() error {
 		left := native.Read[isapi.FilterLog](at)
 		if left == info {
 			return nil
 		}
-		changed = true
+		changed, kept = true, false
 		return takeLog(rec, &info, &left)
 	})
 	if changed {

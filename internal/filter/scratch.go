@@ -43,6 +43,7 @@ type scratch struct {
 	top  int           // of the texts
 	more native.Memory // texts that did not fit, until the end of the request
 	used bool          // more has some
+	kept []byte        // see keep
 }
 
 func newScratch() *scratch {
@@ -67,6 +68,15 @@ func (s *scratch) drop() {
 		s.used = false
 	}
 }
+
+// keep remembers the texts as they are, for restore. It is false when some did not fit: they cannot be restored.
+func (s *scratch) keep() bool {
+	s.kept = append(s.kept[:0], s.b[atTexts:atTexts+s.top]...)
+	return !s.used
+}
+
+// restore undoes what a filter has written over the texts that were kept.
+func (s *scratch) restore() { copy(s.b[atTexts:], s.kept) }
 
 // text is a copy of a text for a filter to read. A NUL in it ends it.
 func (s *scratch) text(text string) uintptr {

@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -128,6 +127,7 @@ var runs = sync.Pool{New: func() any {
 // join puts the filters in order: global ones before those of the site, each by priority, and as they are configured within one.
 func (q *run) join(chain []Member) {
 	q.members = q.few[:0]
+	q.c.mu.Lock()
 	for _, m := range chain {
 		events := m.Filter.wanted(q.c.secure)
 		if events == 0 {
@@ -137,15 +137,21 @@ func (q *run) join(chain []Member) {
 		if !m.Global {
 			place += 3
 		}
-		s := q.c.session(m.Filter)
+		s := q.c.sessionLocked(m.Filter)
 		at := len(q.members)
 		for at > 0 && q.members[at-1].place > place {
 			at--
 		}
-		before, inside := s.join(q)
-		q.members = slices.Insert(q.members, at, member{s, before, inside, events, place})
+		q.members = append(q.members, member{})
+		copy(q.members[at+1:], q.members[at:])
+		q.members[at] = member{s: s, events: events, place: place}
 		q.events |= events
 		q.sameThread = q.sameThread || m.Filter.conf.SameThread
+	}
+	q.c.mu.Unlock()
+	for i := range q.members {
+		m := &q.members[i]
+		m.before, m.inside = m.s.join(q)
 	}
 }
 
@@ -165,7 +171,12 @@ func (q *run) recycle() {
 // serve takes the request from PREPROC_HEADERS to LOG. The last steps are taken, too, when whoever answers panics.
 func (q *run) serve() executor.Result {
 	if q.events&isapi.NotifyLog != 0 {
-		q.began = time.Now()
+		if q.trail != nil {
+			q.began = q.trail.Began
+		}
+		if q.began.IsZero() { // in a worker nobody knows
+			q.began = time.Now()
+		}
 	}
 	q.face.q = q
 	q.head.init(q)

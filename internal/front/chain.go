@@ -16,19 +16,6 @@ import (
 	"github.com/isapid/isapid/internal/site"
 )
 
-// keptChain is the chain in front of an application. Those in this process are made once: what they hold is needed as long as the
-// setup is.
-func (f *Front) keptChain(s *setup, open site.Opener, app *executor.App, filters []executor.FilterRef) (executor.Chain, error) {
-	if c, ok := s.chains.Load(app); ok {
-		return c.(*chain), nil
-	}
-	made, err := f.chain(s, open, app, filters)
-	if c, ok := made.(*chain); ok {
-		s.chains.Store(app, c)
-	}
-	return made, err
-}
-
 // chain makes the chain in front of an application, loading filters if need be. open finds the executor of an image.
 func (f *Front) chain(s *setup, open site.Opener, app *executor.App, filters []executor.FilterRef) (executor.Chain, error) {
 	p := s.cfg.Pools[app.Pool]

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +25,6 @@ type setup struct {
 	epochs map[string]int // of groups, by name, that a reload has given another pool; the others have 0
 
 	filters map[asFilter]bool // which images are filters, and where
-	chains  sync.Map          // chains in this process, by *executor.App
 	globals []key             // filters of all sites that run in this process: who sees the bytes of connections
 
 	old  atomic.Bool // another setup answers new requests
@@ -39,7 +37,7 @@ func (f *Front) newSetup(cfg *config.Config, epochs map[string]int) (*setup, err
 	s.findFilters()
 	open := func(image string, app *executor.App) (executor.Executor, error) { return f.open(s, image, app) }
 	chains := func(app *executor.App, filters []executor.FilterRef) (executor.Chain, error) {
-		return f.keptChain(s, open, app, filters)
+		return f.chain(s, open, app, filters)
 	}
 	for i := range cfg.Sites {
 		made, err := site.New(cfg, &cfg.Sites[i], open, chains, f.logger("http"))

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
@@ -18,8 +19,9 @@ type application struct {
 	app      *executor.App
 	handlers []*handler
 	filters  []executor.FilterRef
-	auth     *auth  // nil: everybody may come in, and nobody is asked
-	flags    uint32 // HSE_URL_FLAGS_* of its URLs
+	chain    atomic.Pointer[executor.Chain] // of filters in this process, once it is known
+	auth     *auth                          // nil: everybody may come in, and nobody is asked
+	flags    uint32                         // HSE_URL_FLAGS_* of its URLs
 }
 
 // What a client may do with a URL, as HSE_URL_FLAGS_* says it.

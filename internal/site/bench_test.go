@@ -23,7 +23,9 @@ func BenchmarkServe(b *testing.B) {
 	conf.Applications = append(conf.Applications, config.Application{Path: "/filtered", Pool: config.DefaultPoolName})
 	conf.Applications[1].Handlers, conf.Applications[1].Filters = conf.Applications[0].Handlers, []string{"/f.so"}
 	open := func(string, *executor.App) (executor.Executor, error) { return quiet{}, nil }
-	chains := func(*executor.App, []executor.FilterRef) (executor.Chain, error) { return fakeChain{&fixture{}}, nil }
+	chains := func(*executor.App, []executor.FilterRef) (executor.Chain, error) {
+		return fakeChain{f: &fixture{}}, nil
+	}
 	serve := func(s *Site, name, path string) {
 		b.Run("how="+name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -102,11 +102,13 @@ func (x *host) run(w http.ResponseWriter, r *http.Request, l *landing) (res exec
 	if l.app.auth != nil {
 		w = &challenging{w, l.app.auth}
 	}
-	running := *x
-	running.current = l.h
-	t.Host, t.User, t.Trail = &running, x.user, x.Trail()
+	t.User, t.Trail = x.user, x.Trail()
 	if l.host != nil {
 		t.Host, t.Client = l.host, l.client
+	} else {
+		running := *x
+		running.current = l.h
+		t.Host = &running
 	}
 	res = e.Execute(w, r, t)
 	if x.record != nil {

@@ -17,7 +17,7 @@ var _ executor.FilterHost = (*host)(nil)
 type filtered struct {
 	mu        sync.Mutex
 	first     *http.Request // what came, which filters leave as it is, if lead is of that; else nil. Guarded by mu, as all the rest
-	asked     asked         // what lead is of
+	asked     asked         // what lead is of, if first is nil
 	lead      lead          // where the request leads, as it was asked last
 	grants    []grant       // who has been let in
 	busy      bool          // somebody was not let in because too many were asked for passwords at a time
@@ -41,7 +41,6 @@ type passage struct {
 	route     routed
 	sent      counting
 	answering host // a copy of h that knows who asks
-	to        lead // a copy of that in f, as filters changed it
 }
 
 var passages = sync.Pool{New: func() any { return &passage{} }}
@@ -91,7 +90,7 @@ func (x *host) begin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.noteApplication(app)
-	chain, err := x.site.chains(app.app, app.filters)
+	chain, err := x.site.chainOf(app)
 	if err != nil {
 		x.site.failed.reportFilters(x.site.logger, app.Path, err)
 		x.Error(w, r, http.StatusInternalServerError, 0)
@@ -101,7 +100,7 @@ func (x *host) begin(w http.ResponseWriter, r *http.Request) {
 	through.h = *x
 	through.h.filtered = &through.f
 	through.f.route, through.f.passage = &through.route, through
-	through.f.asked, through.f.first = askedIn(r), r
+	through.f.first = r
 	x.lead(r, app, p, bad, &through.f.lead)
 	if app.auth != nil {
 		w = &challenging{w, app.auth}
@@ -142,9 +141,12 @@ func (x *host) last(r *http.Request) *lead {
 	if r == f.first {
 		return &f.lead
 	}
+	if f.first != nil {
+		f.asked, f.first = askedIn(f.first), nil
+	}
 	if a := askedIn(r); a != f.asked {
 		p, bad := requestPath(r, &x.site.conf.Limits)
-		f.asked, f.first, f.target = a, nil, nil
+		f.asked, f.target = a, nil
 		x.lead(r, x.site.application(p.text), p, bad, &f.lead)
 	}
 	return &f.lead
@@ -284,8 +286,7 @@ func (x *host) Answer(w http.ResponseWriter, r *http.Request, rt *executor.Route
 	if f.passage = nil; p == nil {
 		p = &passage{}
 	}
-	to := &p.to
-	*to = *x.last(r)
+	to := *x.last(r)                              // filters may ask for another meanwhile
 	if f.target != nil && f.target == rt.Target { // else it is one of another process, or of a former route
 		to.target, to.image = f.target, f.image
 	}
@@ -305,7 +306,7 @@ func (x *host) Answer(w http.ResponseWriter, r *http.Request, rt *executor.Route
 	*answering = *x
 	answering.user, answering.auth = rt.User, to.app.auth
 	sent.ResponseWriter = w
-	if res, ran := answering.answerRoute(sent, r, rt, to, bad); ran {
+	if res, ran := answering.answerRoute(sent, r, rt, &to, bad); ran {
 		return res
 	}
 	f.mu.Lock()

@@ -141,15 +141,19 @@ func (f *fixture) open(image string, app *executor.App) (executor.Executor, erro
 
 func (f *fixture) chains(_ *executor.App, filters []executor.FilterRef) (executor.Chain, error) {
 	f.filters = filters
-	return fakeChain{f}, f.failFilter
+	return fakeChain{f, filters}, f.failFilter
 }
 
 // fakeChain is what the filter of a fixture does.
-type fakeChain struct{ f *fixture }
+type fakeChain struct {
+	f       *fixture
+	filters []executor.FilterRef
+}
 
 func (c fakeChain) Inside() bool { return true }
 
 func (c fakeChain) Serve(w http.ResponseWriter, r *http.Request, h executor.FilterHost) executor.Result {
+	c.f.filters = c.filters
 	if c.f.filter != nil {
 		return c.f.filter(w, r, h)
 	}
