@@ -8,12 +8,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source hack/wine-env.sh
 
-# Packages that do something else on Windows, and whose tests hold there. Not among them: conn and filter, some of whose tests wait for
-# what Wine does not tell; inprocess, for the same reason; image,
-# whose tests compile; extension, the suite of which runs in workers under Wine, as Linux tests of remote, and takes minutes more here: for these,
+# Packages that do something else on Windows, and whose tests hold there. Not among them: inprocess, some of whose tests wait for
+# what Wine does not tell; image, whose tests compile; extension, the suite of which runs in workers under Wine, as Linux tests of remote, and takes minutes more here: for these,
 # hack/wine-test.sh ./internal/extension. Remote and pool run the same suites again.
 packages=(
-  ./internal/accesslog ./internal/admin ./internal/config ./internal/files ./internal/isapi
+  ./internal/accesslog ./internal/admin ./internal/config ./internal/conn ./internal/files ./internal/filter ./internal/isapi
   ./internal/native ./internal/obituary ./internal/passwd ./internal/proc/... ./internal/reply ./internal/server ./internal/site
   ./internal/swap ./internal/trace ./internal/update ./internal/variables ./internal/winpath ./internal/winsvc ./internal/wire
   ./internal/worker ./cmd/isapid

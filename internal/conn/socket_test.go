@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"reflect"
 	"testing"
+
+	"github.com/isapid/isapid/internal/testext"
 )
 
 // pair is a connected pair of sockets.
@@ -89,6 +91,9 @@ func TestAbort(t *testing.T) {
 }
 
 func TestResetOnClose(t *testing.T) {
+	if testext.UnderWine() {
+		t.Skip("a client under Wine 8 does not always see a reset; one outside does")
+	}
 	for _, path := range []string{"/keep", "/close", "/abort"} {
 		c := dial(t, serve(t, nil, func(w http.ResponseWriter, r *http.Request) {
 			if err := From(r.Context()).ResetOnClose(); err != nil {
