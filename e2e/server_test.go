@@ -1,25 +1,19 @@
 package e2e
 
 import (
-	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/isapid/isapid/e2e/mix"
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/front"
+	"github.com/isapid/isapid/internal/testcert"
 	"github.com/isapid/isapid/internal/testext"
 )
 
@@ -81,31 +75,18 @@ func serve(t *testing.T, files [2]string, wine config.Wine, change func(*config.
 		s.cfg.Sites = append(s.cfg.Sites, site)
 	}
 	secure := &s.cfg.Sites[1]
-	secure.Certificate, secure.Key, s.roots = certificate(t)
+	cert := testcert.New(t, t.TempDir())
+	secure.Certificate, secure.Key, s.roots = cert.File, cert.Key, cert.Roots
 	change(s.cfg.Pools[config.DefaultPoolName])
 	s.lost = &losses{byID: map[string]string{}}
 	f, err := front.New(s.cfg, slog.New(lostHandler{slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}), s.lost}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Start(); err != nil {
+	if _, err := served.Run(t, f); err != nil {
 		t.Fatal(err)
 	}
 	s.Front, s.control = f, front.NewControl(f, "test", nil)
-	ctx, stop := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- f.Serve(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-served; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-		limit, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := f.Drain(limit); err != nil {
-			t.Errorf("Drain: %v", err)
-		}
-	})
 	return s
 }
 
@@ -133,40 +114,4 @@ func copyFile(from, to string) error {
 		err = os.Rename(to+".part", to)
 	}
 	return err
-}
-
-// certificate makes one for the address of the secure site, in files.
-func certificate(t *testing.T) (cert, key string, roots *x509.CertPool) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 2)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	write := func(name, kind string, der []byte) string {
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return file
-	}
-	roots = x509.NewCertPool()
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots.AddCert(parsed)
-	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", secret), roots
 }

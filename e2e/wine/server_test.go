@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/admin"
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/front"
@@ -173,45 +174,28 @@ func start(t *testing.T, change func(c *config.Config, root string)) *server {
 	p.Threads = 8
 	s.put("site.dll", testext.SourceDLL(t, "amd64", source("one")))
 	s.put("site.so", testext.Source(t, source("one")))
-	s.put("page.txt", "")
-	check(t, os.WriteFile(filepath.Join(s.root, "page.txt"), []byte("a page\n"), 0o600))
+	served.Write(t, filepath.Join(s.root, "page.txt"), "a page\n")
 	if change != nil {
 		change(cfg, s.root)
 	}
 	f, err := front.New(cfg, slog.New(slog.NewTextHandler(io.MultiWriter(s.log, t.Output()), &slog.HandlerOptions{Level: slog.LevelInfo})))
 	check(t, err)
 	f.OnObituary(func(r *obituary.Report) { s.deaths <- r })
-	check(t, f.Start())
+	_, err = served.Run(t, f)
+	check(t, err)
 	s.Front, s.control, s.url = f, front.NewControl(f, "test", nil), f.URLs()[0]
-	ctx, stop := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- f.Serve(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-served; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-		limit, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := f.Drain(limit); err != nil {
-			t.Errorf("Drain: %v", err)
-		}
-	})
 	return s
 }
 
 // put copies a file into the root in one step; from "" makes an empty one.
 func (s *server) put(name, from string) {
 	s.t.Helper()
-	var data []byte
-	var err error
-	if from != "" {
-		data, err = os.ReadFile(from)
-		check(s.t, err)
-	}
 	to := filepath.Join(s.root, name)
-	check(s.t, os.WriteFile(to+".part", data, 0o755))
-	check(s.t, os.Rename(to+".part", to))
+	if from == "" {
+		served.Write(s.t, to, "")
+		return
+	}
+	served.Copy(s.t, from, to)
 }
 
 // client does not follow where it is sent.
