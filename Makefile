@@ -69,7 +69,7 @@ dist: $(NFPM) ## what is given to users, in dist: archives for Linux and Windows
 dist-check: $(NFPM) ## build that twice, by two users in two places, and compare; takes some minutes
 	NFPM='$(CURDIR)/$(NFPM)' hack/dist.sh check
 
-deb-check: ## install the package in dist into a Debian of its own, use it, remove it; needs root, debootstrap
+deb-check: ## install the package in dist into a Debian of its own, use it, remove it; needs root, debootstrap, systemd-nspawn
 	hack/deb-check.sh
 
 docker-check: ## build the container with Wine from the package in dist, and have it serve a DLL; needs root, buildah, debootstrap

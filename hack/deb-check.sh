@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs the Debian package in dist into a minimal Debian 12 of its own and uses it as a new user would: over an older version, as somebody who runs a
-# library, as the service with the command lines of its unit; then removes and purges it, and looks at what is left. hack/deb-inside.sh is what is done there.
+# Installs the Debian package in dist into a minimal Debian 12 of its own, with its systemd running, and uses it as a new user would: as somebody who
+# runs a library, as the service, with an upgrade in between; then removes and purges it, and looks at what is left. hack/deb-inside.sh is what is done
+# there. Before that lintian says what it thinks of the package, if it is installed here.
 #
-# Needs root, debootstrap, gcc and Debian's packages. BASE is a folder with a minimal Debian 12, if there is one already; it is not changed. systemd does not
-# run there: whether its units are right is said by systemd-analyze, and whether the package is by lintian, if these are installed here.
+# Needs root, debootstrap, systemd-nspawn (Debian: systemd-container), gcc and Debian's packages. BASE is a folder with a minimal Debian 12 and systemd-sysv, if
+# there is one already; it is not changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +20,7 @@ root=$work/root
 if [[ -n ${BASE:-} ]]; then
   cp -a "$BASE" "$root"
 else
-  debootstrap --variant=minbase bookworm "$root" >"$work/base.log" 2>&1 || { tail -n 20 "$work/base.log" >&2; exit 1; }
+  debootstrap --variant=minbase --include=systemd-sysv bookworm "$root" >"$work/base.log" 2>&1 || { tail -n 20 "$work/base.log" >&2; exit 1; }
 fi
 mkdir "$root/give"
 cp hack/deb-inside.sh "$root/give/"
@@ -31,12 +32,20 @@ sed -i 's/^Version: .*/Version: 0.0.0/' "$work/old/DEBIAN/control"
 rm -r "$work/old/usr/share/man" # files come and go between versions
 sed -i '/share\/man/d' "$work/old/DEBIAN/md5sums"
 dpkg-deb --root-owner-group -Znone -b "$work/old" "$root/give/old.deb" >/dev/null
-if command -v systemd-analyze >/dev/null; then # with a program that is here
-  sed "s|=/usr/bin/isapid|=$(type -P true)|" "$work/old/usr/lib/systemd/system/isapid.service" >"$work/isapid.service"
-  cp "$work/old/usr/lib/systemd/system/isapid.socket" "$work/"
-  systemd-analyze verify "$work/isapid.service" "$work/isapid.socket"
-fi
 
-# what is mounted and what runs there ends with it
-unshare --mount --pid --fork --kill-child bash -euc 'mount -t proc proc "$1/proc"; mount -t devtmpfs devtmpfs "$1/dev"
-  exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PORT="$2" chroot "$1" bash /give/deb-inside.sh' - "$root" "$((20000 + RANDOM % 10000))"
+cat >"$root/etc/systemd/system/deb-check.service" <<'END'
+[Unit]
+After=multi-user.target
+SuccessAction=poweroff-force
+FailureAction=poweroff-force
+[Service]
+Type=oneshot
+ExecStart=/bin/bash /give/deb-inside.sh
+StandardOutput=append:/give/log
+StandardError=append:/give/log
+END
+mkdir "$root/etc/systemd/system/default.target.wants"
+ln -s ../deb-check.service "$root/etc/systemd/system/default.target.wants/"
+timeout 600 systemd-nspawn --quiet --register=no --keep-unit --private-network --directory="$root" --boot >"$work/boot.log" 2>&1 </dev/null || tail -n 20 "$work/boot.log" >&2
+cat "$root/give/log"
+test -e "$root/give/done"
