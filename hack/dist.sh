@@ -30,7 +30,7 @@ twice() {
   git archive "$revision" | tar -x -C "$one"
   (umask 077 && git archive "$revision" | tar -x -m --no-same-permissions -C "$two")
   # modules come from where they are already, and are read by whoever builds
-  (cd "$two" && GOMODCACHE=$home/modules GOFLAGS=-modcacherw GOPROXY="file://$GOMODCACHE/cache/download,$GOPROXY" go mod download)
+  (cd "$two" && env GOMODCACHE="$home/modules" GOFLAGS=-modcacherw GOPROXY="file://$GOMODCACHE/cache/download,$GOPROXY" go mod download)
   if [[ -n ${NFPM:-} ]]; then
     cp "$NFPM" "$home/nfpm"
   fi
@@ -44,7 +44,7 @@ twice() {
   "$one/hack/dist.sh" "$one/dist"
   "${as[@]}" env -i PATH="$(go env GOROOT)/bin:/usr/local/bin:/usr/bin:/bin" HOME="$home" TMPDIR="$home/tmp" TZ=Asia/Kathmandu GOMODCACHE="$home/modules" \
     ${NFPM:+NFPM="$home/nfpm"} VERSION="$VERSION" SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" REVISION="$revision" \
-    bash -c 'umask 077; exec "$0" "$@"' "$two/hack/dist.sh" "$two/dist"
+    bash -c "umask 077; exec '$two/hack/dist.sh' '$two/dist'"
   diff -r "$one/dist" "$two/dist"
   (cd "$one/dist" && sha256sum --check --quiet SHA256SUMS)
   echo "dist: built twice, the same bytes:"
@@ -167,6 +167,10 @@ winget() {
       -e "s|\${SHA256_AMD64}|$(sha256sum <"$out/isapid-$VERSION-windows-amd64.zip" | cut -c1-64)|" \
       -e "s|\${SHA256_386}|$(sha256sum <"$out/isapid-$VERSION-windows-386.zip" | cut -c1-64)|" "$manifest" >"$out/winget/${manifest##*/}"
   done
+  if grep -r '[$]{' "$out/winget"; then
+    echo "dist: that is not filled in" >&2
+    return 1
+  fi
 }
 
 mkdir -p "$tree"
@@ -182,5 +186,5 @@ windows amd64
 windows 386
 winget
 rm -rf "$tree"
-(cd "$out" && find . -type f ! -name SHA256SUMS -printf '%P\n' | sort | xargs sha256sum >SHA256SUMS)
+(cd "$out" && sha256sum -- *.* winget/* >SHA256SUMS)
 echo "dist: $out/SHA256SUMS"
