@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/windows"
@@ -15,7 +16,8 @@ import (
 
 // link makes name stand for target, an absolute path or the name of something beside it. That is a symbolic link where this user may
 // make one, which on Windows only administrators may. Else a folder gets a junction, and a file a hard link; on another volume, where
-// there is none, a copy, if it is a library or small. What can be none of that is left out.
+// there is none, a copy, if it is a library or small. What can be none of that is left out,
+// and so are programs of ours.
 func link(target, name string) error {
 	if os.Symlink(target, name) == nil {
 		if _, err := os.Lstat(name); err == nil { // Wine 8 says that it has made one
@@ -32,7 +34,7 @@ func link(target, name string) error {
 	case st.IsDir():
 		_ = junction(target, name)
 		return nil
-	case !st.Mode().IsRegular():
+	case !st.Mode().IsRegular(), running(target, st):
 		return nil
 	}
 	if st.Mode()&0o200 != 0 && os.Link(target, name) == nil { // the removal of a link of a read-only file would make that writable
@@ -42,6 +44,21 @@ func link(target, name string) error {
 		return nil
 	}
 	return copyBeside(target, name)
+}
+
+// running tells whether a file is a program of ours: the link of a program that runs could not be removed. The image may lie beside them,
+// where an archive of them was unpacked.
+func running(path string, st os.FileInfo) bool {
+	name := strings.ToLower(filepath.Base(path))
+	if strings.HasPrefix(name, "isapid") && strings.HasSuffix(name, ".exe") {
+		return true
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return false
+	}
+	own, err := os.Stat(exe)
+	return err == nil && os.SameFile(own, st)
 }
 
 // maxCopied is the size, in bytes, up to which a file that is no library is copied if it cannot be linked.

@@ -33,6 +33,12 @@ func TestStage(t *testing.T) {
 	from, path := library(t)
 	dir := filepath.Join(t.TempDir(), "made", "as needed")
 	write(t, from, "Shop.ini", "colour=red")
+	write(t, from, "Isapid-worker-386.exe", "runs")
+	if own := executable(t); filepath.VolumeName(own) == filepath.VolumeName(from) {
+		if err := os.Link(own, filepath.Join(from, "server.exe")); err != nil {
+			t.Fatal(err)
+		}
+	}
 	write(t, from, "helper.dll", strings.Repeat("h", maxCopied+1))
 	locked := write(t, from, "locked.txt", "read only")
 	if err := os.Chmod(locked, 0o400); err != nil {
@@ -54,6 +60,11 @@ func TestStage(t *testing.T) {
 	for name, want := range map[string]string{"Shop.ini": "colour=red", "locked.txt": "read only"} {
 		if got := string(read(t, filepath.Join(folder, name))); got != want {
 			t.Errorf("%s: got %q", name, got)
+		}
+	}
+	for _, name := range []string{"Isapid-worker-386.exe", "server.exe"} {
+		if _, err := os.Lstat(filepath.Join(folder, name)); !os.IsNotExist(err) {
+			t.Errorf("%s, a program of ours, is beside the copy: %v", name, err)
 		}
 	}
 	if st, err := os.Stat(filepath.Join(folder, "helper.dll")); err != nil || st.Size() != maxCopied+1 {
