@@ -58,6 +58,7 @@ type Filter struct {
 	conf   Config
 	desc   string
 	events uint32 // SF_NOTIFY_* that are events
+	flags  uint32 // see Flags
 	secure bool   // called for requests on secure ports
 	plain  bool   // and on others
 	class  int    // 0 is asked first
@@ -107,6 +108,13 @@ func New(c Config) (*Filter, error) {
 	f.secure = ports != isapi.NotifyNonsecurePort // neither bit is both: many set none and want to be called
 	f.plain = ports != isapi.NotifySecurePort
 	f.class = class(info.Flags)
+	f.flags = f.events | []uint32{isapi.NotifyOrderHigh, isapi.NotifyOrderMedium, isapi.NotifyOrderLow}[f.class]
+	if f.secure {
+		f.flags |= isapi.NotifySecurePort
+	}
+	if f.plain {
+		f.flags |= isapi.NotifyNonsecurePort
+	}
 	return f, nil
 }
 
@@ -126,16 +134,7 @@ func class(flags uint32) int {
 func (f *Filter) Description() string { return f.desc }
 
 // Flags are the events it wants, with one order bit and the bits of the ports on which it wants them.
-func (f *Filter) Flags() uint32 {
-	flags := f.events | []uint32{isapi.NotifyOrderHigh, isapi.NotifyOrderMedium, isapi.NotifyOrderLow}[f.class]
-	if f.secure {
-		flags |= isapi.NotifySecurePort
-	}
-	if f.plain {
-		flags |= isapi.NotifyNonsecurePort
-	}
-	return flags
-}
+func (f *Filter) Flags() uint32 { return f.flags }
 
 // Priority is the place of its priority class: 0 for HIGH, 1 for MEDIUM, 2 for LOW and for none.
 func (f *Filter) Priority() int { return f.class }

@@ -162,9 +162,9 @@ func (q *run) recycle() {
 	}
 	q.unlisten()
 	q.drop()
-	base, added, denial := none(q.head.base), none(q.added), none(q.denial)
-	*q = run{scratch: q.scratch, added: added, denial: denial}
-	q.head.base = base
+	kept, base, added, denial := q.scratch, none(q.head.base), none(q.added), none(q.denial)
+	*q = run{} // in place: with anything in it, it would be made elsewhere and copied
+	q.scratch, q.head.base, q.added, q.denial = kept, base, added, denial
 	runs.Put(q)
 }
 

@@ -83,9 +83,14 @@ func (p *Passage) count(res *executor.Result) {
 	}
 }
 
+// add has p keep a version that it has entered, once.
 func (all *passing) add(p *Passage, v *version) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
+	if slices.Contains(p.inside, v) {
+		v.Leave()
+		return
+	}
 	p.inside = append(p.inside, v)
 }
 

@@ -46,7 +46,7 @@ func (i *Image) Execute(w http.ResponseWriter, r *http.Request, t *executor.Targ
 }
 
 // admit has a request enter a version, or says why it cannot. One that goes through the filter half of a version is inside that already;
-// if it is not, it must leave. p is its passage through filter halves, if the caller has that.
+// if it is not, it must leave. p is its passage through filter halves if it is to go through one more, which may be one it is in.
 func (i *Image) admit(r *http.Request, p *Passage, trail *executor.Trail) (v *version, inside bool, why *refusal) {
 	for {
 		rt := i.route.Load()
@@ -57,7 +57,7 @@ func (i *Image) admit(r *http.Request, p *Passage, trail *executor.Trail) (v *ve
 			}
 		}
 		if v != nil {
-			if v.ext.Filter() != nil && passages.has(p, r.Context(), v) {
+			if p == nil && v.ext.Filter() != nil && passages.has(nil, r.Context(), v) {
 				return v, true, nil
 			}
 			if v.Enter() {
