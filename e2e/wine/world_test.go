@@ -31,11 +31,9 @@ func newWorld(t *testing.T, change func(c *config.Config, root string)) *world {
 	for _, name := range []string{"LANG", "LC_ALL", "LC_CTYPE"} {
 		t.Setenv(name, "")
 	}
-	prefix := filepath.Join(t.TempDir(), "prefix")
-	testext.OwnPrefix(t, "amd64", prefix)
 	w := &world{folder: "Größe und Maß"}
 	w.server = start(t, func(c *config.Config, root string) {
-		c.Wine.Prefix = prefix
+		apart(t, c)
 		c.Pools[config.DefaultPoolName].Crashes.Max = 0
 		change(c, root)
 	})
