@@ -65,8 +65,12 @@ func (w *Wine) Hold(ctx context.Context, prefix string, lost func(error)) (*Held
 }
 
 // Ready waits until the server runs, which is at once unless it has just been killed. A program that starts before that starts a server by
-// itself, and what that runs has the program's standard error open, even after its death.
+// itself, and what that runs has the program's standard error open, even after its death. If somebody has removed the prefix there is an
+// error: a program would begin to make another one, in which it finds nothing.
 func (h *Held) Ready(ctx context.Context) error {
+	if _, err := os.Stat(filepath.Join(h.prefix, filepath.FromSlash("drive_c/windows/system32/kernel32.dll"))); err != nil {
+		return fmt.Errorf("somebody has removed the Wine prefix, or part of it: restart isapid, which makes it again: %w", err)
+	}
 	select {
 	case h.up <- struct{}{}:
 		return nil
