@@ -99,11 +99,19 @@ void isapid_take(int t, struct isapid_fault *f) {
 	__sync_lock_release(&taken[t - 1]);
 }
 
+// For the hot paths: an initializer would clear env, which sigsetjmp fills, and which is most of it.
+static inline void set_guard(struct guard *g, struct isapid_fault *f) {
+	g->prev = guard_top;
+	g->fault = f;
+	g->loading = 0;
+	f->nframes = 0;
+}
+
 uint64_t isapid_proc(uintptr_t fn, uintptr_t ecb) {
 	struct isapid_fault f;
-	struct guard g = {.prev = guard_top, .fault = &f};
+	struct guard g;
 	volatile uint32_t status = 0;
-	f.nframes = 0;
+	set_guard(&g, &f);
 	const struct board_place at = board_begin(FN_EXTENSION_PROC, 0, ecb, 0);
 	int kind = sigsetjmp(g.env, 0);
 	if (kind == 0) {
@@ -120,9 +128,9 @@ uint64_t isapid_proc(uintptr_t fn, uintptr_t ecb) {
 
 struct isapid_status isapid_filter_proc(uintptr_t fn, uintptr_t context, uint32_t notification, uintptr_t pv) {
 	struct isapid_fault f;
-	struct guard g = {.prev = guard_top, .fault = &f};
+	struct guard g;
 	volatile struct isapid_status r = {0, 0, 0};
-	f.nframes = 0;
+	set_guard(&g, &f);
 	const struct board_place at = board_begin(FN_FILTER_PROC, notification, context, 0);
 	int kind = sigsetjmp(g.env, 0);
 	if (kind == 0) {
