@@ -63,7 +63,7 @@ func testRefused(t *testing.T, s *suite) {
 		{"version-crashes", "GetExtensionVersion: SIGSEGV (address not mapped) accessing 0x10, in "},
 	} {
 		image := s.newLiving(t, "life", c.say)
-		refuses(t, s, image.path, s.said(c.want))
+		refuses(t, s, image.path, s.Said(c.want))
 		if got, want := text(image.life()), "GetExtensionVersion"; got != want {
 			t.Errorf("%s: %s; want %s", c.say, got, want)
 		}
@@ -183,7 +183,7 @@ func testTerminateAnswers(t *testing.T, s *suite) {
 		switch {
 		case c.err == "" && err != nil:
 			t.Errorf("%s: %v", c.say, err)
-		case c.err != "" && (err == nil || !strings.Contains(err.Error(), s.said(c.err))):
+		case c.err != "" && (err == nil || !strings.Contains(err.Error(), s.Said(c.err))):
 			t.Errorf("%s: error %v; want %q in it", c.say, err, c.err)
 		}
 		if got, want := text(image.life()), "GetExtensionVersion, TerminateExtension(2)"; got != want {
