@@ -50,6 +50,8 @@ func (w *world) install(version int) {
 	w.t.Helper()
 	helper := testext.DLL(w.t, "amd64", "world_helper", fmt.Sprintf("-DVERSION=%d", version))
 	w.put(w.folder+"/world_helper.dll", helper)
+	w.put(w.folder+"/beside.dll", helper)
+	w.put("whole.dll", helper)
 	w.put(w.folder+"/Übersicht 1.dll", testext.DLL(w.t, "amd64", "world", helper, fmt.Sprintf("-DBUILD=%d", version), "-lole32", "-lws2_32", "-lodbc32"))
 }
 
@@ -95,7 +97,8 @@ func TestWorld(t *testing.T) {
 		{"replace=count.txt", "3"},
 		{"helper", "1"},
 		{"load=world_helper.dll", "1"},
-		{"load=nowhere.dll", "LoadLibrary: error 126"},
+		{"load=beside.dll", "LoadLibrary: error 126"},
+		{"load=Z:" + strings.ReplaceAll(w.root, "/", "%5C") + "%5Cwhole.dll", "1"},
 		{"com", "0000000[01]"},
 		{"stream", "written"},
 		{"progid=Scripting.FileSystemObject", "00000000"},
