@@ -8,15 +8,20 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source hack/wine-env.sh
 
-# Packages that do something else on Windows, and whose tests hold there. Not among them: inprocess, some of whose tests wait for
-# what Wine does not tell; image, whose tests compile; extension, the suite of which runs in workers under Wine, as Linux tests of remote, and takes minutes more here: for these,
-# hack/wine-test.sh ./internal/extension. Remote and pool run the same suites again.
+# Packages that do something else on Windows. Remote and pool are not among them: they run the suites of extension and inprocess again.
 packages=(
-  ./internal/accesslog ./internal/admin ./internal/config ./internal/conn ./internal/files ./internal/filter ./internal/isapi
+  ./internal/accesslog ./internal/admin ./internal/config ./internal/conn ./internal/files ./internal/filter ./internal/image ./internal/isapi
   ./internal/native ./internal/obituary ./internal/passwd ./internal/proc/... ./internal/reply ./internal/server ./internal/site
   ./internal/swap ./internal/trace ./internal/update ./internal/variables ./internal/winpath ./internal/winsvc ./internal/wire
   ./internal/worker ./cmd/isapid
 )
+
+# The suite of executors runs in workers under Wine, too, as Linux tests of remote. What is left out here is what a worker does with the
+# same code, and what takes long. Left in is what touches the server's own process: its faults and threads, the life of an image, files,
+# tokens, and the codes that ask for the process or the connection. By hand all of it runs: hack/wine-test.sh ./internal/extension
+in_worker='Responses|Raw|Framing|Body|Smuggling|Writes|Returns|HTTP2|Bulk|Async|ExecURL|Hostile|Stale|ControlBlock|Variables|TLS'
+suite='^TestConformance$'
+skipped="$suite/^($in_worker)\$|$suite/^Threads\$/^stack\$|$suite/^Faults\$/^(many|threads_1)\$"
 
 # Those in which the size of a pointer, or how C is called, matters.
 packages32=(./internal/native ./internal/wire ./internal/worker)
@@ -40,6 +45,8 @@ if [[ $# -gt 0 ]]; then
 fi
 status=0
 run amd64 "${packages[@]}" || status=1
+run amd64 -skip "$skipped" ./internal/extension || status=1
+run amd64 -skip "$suite" ./internal/inprocess || status=1
 if hack/wine32.sh --here; then
   echo "wine: windows/386 runs, too" >&2
   run 386 "${packages32[@]}" || status=1
