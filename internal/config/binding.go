@@ -11,10 +11,10 @@ import (
 
 var hostName = regexp.MustCompile(`^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
 
-// ParseBinding reads "http://:8080", "https://192.0.2.1:8443" or "http://shop.example:80". Without a host, or with "*",
+// parseBinding reads "http://:8080", "https://192.0.2.1:8443" or "http://shop.example:80". Without a host, or with "*",
 // it is every address; an IP address is that address; "localhost" is 127.0.0.1; any other name, also "*.shop.example", is
 // every address, for requests that carry this name. The port defaults to 80, with https to 443.
-func ParseBinding(text string) (Binding, error) {
+func parseBinding(text string) (Binding, error) {
 	u, err := url.Parse(text)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
 		return Binding{}, errors.New("does not begin with http:// or https://")

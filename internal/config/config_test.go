@@ -211,7 +211,7 @@ func TestEverything(t *testing.T) {
 	}
 	c := parse(t, dir, everything)
 	in := func(name string) string { return filepath.Join(dir, name) }
-	limits := DefaultLimits()
+	limits := defaultLimits()
 	limits.Query, limits.HeaderTimeout = 10, 0
 	one := DefaultSite("one", in("wwwroot"))
 	one.Bindings = []Binding{
@@ -407,9 +407,9 @@ func TestBindingString(t *testing.T) {
 		"http://127.0.0.1:0":      "http://127.0.0.1:0",
 		"https://localhost:65535": "https://127.0.0.1:65535",
 	} {
-		b, err := ParseBinding(text)
+		b, err := parseBinding(text)
 		if err != nil || b.String() != want {
-			t.Errorf("ParseBinding(%q) = %q, %v, want %q", text, b, err, want)
+			t.Errorf("parseBinding(%q) = %q, %v, want %q", text, b, err, want)
 		}
 	}
 }

@@ -5,15 +5,15 @@ import "time"
 // DefaultPoolName is the pool of applications that name none.
 const DefaultPoolName = "default"
 
-// DefaultMode is the mode of a pool that names none.
-const DefaultMode = ModeIsolated
+// defaultMode is the mode of a pool that names none.
+const defaultMode = ModeIsolated
 
 // Default returns a configuration without sites. Every default of the file is in this file; the numbers are IIS's
 // where it has one.
 func Default() *Config {
 	return &Config{
 		Pools:   map[string]*Pool{DefaultPoolName: DefaultPool()},
-		Limits:  DefaultLimits(),
+		Limits:  defaultLimits(),
 		Log:     Log{Level: "info", Format: LogAuto, Levels: map[string]string{}},
 		Control: Control{Socket: DefaultControlSocket()},
 		Crashes: CrashFiles{Keep: 50},
@@ -39,7 +39,7 @@ func DefaultSite(name, root string) Site {
 		Static:             true,
 		HTTP2:              true,
 		ClientCertificates: ClientNone,
-		Limits:             DefaultLimits(),
+		Limits:             defaultLimits(),
 		Log:                SiteLog{Access: true},
 	}
 }
@@ -47,7 +47,7 @@ func DefaultSite(name, root string) Site {
 // DefaultPool returns the settings of a pool that says nothing.
 func DefaultPool() *Pool {
 	return &Pool{
-		Mode:      DefaultMode,
+		Mode:      defaultMode,
 		Threads:   25,
 		Queue:     1000,            // queueLength
 		QueueWait: 2 * time.Minute, // connectionTimeout, which http.sys uses for this wait too
@@ -73,8 +73,8 @@ func DefaultPool() *Pool {
 	}
 }
 
-// DefaultLimits returns the limits of a site that says nothing.
-func DefaultLimits() Limits {
+// defaultLimits returns the limits of a site that says nothing.
+func defaultLimits() Limits {
 	return Limits{
 		Header:        16 << 10,   // MaxRequestBytes
 		Body:          30_000_000, // maxAllowedContentLength

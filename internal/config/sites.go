@@ -59,7 +59,7 @@ func (v value) bindings(field *[]Binding) {
 		if !item.text(&text) {
 			continue
 		}
-		b, err := ParseBinding(text)
+		b, err := parseBinding(text)
 		if err != nil {
 			item.fail(fmt.Sprintf("binding %q %v", text, err), `write it like "http://:8080" or "https://shop.example:443"`)
 			continue
