@@ -3,6 +3,7 @@ package wine
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -135,5 +136,48 @@ func TestWorkers(t *testing.T) {
 	}
 	if _, err := (Setup{Workers: t.TempDir()}).Worker("386"); err == nil {
 		t.Error("a worker is found outside of the folder that was named")
+	}
+}
+
+// TestRunsIn lays out processes as /proc shows them, one of them of a container, whose root folder is another.
+func TestRunsIn(t *testing.T) {
+	root := t.TempDir()
+	prefix := filepath.Join(root, "p")
+	for _, dir := range []string{prefix, filepath.Join(root, "container", prefix), filepath.Join(root, "empty")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := []struct {
+		name, exe, environ, root string
+		want                     bool
+	}{
+		{"of the prefix", "/usr/lib/wine/wine64", "A=b\x00WINEPREFIX=" + prefix + "\x00", "/", true},
+		{"32-bit", "/usr/lib/wine/wine-preloader", "WINEPREFIX=" + prefix + "\x00", "/", true},
+		{"of another prefix", "/usr/lib/wine/wine64", "WINEPREFIX=" + prefix + "2\x00", "/", false},
+		{"not Wine's", "/usr/bin/vi", "WINEPREFIX=" + prefix + "\x00", "/", false},
+		{"of a container", "/usr/lib/wine/wine64", "WINEPREFIX=" + prefix + "\x00", filepath.Join(root, "container"), false},
+		{"of one that was removed", "/usr/lib/wine/wine64", "WINEPREFIX=" + prefix + "/gone\x00", "/", true},
+		{"of one without such a folder", "/usr/lib/wine/wine64", "WINEPREFIX=" + prefix + "\x00", filepath.Join(root, "empty"), false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			process := t.TempDir()
+			for name, target := range map[string]string{"exe": test.exe, "root": test.root} {
+				if err := os.Symlink(target, filepath.Join(process, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.WriteFile(filepath.Join(process, "environ"), []byte(test.environ), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			asked := prefix
+			if strings.Contains(test.environ, "gone") {
+				asked += "/gone"
+			}
+			if got := runsIn(process, asked); got != test.want {
+				t.Errorf("got %v", got)
+			}
+		})
 	}
 }

@@ -130,7 +130,19 @@ func runsIn(process, prefix string) bool {
 		return false
 	}
 	env, err := os.ReadFile(filepath.Join(process, "environ"))
-	return err == nil && slices.Contains(strings.Split(string(env), "\x00"), "WINEPREFIX="+prefix)
+	if err != nil || !slices.Contains(strings.Split(string(env), "\x00"), "WINEPREFIX="+prefix) {
+		return false
+	}
+	// In a container, whose processes are seen here, the same path is another folder. If it was removed, the root folder tells.
+	ours, err := os.Stat(prefix)
+	if err != nil {
+		prefix = "/"
+		if ours, err = os.Stat(prefix); err != nil {
+			return false
+		}
+	}
+	theirs, err := os.Stat(filepath.Join(process, "root", prefix))
+	return err == nil && os.SameFile(ours, theirs)
 }
 
 // ownedByMe tells whether a file belongs to the user of this process.
