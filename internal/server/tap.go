@@ -43,9 +43,22 @@ func (t *tap) Accept() (net.Conn, error) {
 	case t.stopped.Load() && errors.Is(err, os.ErrDeadlineExceeded):
 		t.leave()
 		return nil, net.ErrClosed
+	case errors.Is(err, net.ErrClosed):
+		return nil, err
 	}
-	return nil, err
+	return nil, &passing{err}
 }
+
+// passing is an error of one connection, or of a lack that may end: net/http logs it, waits up to a second and accepts again. accept(2) hands over what
+// befell the connection, a firewall's no (EPERM), or that there is no memory, and net/http would end the server for these; so it would for what Wine 8
+// answers now and then.
+type passing struct{ error }
+
+func (e *passing) Unwrap() error { return e.error }
+
+// Timeout and Temporary implement [net.Error].
+func (*passing) Timeout() bool   { return false }
+func (*passing) Temporary() bool { return true }
 
 func (t *tap) leave() { t.once.Do(func() { close(t.left) }) }
 
