@@ -158,9 +158,11 @@ func (h *housed) Replace(ctx context.Context, v executor.Version, how executor.R
 	what := fmt.Sprintf("%s: the version that serves is for %s, this one for %s", filepath.Base(h.image), now.kind, k)
 	switch {
 	case how.Hold:
-		return nil, fmt.Errorf(`%s: with "update: {mode: hold}" they cannot take each other's place; stop the server to change that`, what)
+		return nil, fmt.Errorf(`%s: they have different workers, and with "update: {mode: hold}" the old ones would have to end before it is known that the new ones can run it; `+
+			`write "mode: overlap" for this change, or put the file there while the server is stopped`, what)
 	case s.filters[asFilter{h.image, h.group.name}]:
-		return nil, fmt.Errorf("%s: a filter cannot change that while others are in front of the same application; restart the server with all of one kind", what)
+		return nil, fmt.Errorf("%s: it is a filter, and all filters of an application run in the same workers; put the files of all there while the server is stopped, "+
+			"or name a new file in the configuration and reload that", what)
 	}
 	next, err := h.open(ctx, nil, v)
 	if err != nil {
