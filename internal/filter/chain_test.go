@@ -204,6 +204,41 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// TestLogTexts: what a filter writes over the texts of LOG, which are not its own, no other filter sees; what one has put in their place
+// the next ones do, also where they are longer than most.
+func TestLogTexts(t *testing.T) {
+	const scribbler = `#include <httpfilt.h>
+#include <string.h>
+BOOL WINAPI GetFilterVersion(HTTP_FILTER_VERSION *v) { v->dwFlags = SF_NOTIFY_LOG | SF_NOTIFY_ORDER_%s; return TRUE; }
+DWORD WINAPI HttpFilterProc(HTTP_FILTER_CONTEXT *c, DWORD n, VOID *p) {
+	HTTP_FILTER_LOG *l = p;
+	(void)c; (void)n;
+	memset((char *)l->pszOperation, '!', strlen(l->pszOperation));
+	memset((char *)l->pszTarget, '!', strlen(l->pszTarget));
+	memset((char *)l->pszParameters, '!', strlen(l->pszParameters));
+	return SF_STATUS_REQ_NEXT_NOTIFICATION;
+}
+`
+	s := start(t)
+	for _, source := range []string{
+		testext.Source(t, fmt.Sprintf(scribbler, "HIGH")), named(t, "a", someEvents, "MEDIUM"),
+		testext.Source(t, fmt.Sprintf(scribbler, "LOW")), named(t, "b", someEvents, "LOW"),
+	} {
+		s.chain = append(s.chain, filter.Member{Filter: s.load(source, nil)})
+	}
+	for i, query := range []string{"q=1", strings.Repeat("long", 4096)} {
+		for j, c := range []struct{ do, before, after string }{{"", "/file/page.txt", "/file/page.txt"}, {"LOG@a=log:target|/other", "/file/page.txt", "/other"}} {
+			s.events()
+			s.do("GET", "/file/page.txt?"+query, "X-Do: "+c.do)
+			s.result(2*i + j + 1)
+			got := s.events()[2:] // behind PREPROC_HEADERS
+			if len(got) != 2 || !strings.Contains(got[0], "a#1 LOG GET "+c.before+"?"+query[:3]) || !strings.Contains(got[1], "b#1 LOG GET "+c.after+"?"+query[:3]) {
+				t.Errorf("%s: %.200q", c.do, got)
+			}
+		}
+	}
+}
+
 // TestSwap: the session of a version ends with it; the next one sees the connection for the first time.
 func TestSwap(t *testing.T) {
 	s := start(t)

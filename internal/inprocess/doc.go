@@ -3,7 +3,8 @@
 //	image.go        the image: its versions, one of which serves, and its end
 //	version.go      one loaded version, and the requests inside
 //	route.go        which version a request goes to, and the queue of those that wait for one
-//	filter.go       requests that go through the filter half of a version, and stay with that
+//	filter.go       the filter half of a version
+//	passage.go      requests that go through filter halves, and stay with their versions
 //	replace.go      loading another version: beside the one that serves, or after its end
 //	replacement.go  what comes then: share, commit, revert, settle
 //
