@@ -3,10 +3,7 @@
 package wine
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -20,11 +17,9 @@ import (
 	"github.com/isapid/isapid/internal/admin"
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/front"
-	"github.com/isapid/isapid/internal/hub"
 	"github.com/isapid/isapid/internal/pool"
 	"github.com/isapid/isapid/internal/swap"
 	"github.com/isapid/isapid/internal/testext"
-	"github.com/isapid/isapid/internal/trace"
 	wines "github.com/isapid/isapid/internal/wine"
 )
 
@@ -40,6 +35,7 @@ func TestServer(t *testing.T) {
 		{"Paths", paths},
 		{"Refused", refused},
 		{"Snoop", snoop},
+		{"ThreeKinds", threeKinds},
 		{"Crash", crash},
 		{"SwapUnderLoad", swapUnderLoad},
 		{"Killed", killed},
@@ -246,58 +242,6 @@ func crash(t *testing.T, s *server) {
 		t.Error("nobody tells of the fault")
 	}
 	s.until("default:win64", "a worker and a spare", settled)
-}
-
-// snoop: the calls of a DLL can be listened to.
-func snoop(t *testing.T, s *server) {
-	s.want("/site.dll?map=/", 200, "*")
-	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
-	defer stop()
-	in, out := io.Pipe()
-	began := make(chan struct{}, 1)
-	ended := make(chan error, 1)
-	go func() {
-		ended <- s.control.Snoop(ctx, "test", trace.Filter{Image: "site.dll"}, func(p []byte) error {
-			select {
-			case began <- struct{}{}:
-			default:
-			}
-			_, err := out.Write(p)
-			return err
-		})
-		out.Close()
-	}()
-	calls := make(chan string, 1000)
-	go func() {
-		defer close(calls)
-		r := hub.NewReader(in)
-		for {
-			one, err := r.Next()
-			if err != nil {
-				return
-			}
-			if one.Kind == hub.KindBatch {
-				_ = trace.Decode(one.Events, func(e *trace.Event) error { calls <- trace.Name(e.Func, e.Code); return nil })
-			}
-		}
-	}()
-	<-began
-	s.want("/site.dll?map=/page.txt", 200, "*")
-	found := false
-	for call := range calls {
-		if found = strings.Contains(call, "MAP_URL_TO_PATH"); found {
-			break
-		}
-	}
-	stop()
-	for range calls { // until the stream has ended
-	}
-	if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	if !found {
-		t.Error("the call was not seen")
-	}
 }
 
 // TestFilter: requests for a DLL, for a library of Linux and for a file go through a filter for Windows.
