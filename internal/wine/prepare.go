@@ -28,7 +28,7 @@ func (w *Wine) room() int64 {
 // stopTimeout is how long the server of a prefix may take to write the registry and to end.
 const stopTimeout = 30 * time.Second
 
-// Prepare makes a prefix for programs of these processors (amd64 always), or brings one up to date, if that is needed. Any number of processes
+// Prepare makes a prefix for programs of these processors and of all that Wine runs here, or brings one up to date, if that is needed. Any number of processes
 // may do so at a time. progress, if not nil, gets sentences about what takes long, from this goroutine. What was made halfway is removed when
 // ctx ends or something fails, and by the next Prepare if this process is killed.
 func (w *Wine) Prepare(ctx context.Context, prefix string, arches []string, progress func(string)) error {
@@ -121,6 +121,13 @@ func (w *Wine) create(ctx context.Context, prefix string, arches []string, progr
 	if err := w.boot(ctx, work, arches, "--init", true); err != nil {
 		return err
 	}
+	// Wine has made it for 32-bit programs, too, if it runs any. To say so later would end all programs that run in the prefix then.
+	if w.Path32 != "" && !slices.Contains(arches, "386") && incomplete(work, "386") == "" {
+		if err := w.giveRandom(work, "386"); err != nil {
+			return err
+		}
+		arches = slices.Sorted(slices.Values(append(arches, "386")))
+	}
 	os.Remove(filepath.Join(work, "wineserver")) // Debian's Wine: where the server of this folder was
 	if err := (&stamp{Format: format, Wine: w.Version, Arches: arches}).write(work); err != nil {
 		return err
@@ -166,13 +173,9 @@ func (w *Wine) boot(ctx context.Context, prefix string, arches []string, how str
 	if err := w.stop(prefix); err != nil {
 		return err
 	}
-	must := []string{filepath.Join(prefix, "system.reg"), filepath.Join(prefix, "user.reg")}
 	for _, a := range arches {
-		must = append(must, filepath.Join(SystemFolder(prefix, a), "kernel32.dll"), filepath.Join(SystemFolder(prefix, a), "user32.dll"))
-	}
-	for _, path := range must {
-		if st, err := os.Stat(path); err != nil || st.Size() == 0 {
-			return fmt.Errorf("Wine has made no %s: is the disk full, or Wine not installed whole?", strings.TrimPrefix(path, prefix+"/"))
+		if missing := incomplete(prefix, a); missing != "" {
+			return fmt.Errorf("Wine has made no %s: is the disk full, or Wine not installed whole?", strings.TrimPrefix(missing, prefix+"/"))
 		}
 	}
 	if err := w.linkLibraries(prefix, isNew); err != nil {
@@ -185,6 +188,18 @@ func (w *Wine) boot(ctx context.Context, prefix string, arches []string, how str
 		return err
 	}
 	return replaceFile(timestamp, []byte(neverUpdate))
+}
+
+// incomplete names a file that a prefix for programs of that processor must have and has not; "" if all are there.
+func incomplete(prefix, arch string) string {
+	system := SystemFolder(prefix, arch)
+	for _, path := range []string{filepath.Join(prefix, "system.reg"), filepath.Join(prefix, "user.reg"),
+		filepath.Join(system, "kernel32.dll"), filepath.Join(system, "user32.dll")} {
+		if st, err := os.Stat(path); err != nil || st.Size() == 0 {
+			return path
+		}
+	}
+	return ""
 }
 
 // globQuote makes a path match only itself.

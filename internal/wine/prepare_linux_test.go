@@ -48,21 +48,30 @@ func TestPrefix(t *testing.T) {
 	if got := processes(t, prefix); len(got) > 0 {
 		t.Errorf("still running: %v", got)
 	}
+	arches := []string{"amd64"}
+	if w.Path32 != "" {
+		arches = []string{"386", "amd64"}
+	}
 	s := w.State(prefix)
-	if !s.Made || !s.Ours || s.Stale != "" || s.Bad != "" || s.Wine != w.Version || !slices.Equal(s.Arches, []string{"amd64"}) {
+	if !s.Made || !s.Ours || s.Stale != "" || s.Bad != "" || s.Wine != w.Version || !slices.Equal(s.Arches, arches) {
 		t.Errorf("state %+v", s)
 	}
 }
 
-// TestPrefix386 makes a prefix for 32-bit programs, too, where there is a Wine for them.
+// TestPrefix386 has a prefix of a 64-bit Wine learn 32-bit programs, where there is a Wine for them.
 func TestPrefix386(t *testing.T) {
 	w := need(t)
 	if err := w.Supports("386"); err != nil {
 		t.Skip(err)
 	}
 	prefix := filepath.Join(t.TempDir(), "p")
-	if err := w.Prepare(bounded(t), prefix, nil, nil); err != nil {
+	before := *w
+	before.Path32 = ""
+	if err := before.Prepare(bounded(t), prefix, nil, nil); err != nil {
 		t.Fatal(err)
+	}
+	if s := w.State(prefix); !slices.Equal(s.Arches, []string{"amd64"}) {
+		t.Errorf("state %+v", s)
 	}
 	if err := w.Prepare(bounded(t), prefix, []string{"386"}, nil); err != nil {
 		t.Fatal(err)
