@@ -14,9 +14,9 @@ const module = "github.com/isapid/isapid"
 // layers says, for each package, which packages of the module it may import, with the reason where it is not plain. A new
 // package needs a line here before anybody can import it or it can import anything.
 var layers = map[string][]string{
-	".":                 {"executor", "extension"},                                                                                                                                                                               // the public face
-	"cmd/isapid":        {"accesslog", "admin", "config", "executor", "extension", "front", "hub", "image", "obituary", "passwd", "pool", "swap", "systemd", "tape", "toolchain", "trace", "update", "wine", "winsvc", "worker"}, // describe loads one extension
-	"cmd/isapid-worker": {"executor", "wire", "worker"},                                                                                                                                                                          // the worker alone, for other kinds of it than the front is
+	".":                 {"executor", "extension"},                                                                                                                                                                  // the public face
+	"cmd/isapid":        {"admin", "config", "executor", "extension", "front", "hub", "image", "obituary", "passwd", "pool", "swap", "systemd", "tape", "toolchain", "trace", "update", "wine", "winsvc", "worker"}, // describe loads one extension
+	"cmd/isapid-worker": {"executor", "wire", "worker"},                                                                                                                                                             // the worker alone, for other kinds of it than the front is
 	"hack/...":          {},
 	"hack/wineexec":     {"testext/build", "wine"}, // builds libraries for test binaries that run under Wine
 	"sdk":               {},                        // the headers and units, embedded
@@ -54,7 +54,7 @@ var layers = map[string][]string{
 	"image":     {"files"},
 	"wine":      {"image"},                                               // the Wine of this machine and its prefixes
 	"tally":     {"executor"},                                            // what requests show of a version
-	"swap":      {"executor", "image", "tally", "update"},                // one version of an image replaces another
+	"swap":      {"executor", "image", "update"},                         // one version of an image replaces another
 	"update":    {"files", "image"},                                      // the files beside an image, by which it is replaced
 	"tape":      {"trace"},                                               // recorded requests
 	"obituary":  {"executor", "files", "trace"},                          // files about deaths
@@ -104,6 +104,11 @@ func TestLayers(t *testing.T) {
 		for _, i := range imports {
 			if !slices.Contains(allowed, i) {
 				t.Errorf("package %q imports %q, but may only import %q of this module", pkg, i, allowed)
+			}
+		}
+		for _, i := range allowed {
+			if pkg == rule && !slices.Contains(imports, i) {
+				t.Errorf("package %q may import %q and does not: take that out of its line", pkg, i)
 			}
 		}
 	}
