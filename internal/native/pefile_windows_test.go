@@ -2,6 +2,7 @@ package native
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"testing"
 	"testing/iotest"
@@ -24,7 +25,8 @@ func TestPieces(t *testing.T) {
 				continue
 			}
 			b := make([]byte, size)
-			if n, err := p.ReadAt(b, int64(off)); !bytes.Equal(b[:n], content[off:]) || off > 0 && err != io.EOF || off == 0 && err != nil {
+			n, err := p.ReadAt(b, int64(off))
+			if short := off > 0; !bytes.Equal(b[:n], content[off:]) || errors.Is(err, io.EOF) != short || !short && err != nil {
 				t.Errorf("%d bytes from %d: got %d and %v", size, off, n, err)
 			}
 		}
