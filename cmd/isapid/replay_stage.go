@@ -60,6 +60,7 @@ func (o *replayOptions) stage(h *tape.Header, image, build, dir string, errOut i
 	if s.front, err = front.New(cfg, slog.New(slog.DiscardHandler)); err != nil {
 		return nil, configError{err}
 	}
+	s.front.OnProgress(func(step string) { fmt.Fprintf(errOut, "isapid: %s\n", harmless(step)) })
 	if err := s.front.Start(); err != nil {
 		return nil, startError(err)
 	}

@@ -48,7 +48,7 @@ func TestMatrix(t *testing.T) {
 	}
 	v.machine = m
 	v.press("\x03")
-	v.press("\x03") // requests that hang
+	v.press("\x03")  // requests that hang
 	_ = v.cmd.Wait() // however it ends
 }
 
