@@ -8,8 +8,8 @@ import (
 
 // Who is let in, and what the extension is told of them.
 func TestAuthentication(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, global: filters(t, named("a")), applications: []string{secret(t)}})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, global: filters(t, mode, named("a")), applications: []string{secret(t)}})
 		s.get("/secret/page.txt", basic("alice", "wonderland")).want(t, 200, "secret\n")
 		denied := s.get("/secret/page.txt", basic("alice", "wrong"))
 		denied.want(t, 401, "*")
@@ -22,8 +22,8 @@ func TestAuthentication(t *testing.T) {
 
 // AUTHENTICATION comes once for a connection, and again for other credentials.
 func TestAuthenticationOnce(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, global: filters(t, named("a", "-DEVENTS=SF_NOTIFY_AUTHENTICATION")), applications: []string{secret(t)}})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, global: filters(t, mode, named("a", "-DEVENTS=SF_NOTIFY_AUTHENTICATION")), applications: []string{secret(t)}})
 		c := s.dial()
 		c.ask("GET /secret/page.txt").want(t, 401, "*")
 		for range 3 {
@@ -41,8 +41,8 @@ func TestAuthenticationOnce(t *testing.T) {
 
 // A user that a filter puts in the place of the client's is the one of the request, and stays it on the connection.
 func TestAnotherUser(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, global: filters(t, named("a")), applications: []string{secret(t)}})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, global: filters(t, mode, named("a")), applications: []string{secret(t)}})
 		c := s.dial()
 		steps := do("AUTHENTICATION=user:alice|wonderland; AUTH_COMPLETE=var:AUTH_USER; AUTH_COMPLETE=var:REMOTE_USER; " +
 			"AUTH_COMPLETE=var:UNMAPPED_REMOTE_USER; AUTH_COMPLETE=var:AUTH_TYPE; AUTH_COMPLETE=var:LOGON_USER")
@@ -60,8 +60,8 @@ func TestAnotherUser(t *testing.T) {
 
 // ERROR ends the request with what GetLastError says.
 func TestErrors(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, global: filters(t, named("a")), applications: []string{secret(t)}})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, global: filters(t, mode, named("a")), applications: []string{secret(t)}})
 		for _, event := range []string{"PREPROC_HEADERS", "URL_MAP", "AUTHENTICATION", "AUTH_COMPLETE"} {
 			s.get("/page.txt", do(event+"=error:5")).want(t, 401, "*")
 			s.get("/page.txt", do(event+"=error:2")).want(t, 500, "*")
@@ -76,8 +76,8 @@ func TestErrors(t *testing.T) {
 
 // Reasons of ACCESS_DENIED, and what a filter adds to a refusal.
 func TestDenied(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, global: filters(t, named("a")), applications: []string{secret(t)}, handlers: extensions, images: images(t)})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, global: filters(t, mode, named("a")), applications: []string{secret(t)}, handlers: extensions, images: images(t, mode)})
 		for _, c := range []struct{ url, steps, reason string }{
 			{"/secret/page.txt", "", "/secret/page.txt 0x1"},
 			{"/empty/", "", "/empty/ 0x2"},
@@ -101,13 +101,15 @@ func TestDenied(t *testing.T) {
 
 // What AUTH_COMPLETE may change: the URL, and that the user is asked for again.
 func TestAuthComplete(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, global: filters(t, named("a")), applications: []string{secret(t)}, handlers: extensions, images: images(t)})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, global: filters(t, mode, named("a")), applications: []string{secret(t)}, handlers: extensions, images: images(t, mode)})
 		s.get("/page.txt", do("AUTH_COMPLETE=set:url|/other.txt")).want(t, 200, "other\n")
 		s.get("/page.txt", do("AUTH_COMPLETE=set:url|/play/x?write=reached")).want(t, 200, "reached")
 		s.get("/page.txt", do("AUTH_COMPLETE=set:url|/secret/page.txt; AUTH_COMPLETE=reset")).want(t, 401, "*")
 		s.get("/page.txt", basic("alice", "wonderland"), do("AUTH_COMPLETE=set:url|/secret/page.txt; AUTH_COMPLETE=reset")).want(t, 200, "secret\n")
 		s.get("/page.txt", do("AUTH_COMPLETE=token")).want(t, 200, "hello\n")
-		s.untilTrace("! token", 1)
+		if mode != underWine { // there are tokens on Windows
+			s.untilTrace("! token", 1)
+		}
 	})
 }

@@ -27,7 +27,7 @@ func benchmark(b *testing.B, mode config.PoolMode, n int) {
 		list = append(list, built("filter_noop"))
 	}
 	s := start(b, layout{
-		mode: mode, app: filters(b, list...), handlers: `{path: /hello/*, extension: DIR/images/hello.so}`,
+		mode: mode, app: filters(b, mode, list...), handlers: `{path: /hello/*, extension: DIR/images/hello.so}`,
 		images: []string{testext.Fixture(b, "hello")},
 	})
 	conn, err := net.Dial("tcp", s.addr)

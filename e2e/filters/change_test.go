@@ -9,8 +9,8 @@ import (
 
 // Every callback by its contract, in the events where it may be called.
 func TestCallbacks(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, built("filter_contract"))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, built("filter_contract"))})
 		c := s.dial()
 		for range 2 {
 			res := c.ask("GET /page.txt?q=1", "X-One: 1", "X-Two: a", "X-Two: b")
@@ -25,9 +25,9 @@ func TestCallbacks(t *testing.T) {
 
 // What PREPROC_HEADERS may change.
 func TestRequest(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, named("a")), handlers: extensions + `, {path: /vars/*, extension: DIR/images/variables.so}`,
-			images: append(images(t), variables(t))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, named("a")), handlers: extensions + `, {path: /vars/*, extension: DIR/images/variables.so}`,
+			images: append(images(t, mode), variables(t, mode))})
 		s.get("/page.txt", do("PREPROC_HEADERS=set:url|/other.txt")).want(t, 200, "other\n")
 		s.get("/page.txt", do("PREPROC_HEADERS=set:url|/play/x?write=reached")).want(t, 200, "reached")
 		s.get("/page.txt", do("PREPROC_HEADERS=set:url|/folder/../../../etc/passwd")).want(t, 400, "*")
@@ -52,8 +52,8 @@ func TestRequest(t *testing.T) {
 
 // What SEND_RESPONSE may change: the headers and the status line.
 func TestResponse(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, named("a")), handlers: extensions, images: images(t)})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, named("a")), handlers: extensions, images: images(t, mode)})
 		steps := do("SEND_RESPONSE=set:Server:|mine; SEND_RESPONSE=add:X-Two:|1; SEND_RESPONSE=add:X-Two:|2; SEND_RESPONSE=set:Content-Type:|text/odd; " +
 			"SEND_RESPONSE=set:Last-Modified:|; SEND_RESPONSE=set:status|299 Quite Odd")
 		for _, url := range []string{"/page.txt", "/play/x?header=Content-Type:text/plain%0d%0aContent-Length:6%0d%0a%0d%0a&send=&write=hello%0a"} {
@@ -81,8 +81,8 @@ func TestResponse(t *testing.T) {
 
 // Responses of filters' own, with all the texts real ones send.
 func TestOwnResponse(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, named("a"))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, named("a"))})
 		for status, line := range map[string]string{
 			"": "HTTP/1.1 200 OK", "200 OK": "HTTP/1.1 200 OK", "302": "HTTP/1.1 302 ", "302 Please Wait": "HTTP/1.1 302 Please Wait",
 			"404 Not for you": "HTTP/1.1 404 Not for you", "503 Busy": "HTTP/1.1 503 Busy",
@@ -113,8 +113,8 @@ func TestOwnResponse(t *testing.T) {
 
 // URL_MAP changes where a URL leads, in place.
 func TestURLMap(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, named("a")), handlers: extensions, images: images(t)})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, named("a")), handlers: extensions, images: images(t, mode)})
 		root := s.dir + "/root"
 		s.get("/page.txt", do("URL_MAP=path:"+root+"/other.txt")).want(t, 200, "other\n")
 		s.get("/none.txt", do("URL_MAP=path:"+root+"/other.txt")).want(t, 200, "other\n")
@@ -129,8 +129,8 @@ func TestURLMap(t *testing.T) {
 
 // LOG changes what is logged, and NULL is "-".
 func TestLog(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, named("a")), handlers: extensions, images: images(t)})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, named("a")), handlers: extensions, images: images(t, mode)})
 		s.get("/page.txt?q", do("LOG=log:host|h; LOG=log:user|u; LOG=log:server|s; LOG=log:operation|o; LOG=log:target|t; LOG=log:parameters|p; LOG=var:HTTP_X_DO"))
 		s.get("/page.txt?q", do("LOG=log:host|NULL; LOG=log:user|NULL; LOG=log:server|NULL; LOG=log:operation|NULL; LOG=log:target|NULL; LOG=log:parameters|NULL"))
 		s.get("/play/x?write=hi", do("LOG=log:target|LINES"))
@@ -158,8 +158,8 @@ func TestLog(t *testing.T) {
 
 // The codes of ServerSupportFunction.
 func TestSupport(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, named("a"))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, named("a"))})
 		s.get("/page.txt", do("PREPROC_HEADERS=connid; PREPROC_HEADERS=property:1; PREPROC_HEADERS=property:0; PREPROC_HEADERS=property:9; "+
 			"PREPROC_HEADERS=proxy:1; PREPROC_HEADERS=normalize:/a/../b%2e; PREPROC_HEADERS=normalize:/../x")).want(t, 200, "hello\n")
 		lines := s.untilTrace("END_OF_NET_SESSION", 1)

@@ -14,7 +14,7 @@ import (
 // TestClientCertificates: a filter learns who the client is by its certificate, over HTTP/1.1 and HTTP/2.
 func TestClientCertificates(t *testing.T) {
 	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, tls: true, clients: "request", app: filters(t, built("filter_cert"))})
+		s := start(t, layout{mode: mode, tls: true, clients: "request", app: filters(t, mode, built("filter_cert"))})
 		own, other := s.certificate.Certificate, testcert.New(t, t.TempDir()).Certificate
 		for _, c := range []struct {
 			name  string

@@ -26,7 +26,7 @@ func example(t *testing.T, name string, beside map[string]string) []string {
 func TestExampleRewriter(t *testing.T) {
 	rules := map[string]string{"rewriter.txt": "# rules\n/shop/ /play/\n301 /old/ /new/\n\n301 onlytwo\n/one /other.txt\n"}
 	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: example(t, "filter-rewriter", rules), handlers: extensions, images: images(t)})
+		s := start(t, layout{mode: mode, app: example(t, "filter-rewriter", rules), handlers: extensions, images: images(t, mode)})
 		c := s.dial()
 		c.ask("GET /shop/x?write=reached").want(t, 200, "reached")
 		moved := c.ask("GET /old/a/b?c")
@@ -88,7 +88,7 @@ func TestExampleLog(t *testing.T) {
 }
 
 func TestExampleUpcase(t *testing.T) {
-	s := start(t, layout{mode: config.ModeInProcess, app: example(t, "filter-upcase", nil), handlers: extensions, images: images(t)})
+	s := start(t, layout{mode: config.ModeInProcess, app: example(t, "filter-upcase", nil), handlers: extensions, images: images(t, config.ModeInProcess)})
 	c := s.dial()
 	for range 2 {
 		c.ask("GET /page.txt").want(t, 200, "HELLO\n")

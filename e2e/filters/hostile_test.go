@@ -12,8 +12,8 @@ import (
 
 // Calls that must fail, do: with 87 or another error, and without harm.
 func TestHostileCalls(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, built("filter_hostile"))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, built("filter_hostile"))})
 		for order, calls := range map[string]string{"nulls": "14", "wild": "16", "lines": "9", "stale": "20", "big": "1"} {
 			res := s.get("/page.txt", "X-Hostile: "+order)
 			res.want(t, 200, "hello\n")
@@ -27,8 +27,8 @@ func TestHostileCalls(t *testing.T) {
 
 // Structures that are filled with nonsense cost at most their request.
 func TestHostileStructures(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, built("filter_hostile")), applications: []string{secret(t)}})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, built("filter_hostile")), applications: []string{secret(t)}})
 		for _, c := range []struct {
 			order  string
 			status []int
@@ -66,7 +66,7 @@ func TestHostileStructures(t *testing.T) {
 // What is no request has no events, and costs nothing but itself. A filter that sees bytes sees these too.
 func TestNoRequest(t *testing.T) {
 	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, global: filters(t, named("a"))})
+		s := start(t, layout{mode: mode, global: filters(t, mode, named("a"))})
 		for _, text := range []string{"GET /page.txt\r\n\r\n", "GET /page.txt\n", "\r\n\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\x16\x03\x01", "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n"} {
 			c := s.dial()
 			c.send(text)
@@ -83,7 +83,7 @@ func TestNoRequest(t *testing.T) {
 
 // A path buffer that is overrun by far may cost the process, so that this is for isolated pools. The server goes on.
 func TestOverrun(t *testing.T) {
-	s := start(t, layout{mode: config.ModeIsolated, app: filters(t, built("filter_hostile"))})
+	s := start(t, layout{mode: config.ModeIsolated, app: filters(t, config.ModeIsolated, built("filter_hostile"))})
 	for range 3 {
 		if _, err := s.attempt("GET /page.txt", "X-Hostile: overrun"); err != nil {
 			t.Logf("the request was broken off: %v", err)
@@ -97,8 +97,8 @@ func TestOverrun(t *testing.T) {
 
 // A thread that calls back while its connection ends, and after it.
 func TestLateCalls(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, built("filter_hostile"))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, built("filter_hostile"))})
 		for range 5 {
 			s.get("/page.txt", "X-Hostile: late").want(t, 200, "hello\n")
 		}
@@ -124,7 +124,7 @@ func TestCrash(t *testing.T) {
 	each(t, func(t *testing.T, mode config.PoolMode) {
 		for _, event := range allEvents {
 			t.Run(event, func(t *testing.T) {
-				s := start(t, layout{mode: mode, app: filters(t, built("filter_hostile"), named("a"))})
+				s := start(t, layout{mode: mode, app: filters(t, mode, built("filter_hostile"), named("a"))})
 				url, status := "/page.txt", 500
 				switch event {
 				case "ACCESS_DENIED":
@@ -155,7 +155,7 @@ func TestCrash(t *testing.T) {
 func TestHang(t *testing.T) {
 	for _, event := range []string{"PREPROC_HEADERS", "URL_MAP", "AUTH_COMPLETE", "SEND_RESPONSE", "END_OF_REQUEST", "LOG"} {
 		t.Run(event, func(t *testing.T) {
-			s := start(t, layout{mode: config.ModeIsolated, app: filters(t, built("filter_hostile")), pool: "request_timeout: 1s, shutdown_limit: 1s"})
+			s := start(t, layout{mode: config.ModeIsolated, app: filters(t, config.ModeIsolated, built("filter_hostile")), pool: "request_timeout: 1s, shutdown_limit: 1s"})
 			s.get("/page.txt").want(t, 200, "hello\n")
 			res, err := s.attempt("GET /page.txt", "X-Hostile: hang "+event)
 			if err == nil && res.StatusCode != 504 && (res.StatusCode != 200 || event[0] != 'E' && event[0] != 'L') {

@@ -18,7 +18,7 @@ import (
 // pFilterContext and END_OF_NET_SESSION for connections of every kind.
 func TestConnections(t *testing.T) {
 	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, named("a", "-DEVENTS=(SF_NOTIFY_PREPROC_HEADERS|SF_NOTIFY_END_OF_NET_SESSION)"))})
+		s := start(t, layout{mode: mode, app: filters(t, mode, named("a", "-DEVENTS=(SF_NOTIFY_PREPROC_HEADERS|SF_NOTIFY_END_OF_NET_SESSION)"))})
 		one, two := s.dial(), s.dial()
 		one.ask("GET /page.txt?1")
 		two.ask("GET /page.txt?2")
@@ -47,7 +47,7 @@ func TestConnections(t *testing.T) {
 // A stream of HTTP/2 is a connection of its own.
 func TestHTTP2(t *testing.T) {
 	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, tls: true, app: filters(t, named("a")), handlers: extensions, images: images(t)})
+		s := start(t, layout{mode: mode, tls: true, app: filters(t, mode, named("a")), handlers: extensions, images: images(t, mode)})
 		tr := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: insecure()}
 		defer tr.CloseIdleConnections()
 		for n := 1; n <= 3; n++ {
@@ -92,7 +92,7 @@ func TestHangUp(t *testing.T) {
 			"filter":    text("GET /page.txt", do("PREPROC_HEADERS=sleep:200")),
 		} {
 			t.Run(name, func(t *testing.T) {
-				s := start(t, layout{mode: mode, app: filters(t, named("a")), handlers: extensions, images: images(t)})
+				s := start(t, layout{mode: mode, app: filters(t, mode, named("a")), handlers: extensions, images: images(t, mode)})
 				c := s.dial()
 				c.send(strings.ReplaceAll(request, "DIR", strings.ReplaceAll(s.dir, "/", "%2f")))
 				s.untilTrace("PREPROC_HEADERS", 1)
@@ -119,8 +119,8 @@ func TestHangUp(t *testing.T) {
 
 // What AllocMem gave stays as it is until the connection ends, and is zero at first.
 func TestMemory(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, built("filter_alloc"))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, built("filter_alloc"))})
 		c := s.dial()
 		for n := 1; n <= 50; n++ {
 			c.ask("GET /page.txt").wantHeader(t, "X-Alloc", fmt.Sprintf("ok %d", 3*n))
@@ -137,7 +137,7 @@ func TestMemoryIsFlat(t *testing.T) {
 		requests = 1_000_000
 	}
 	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, built("filter_alloc"), built("filter_noop", "-DEVENTS=(SF_NOTIFY_URL_MAP|SF_NOTIFY_AUTH_COMPLETE)"))})
+		s := start(t, layout{mode: mode, app: filters(t, mode, built("filter_alloc"), built("filter_noop", "-DEVENTS=(SF_NOTIFY_URL_MAP|SF_NOTIFY_AUTH_COMPLETE)"))})
 		begin := 0
 		for i := range 11 {
 			s.crowd(t, requests/11)

@@ -24,7 +24,7 @@ func TestLoad(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			each(t, func(t *testing.T, mode config.PoolMode) {
-				files := filters(t, built("filter_load", c.flags...))
+				files := filters(t, mode, built("filter_load", c.flags...))
 				s, err := try(t, layout{mode: mode, app: files})
 				if c.err != "" {
 					if err == nil {
@@ -53,7 +53,7 @@ func TestLoad(t *testing.T) {
 // A library that is no filter.
 func TestNoFilter(t *testing.T) {
 	each(t, func(t *testing.T, mode config.PoolMode) {
-		_, err := try(t, layout{mode: mode, app: filters(t, built("play"))})
+		_, err := try(t, layout{mode: mode, app: filters(t, mode, built("play"))})
 		if err == nil || !strings.Contains(err.Error(), "GetFilterVersion") {
 			t.Errorf("the error is %v", err)
 		}
@@ -63,7 +63,7 @@ func TestNoFilter(t *testing.T) {
 // One file that is a filter in several places is loaded once.
 func TestLoadedOnce(t *testing.T) {
 	each(t, func(t *testing.T, mode config.PoolMode) {
-		file := filters(t, named("a", "-DEVENTS=SF_NOTIFY_PREPROC_HEADERS"))
+		file := filters(t, mode, named("a", "-DEVENTS=SF_NOTIFY_PREPROC_HEADERS"))
 		s := start(t, layout{mode: mode, global: file, pool: isolationOf(mode), applications: []string{"{path: /folder}", "{path: /empty}"}})
 		for _, url := range []string{"/page.txt", "/folder/default.htm", "/empty/"} {
 			s.get(url)

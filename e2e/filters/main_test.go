@@ -13,5 +13,7 @@ func TestMain(m *testing.M) {
 		os.Exit(worker.Main())
 	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // or the race detector has each worker wait for a second at its end
-	os.Exit(m.Run())
+	code := m.Run()
+	endWine()
+	os.Exit(code)
 }

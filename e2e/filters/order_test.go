@@ -1,23 +1,25 @@
 package filters
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/config"
-	"github.com/isapid/isapid/internal/testext"
 )
 
 // extensions are the handlers that most tests need.
 const extensions = `{path: /play/*, extension: DIR/images/play.so}, {path: /pending/*, extension: DIR/images/pending.so}, ` +
 	`{path: "*.scr", extension: DIR/images/play.so}, {path: /support/*, extension: DIR/images/support.so}, {path: /execurl/*, extension: DIR/images/execurl.so}`
 
-func images(t *testing.T) []string {
+func images(t *testing.T, mode config.PoolMode) []string {
 	t.Helper()
 	var files []string
 	for _, name := range []string{"play", "pending", "support", "execurl"} {
-		files = append(files, testext.Fixture(t, name))
+		files = append(files, library(t, mode, name))
 	}
 	return files
 }
@@ -315,25 +317,39 @@ func TestOrder(t *testing.T) { testOrders(t, orders) }
 func TestFinished(t *testing.T) { testOrders(t, finished) }
 
 func testOrders(t *testing.T, orders []order) {
-	for _, c := range orders {
-		t.Run(c.name, func(t *testing.T) {
-			each(t, func(t *testing.T, mode config.PoolMode) {
-				s := start(t, layout{
-					mode: mode, global: filters(t, named("a")), handlers: extensions, images: images(t), applications: []string{secret(t)},
-				})
-				client := s.dial()
-				for _, r := range c.requests {
-					header := strings.Split(r, "\n")
-					res := client.ask(header[0], header[1:]...)
-					if strings.Contains(r, "page:mine") && res.body != "mine" {
-						t.Errorf("the answer is %q", res.body)
-					}
-				}
-				client.Close()
-				wantTrace(t, s.untilTrace("END_OF_NET_SESSION", 1), strings.ReplaceAll(c.want, "IMAGES", s.dir+"/images"))
-			})
+	begin := func(t *testing.T, mode config.PoolMode) *server {
+		return start(t, layout{
+			mode: mode, global: filters(t, mode, named("a")), handlers: extensions, images: images(t, mode), applications: []string{secret(t)},
 		})
 	}
+	for _, c := range orders {
+		t.Run(c.name, func(t *testing.T) {
+			each(t, func(t *testing.T, mode config.PoolMode) { c.test(t, begin(t, mode)) })
+		})
+	}
+	t.Run(string(underWine), func(t *testing.T) { // on one server, as it takes its time to start
+		s := begin(t, underWine)
+		for _, c := range orders {
+			t.Run(c.name, func(t *testing.T) { c.test(t, s.of(t)) })
+			served.Check(t, os.Truncate(filepath.Join(s.dir, "trace"), 0))
+		}
+	})
+}
+
+// test tries a case on a connection, which may not be the server's first.
+func (c *order) test(t *testing.T, s *server) {
+	client := s.dial()
+	for _, r := range c.requests {
+		header := strings.Split(r, "\n")
+		res := client.ask(header[0], header[1:]...)
+		if strings.Contains(r, "page:mine") && res.body != "mine" {
+			t.Errorf("the answer is %q", res.body)
+		}
+	}
+	client.Close()
+	got := s.untilTrace("END_OF_NET_SESSION", 1)
+	connection, _, _ := strings.Cut(got[0], " ")
+	wantTrace(t, got, strings.NewReplacer("a#1", connection, "IMAGES", s.dir+"/images", ".so", ending(s.mode)).Replace(c.want))
 }
 
 // wantTrace compares a trace with lines that may be indented.

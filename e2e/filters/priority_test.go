@@ -21,8 +21,8 @@ func TestPriority(t *testing.T) {
 	}
 	steps = append(steps, "URL_MAP@low=path:ROOT/other.txt", "URL_MAP@high=path:ROOT/none.txt",
 		"END_OF_REQUEST@low=var:HTTP_X_CHAIN")
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, named("low", "-DORDER=SF_NOTIFY_ORDER_LOW"), named("high", "-DORDER=SF_NOTIFY_ORDER_HIGH"))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, named("low", "-DORDER=SF_NOTIFY_ORDER_LOW"), named("high", "-DORDER=SF_NOTIFY_ORDER_HIGH"))})
 		res := s.get("/page.txt", do(strings.ReplaceAll(strings.Join(steps, ";"), "ROOT", s.dir+"/root")))
 		res.want(t, 200, "other\n")
 		res.wantHeader(t, "X-Answer", "high-low-")
@@ -55,9 +55,9 @@ func TestPlaces(t *testing.T) {
 	each(t, func(t *testing.T, mode config.PoolMode) {
 		s := start(t, layout{
 			mode:   mode,
-			app:    filters(t, named("app1", only), named("app-high", only, order("SF_NOTIFY_ORDER_HIGH")), named("app2", only, order("0"))),
-			site:   filters(t, named("site1", only), named("site-medium", only, order("SF_NOTIFY_ORDER_MEDIUM")), named("site-high", only, order("SF_NOTIFY_ORDER_HIGH"))),
-			global: filters(t, named("global1", only), named("global2", only), named("global-high", only, order("SF_NOTIFY_ORDER_HIGH"))),
+			app:    filters(t, mode, named("app1", only), named("app-high", only, order("SF_NOTIFY_ORDER_HIGH")), named("app2", only, order("0"))),
+			site:   filters(t, mode, named("site1", only), named("site-medium", only, order("SF_NOTIFY_ORDER_MEDIUM")), named("site-high", only, order("SF_NOTIFY_ORDER_HIGH"))),
+			global: filters(t, mode, named("global1", only), named("global2", only), named("global-high", only, order("SF_NOTIFY_ORDER_HIGH"))),
 		})
 		s.get("/page.txt").want(t, 200, "hello\n")
 		var names []string
@@ -74,8 +74,8 @@ func TestPlaces(t *testing.T) {
 
 // HANDLED keeps an event from the filters that come later, and only this event.
 func TestHandled(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, named("a"), named("b"))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, named("a"), named("b"))})
 		s.get("/page.txt", do("PREPROC_HEADERS@a=handled; LOG@a=handled; SEND_RESPONSE@a=handled")).want(t, 200, "hello\n")
 		var seen []string
 		for _, line := range s.untilTrace("END_OF_NET_SESSION", 2) {
@@ -96,7 +96,7 @@ func TestPorts(t *testing.T) {
 	const only = "-DEVENTS=SF_NOTIFY_PREPROC_HEADERS"
 	each(t, func(t *testing.T, mode config.PoolMode) {
 		for _, secure := range []bool{false, true} {
-			s := start(t, layout{mode: mode, tls: secure, app: filters(t,
+			s := start(t, layout{mode: mode, tls: secure, app: filters(t, mode,
 				named("secure", only, "-DPORTS=SF_NOTIFY_SECURE_PORT"), named("plain", only, "-DPORTS=SF_NOTIFY_NONSECURE_PORT"),
 				named("none", only, "-DPORTS=0"), named("both", only))})
 			s.get("/page.txt").want(t, 200, "hello\n")

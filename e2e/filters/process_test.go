@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/isapid/isapid/e2e/served"
+	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/passwd"
-	"github.com/isapid/isapid/internal/testext"
 )
 
 func insecure() *tls.Config { return &tls.Config{InsecureSkipVerify: true} }
@@ -61,14 +61,17 @@ func resident(t *testing.T, pid int) int {
 }
 
 // renamedConnector is the connector under the name connector.so.
-func renamedConnector(t *testing.T) string {
+func renamedConnector(t *testing.T, mode config.PoolMode) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "connector.so")
-	served.Copy(t, testext.Fixture(t, "filter_connector"), file)
+	file := filepath.Join(t.TempDir(), "connector"+ending(mode))
+	served.Copy(t, library(t, mode, "filter_connector"), file)
 	return file
 }
 
-func variables(t *testing.T) string { t.Helper(); return testext.Fixture(t, "variables") }
+func variables(t *testing.T, mode config.PoolMode) string {
+	t.Helper()
+	return library(t, mode, "variables")
+}
 
 // users is a password file with alice, whose password is wonderland.
 func users(t *testing.T) string {

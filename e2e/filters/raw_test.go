@@ -32,7 +32,7 @@ func TestRawRead(t *testing.T) {
 		"post": {scrambled(text("POST /play/x?header=Content-Length:2%0d%0a%0d%0a&send=&write=ok", "Connection: close", "", strings.Repeat("b", 50_000)))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, layout{mode: config.ModeInProcess, global: filters(t, built("filter_scramble")), handlers: extensions, images: images(t)})
+			s := start(t, layout{mode: config.ModeInProcess, global: filters(t, config.ModeInProcess, built("filter_scramble")), handlers: extensions, images: images(t, config.ModeInProcess)})
 			c := s.dial()
 			for i, piece := range pieces {
 				if i > 0 && len(pieces) < 10 {
@@ -60,9 +60,9 @@ func TestRawRead(t *testing.T) {
 
 // SEND_RAW_DATA is reversed: the filter of high priority is next to the wire. Blocks become longer, and others come after that.
 func TestRawWrite(t *testing.T) {
-	s := start(t, layout{mode: config.ModeInProcess, global: filters(t,
+	s := start(t, layout{mode: config.ModeInProcess, global: filters(t, config.ModeInProcess,
 		built("filter_mark", `-DNAME="high"`, "-DORDER=SF_NOTIFY_ORDER_HIGH"), built("filter_mark", `-DNAME="low"`, "-DORDER=SF_NOTIFY_ORDER_LOW")),
-		handlers: extensions, images: images(t)})
+		handlers: extensions, images: images(t, config.ModeInProcess)})
 	c := s.dial()
 	for range 3 {
 		for _, url := range []string{"/page.txt", "/long.txt", "/play/x?header=Content-Length:6%0d%0a%0d%0a&send=&write=one&flush=1&write=two", "/none.txt", "/folder"} {
@@ -75,7 +75,7 @@ func TestRawWrite(t *testing.T) {
 
 // A block of no bytes is not sent.
 func TestRawDrop(t *testing.T) {
-	s := start(t, layout{mode: config.ModeInProcess, global: filters(t, built("filter_mark")), handlers: extensions, images: images(t)})
+	s := start(t, layout{mode: config.ModeInProcess, global: filters(t, config.ModeInProcess, built("filter_mark")), handlers: extensions, images: images(t, config.ModeInProcess)})
 	res := s.get("/play/x?header=Content-Type:text/plain%0d%0aContent-Length:3%0d%0a%0d%0a&ex=&flush=1&write=drop&write=one")
 	if res.body != "one" {
 		t.Logf("got %q", res.body)
@@ -84,7 +84,7 @@ func TestRawDrop(t *testing.T) {
 
 // What upcase takes for granted: a first block with all of the header, memory that can be written to.
 func TestUpcase(t *testing.T) {
-	s := start(t, layout{mode: config.ModeInProcess, app: filters(t, built("filter_upcase")), handlers: extensions, images: images(t)})
+	s := start(t, layout{mode: config.ModeInProcess, app: filters(t, config.ModeInProcess, built("filter_upcase")), handlers: extensions, images: images(t, config.ModeInProcess)})
 	c := s.dial()
 	c.ask("GET /up/page.txt").want(t, 200, "HELLO\n")
 	c.ask("GET /page.txt").want(t, 200, "hello\n")
@@ -102,7 +102,7 @@ func TestUpcase(t *testing.T) {
 
 // A block that is not as long as the filter says does not take the server down.
 func TestRawLies(t *testing.T) {
-	s := start(t, layout{mode: config.ModeInProcess, global: filters(t,
+	s := start(t, layout{mode: config.ModeInProcess, global: filters(t, config.ModeInProcess,
 		built("filter_hostile", "-DEVENTS=(SF_NOTIFY_PREPROC_HEADERS|SF_NOTIFY_SEND_RAW_DATA)"))})
 	_, err := s.attempt("GET /page.txt", "X-Hostile: raw")
 	t.Logf("the answer: %v", err)
@@ -116,11 +116,11 @@ func TestRawRefused(t *testing.T) {
 		layout layout
 		word   string
 	}{
-		"isolated read":    {layout{mode: config.ModeIsolated, global: filters(t, read)}, "mode: in-process"},
-		"isolated send":    {layout{mode: config.ModeIsolated, app: filters(t, send)}, "mode: in-process"},
-		"read of a site":   {layout{mode: config.ModeInProcess, site: filters(t, read)}, "READ_RAW_DATA"},
-		"read of one part": {layout{mode: config.ModeInProcess, app: filters(t, read)}, "READ_RAW_DATA"},
-		"HTTP/2":           {layout{mode: config.ModeInProcess, global: filters(t, send), tls: true}, "HTTP/2"},
+		"isolated read":    {layout{mode: config.ModeIsolated, global: filters(t, config.ModeIsolated, read)}, "mode: in-process"},
+		"isolated send":    {layout{mode: config.ModeIsolated, app: filters(t, config.ModeIsolated, send)}, "mode: in-process"},
+		"read of a site":   {layout{mode: config.ModeInProcess, site: filters(t, config.ModeInProcess, read)}, "READ_RAW_DATA"},
+		"read of one part": {layout{mode: config.ModeInProcess, app: filters(t, config.ModeInProcess, read)}, "READ_RAW_DATA"},
+		"HTTP/2":           {layout{mode: config.ModeInProcess, global: filters(t, config.ModeInProcess, send), tls: true}, "HTTP/2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := try(t, c.layout)
@@ -134,7 +134,7 @@ func TestRawRefused(t *testing.T) {
 		})
 	}
 	t.Run("only plain", func(t *testing.T) { // which is no contradiction to a binding with TLS
-		s := start(t, layout{mode: config.ModeInProcess, tls: true, global: filters(t, built("filter_scramble", "-DPORTS=SF_NOTIFY_NONSECURE_PORT"))})
+		s := start(t, layout{mode: config.ModeInProcess, tls: true, global: filters(t, config.ModeInProcess, built("filter_scramble", "-DPORTS=SF_NOTIFY_NONSECURE_PORT"))})
 		s.get("/page.txt").want(t, 200, "hello\n")
 	})
 }

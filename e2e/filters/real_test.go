@@ -9,19 +9,19 @@ import (
 
 // A connector: filter and extension in one library that is loaded once.
 func TestConnector(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
 		for _, place := range []string{"PREPROC_HEADERS", "AUTH_COMPLETE"} {
 			t.Run(place, func(t *testing.T) {
 				flags := []string(nil)
 				if place == "AUTH_COMPLETE" {
 					flags = []string{"-DLATE"}
 				}
-				image := filters(t, built("filter_connector", flags...))
-				s := start(t, layout{mode: mode, app: image, handlers: `{path: /connector.so/*, extension: "` + image[0] + `"}`})
+				image, url := filters(t, mode, built("filter_connector", flags...)), "/connector"+ending(mode)
+				s := start(t, layout{mode: mode, app: image, handlers: `{path: ` + url + `/*, extension: "` + image[0] + `"}`})
 				c := s.dial()
 				c.ask("POST /app/x?y", "Translate: f", "X-Connector-Uri: /forged", "", "body").
 					want(t, 200, "connector uri=/app/x?y translate=f seen=1 loads=2 method=POST body=4\n")
-				c.ask("GET /connector.so", "X-Connector-Uri: /forged").
+				c.ask("GET "+url, "X-Connector-Uri: /forged").
 					want(t, 200, "connector uri= translate= seen= loads=2 method=GET body=0\n")
 				c.ask("GET /page.txt").want(t, 200, "hello\n")
 				big := strings.Repeat("x", 300_000)
@@ -46,8 +46,8 @@ func TestConnector(t *testing.T) {
 
 // What a filter leaves in memory of its thread is there for the extension in the same library.
 func TestThread(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		image := filters(t, built("filter_thread"))
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		image := filters(t, mode, built("filter_thread"))
 		s := start(t, layout{
 			mode: mode, app: image, lines: []string{"authentication: {basic: {realm: r}}"}, handlers: `{path: /who/*, extension: "` + image[0] + `"}`,
 		})
@@ -60,8 +60,8 @@ func TestThread(t *testing.T) {
 }
 
 func TestSession(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, site: filters(t, built("filter_session"), named("a", "-DEVENTS=SF_NOTIFY_PREPROC_HEADERS"))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, site: filters(t, mode, built("filter_session"), named("a", "-DEVENTS=SF_NOTIFY_PREPROC_HEADERS"))})
 		away := s.get("/page.txt", "Remote-User: root")
 		away.want(t, 302, "<html><body>Redirecting...</body></html>")
 		if away.line != "HTTP/1.1 302 Please Wait" || away.Header.Get("Location") != "/login" || away.Header.Get("Cache-Control") != "private,no-store,no-cache" {
@@ -89,8 +89,8 @@ func TestSession(t *testing.T) {
 }
 
 func TestCookie(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, global: filters(t, built("filter_cookie"))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, global: filters(t, mode, built("filter_cookie"))})
 		c := s.dial()
 		for i, instance := range []string{"none", "1", "1"} {
 			res := c.ask("GET /page.txt")
@@ -110,9 +110,9 @@ func TestCookie(t *testing.T) {
 }
 
 func TestRewriter(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, built("filter_rewriter")), handlers: extensions + `, {path: /body/*, extension: DIR/images/connector.so}`,
-			images: append(images(t), renamedConnector(t))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, built("filter_rewriter")), handlers: extensions + `, {path: /body/*, extension: DIR/images/connector.so}`,
+			images: append(images(t, mode), renamedConnector(t, mode))})
 		c := s.dial()
 		c.ask("GET /old/page.txt?q").want(t, 200, "hello\n")
 		c.ask("GET /page.txt").want(t, 200, "hello\n")
@@ -130,8 +130,8 @@ func TestRewriter(t *testing.T) {
 }
 
 func TestUsers(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, global: filters(t, built("filter_users")), applications: []string{secret(t)}})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, global: filters(t, mode, built("filter_users")), applications: []string{secret(t)}})
 		c := s.dial()
 		c.ask("GET /secret/page.txt", basic("web", "any")).want(t, 200, "secret\n")
 		c.ask("GET /secret/page.txt", basic("web", "any")).want(t, 200, "secret\n")
@@ -152,8 +152,8 @@ func TestUsers(t *testing.T) {
 }
 
 func TestNewlog(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, built("filter_newlog"))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, built("filter_newlog"))})
 		s.get("/page.txt?q", "User-Agent: tester")
 		s.get("/page.txt", "Referer: http://elsewhere/")
 		log := s.accessLog(2)
@@ -167,8 +167,8 @@ func TestNewlog(t *testing.T) {
 
 // A count for each connection, by a filter that returns garbage.
 func TestCount(t *testing.T) {
-	each(t, func(t *testing.T, mode config.PoolMode) {
-		s := start(t, layout{mode: mode, app: filters(t, built("filter_count"))})
+	everywhere(t, func(t *testing.T, mode config.PoolMode) {
+		s := start(t, layout{mode: mode, app: filters(t, mode, built("filter_count"))})
 		one, two := s.dial(), s.dial()
 		for _, want := range []string{"1", "2", "3"} {
 			one.ask("GET /page.txt").wantHeader(t, "X-Count", want)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,6 @@ import (
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/front"
 	"github.com/isapid/isapid/internal/testcert"
-	"github.com/isapid/isapid/internal/testext"
 	"github.com/isapid/isapid/internal/testlog"
 )
 
@@ -28,6 +28,12 @@ func each(t *testing.T, test func(t *testing.T, mode config.PoolMode)) {
 	for _, mode := range modes {
 		t.Run(string(mode), func(t *testing.T) { test(t, mode) })
 	}
+}
+
+// everywhere runs a test in both modes, and with DLLs.
+func everywhere(t *testing.T, test func(t *testing.T, mode config.PoolMode)) {
+	each(t, test)
+	t.Run(string(underWine), func(t *testing.T) { test(t, underWine) })
 }
 
 // fixture is a filter of testdata/ext and how it is built.
@@ -79,7 +85,7 @@ sites:
 {{end}}
 pools:
   default: {mode: {{.L.mode}}{{if .L.pool}}, {{.L.pool}}{{end}}}
-`))
+{{.Wine}}`))
 
 func list(files []string) string {
 	text, err := json.Marshal(slices.Concat([]string{}, files))
@@ -92,6 +98,7 @@ func list(files []string) string {
 // server is a running one.
 type server struct {
 	t       testing.TB
+	mode    config.PoolMode
 	front   *front.Front
 	control *front.Control
 	dir     string // with root, images, access.log
@@ -113,10 +120,16 @@ func (l layout) yaml(t testing.TB) (dir string, text []byte, cert *testcert.Cert
 	} {
 		served.Write(t, filepath.Join(dir, name), content)
 	}
+	images := regexp.MustCompile(`(DIR/images/\w+)\.so`).ReplaceAllString(l.handlers, "$1"+ending(l.mode))
 	data := map[string]any{"Dir": dir, "Scheme": "http", "L": map[string]any{
-		"global": l.global, "site": l.site, "app": l.app, "lines": l.lines, "handlers": strings.ReplaceAll(l.handlers, "DIR", dir),
+		"global": l.global, "site": l.site, "app": l.app, "lines": l.lines, "handlers": strings.ReplaceAll(images, "DIR", dir),
 		"applications": l.applications, "mode": l.mode, "pool": l.pool, "clients": l.clients,
-	}, "Cert": "", "Key": ""}
+	}, "Cert": "", "Key": "", "Wine": ""}
+	if l.mode == underWine {
+		data["Wine"] = wineConfiguration(t)
+		data["L"].(map[string]any)["mode"] = config.ModeIsolated
+		data["L"].(map[string]any)["pool"] = strings.TrimPrefix(l.pool+", spare: 0", ", ") // nothing is swapped here
+	}
 	for _, image := range l.images {
 		served.Copy(t, image, filepath.Join(dir, "images", filepath.Base(image)))
 	}
@@ -153,7 +166,7 @@ func try(t testing.TB, l layout) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, text)
 	}
-	s := &server{t: t, dir: dir, log: &testlog.Buffer{}, certificate: cert}
+	s := &server{t: t, mode: l.mode, dir: dir, log: &testlog.Buffer{}, certificate: cert}
 	f, err := front.New(cfg, slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		return nil, err
@@ -174,12 +187,12 @@ func try(t testing.TB, l layout) (*server, error) {
 }
 
 // filters compiles fixtures and puts each into a file of its own, which a test may replace.
-func filters(t testing.TB, list ...fixture) (files []string) {
+func filters(t testing.TB, mode config.PoolMode, list ...fixture) (files []string) {
 	t.Helper()
 	dir := t.TempDir()
 	for i, f := range list {
-		file := filepath.Join(dir, fmt.Sprintf("%s_%d.so", f.name, i+1))
-		served.Copy(t, testext.Fixture(t, f.name, f.flags...), file)
+		file := filepath.Join(dir, fmt.Sprintf("%s_%d%s", f.name, i+1, ending(mode)))
+		served.Copy(t, library(t, mode, f.name, f.flags...), file)
 		files = append(files, file)
 	}
 	return files
@@ -198,7 +211,11 @@ func (s *server) read(name string) string {
 // trace is what filters wrote so far, with ROOT for the folder of the site.
 func (s *server) trace() []string {
 	s.t.Helper()
-	text := strings.ReplaceAll(s.read("trace"), filepath.Join(s.dir, "root"), "ROOT")
+	text := s.read("trace")
+	if s.mode == underWine {
+		text = unixPaths(text, s.dir)
+	}
+	text = strings.ReplaceAll(text, filepath.Join(s.dir, "root"), "ROOT")
 	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
 }
 
@@ -233,4 +250,11 @@ func (s *server) accessLog(n int) (lines []map[string]any) {
 		lines = append(lines, one)
 	}
 	return lines
+}
+
+// of is the server as a subtest of the one that started it uses it.
+func (s *server) of(t *testing.T) *server {
+	same := *s
+	same.t = t
+	return &same
 }

@@ -27,7 +27,7 @@ func TestSwap(t *testing.T) {
 	each(t, func(t *testing.T, mode config.PoolMode) {
 		image := filepath.Join(t.TempDir(), "guard.so")
 		served.Copy(t, builds[0], image)
-		s := start(t, layout{mode: mode, app: []string{image}, handlers: extensions, images: images(t)})
+		s := start(t, layout{mode: mode, app: []string{image}, handlers: extensions, images: images(t, mode)})
 		load := s.load(t)
 		for n := range swaps {
 			version := 2 - n%2

@@ -138,10 +138,17 @@ static void codes(struct state *s, HTTP_FILTER_CONTEXT *c) {
     require(s, "negative-code", support(c, -1, NULL, 0) == ERROR_INVALID_PARAMETER);
 }
 
+/* ROOT is what every path begins with. */
+#ifdef _WIN32
+#define ROOT "Z:\\"
+#else
+#define ROOT "/"
+#endif
+
 static void map(struct state *s, HTTP_FILTER_URL_MAP_EX *m) {
     s->maps++;
     require(s, "pszURL", m->pszURL != NULL);
-    require(s, "pszPhysicalPath", m->pszPhysicalPath != NULL && m->pszPhysicalPath[0] == '/');
+    require(s, "pszPhysicalPath", m->pszPhysicalPath != NULL && strncmp(m->pszPhysicalPath, ROOT, strlen(ROOT)) == 0);
     require(s, "cbPathBuff", m->cbPathBuff >= 260);
     require(s, "pszScriptMapEntry", m->pszScriptMapEntry == NULL);
     require(s, "cchMatching", m->cchMatchingPath <= strlen(m->pszPhysicalPath) && m->cchMatchingURL <= strlen(m->pszURL));
