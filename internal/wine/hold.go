@@ -18,6 +18,8 @@ const (
 	longestPause = 10 * time.Second
 )
 
+var errTooLong = errors.New("it took too long")
+
 // holder is a small Windows program that waits for its standard input to end. As long as one runs, the server does, too; and whichever way this
 // process ends, the input does. A program that waits does not notice when its server is killed: that is looked at apart.
 type holder struct {
@@ -148,6 +150,9 @@ func (h *Held) restart(ctx context.Context) *holder {
 			return next
 		}
 		h.lost(fmt.Errorf("start the wineserver of %q again: %w", h.prefix, err))
+		if errors.Is(err, errTooLong) { // what starts Wine's services was ended while it did: all others wait for it, without end
+			killAll(h.prefix)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -158,7 +163,7 @@ func (h *Held) restart(ctx context.Context) *holder {
 
 // startHolder starts the server if there is none, and a holder, and waits until that runs; the services run then, too.
 func (w *Wine) startHolder(ctx context.Context, prefix string) (h *holder, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("it took too long"))
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errTooLong)
 	defer cancel()
 	defer w.alone(ctx, prefix)()
 	if err := w.startServer(ctx, prefix); err != nil {
@@ -218,6 +223,14 @@ func (w *Wine) startServer(ctx context.Context, prefix string) error {
 		return nil // there is one
 	}
 	return err
+}
+
+// killAll ends all that runs in a prefix, the server too.
+func killAll(prefix string) {
+	for _, p := range programs(prefix) {
+		p.Kill()
+		p.Release()
+	}
 }
 
 // watch begins to look whether the server runs.

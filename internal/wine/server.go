@@ -58,10 +58,7 @@ func (w *Wine) stop(prefix string) error {
 		return err
 	}
 	err := w.Wait(ctx, prefix)
-	for _, p := range programs(prefix) {
-		p.Kill()
-		p.Release()
-	}
+	killAll(prefix)
 	return err
 }
 
