@@ -1,6 +1,6 @@
 /* What libraries for IIS take for granted of the system around them, one answer for each query string. It imports world_helper.dll.
  *
- *     module           where it lies, as the system says, which is where it looks for its files; begun: the same, as DllMain saw it
+ *     module           where it lies, as the system says, which is where it looks for its files; begun: what DllMain was told
  *     read=NAME        the first line of a file beside it; ini=NAME: the value of colour in [shop] of an ini file beside it
  *     count=NAME       adds 1 to the number in a file beside it, which it makes, and says it; replace=NAME: as count, through a second file
  *                      that it renames
