@@ -28,11 +28,12 @@ func testControlBlock(t *testing.T, s *suite) {
 		{request: "get /app.dll HTTP/1.1\r\nHost: h\r\n\r\n", method: "get"},
 		{request: strings.Repeat("X", 300) + " /app.dll HTTP/1.1\r\nHost: h\r\n\r\n", method: strings.Repeat("X", 300)},
 	}
+	size := map[int]int{4: 144, 8: 192}[srv.images.pointer()]
 	for _, c := range cases {
-		want := fmt.Sprintf("cbSize 192 of 192\ndwVersion 6.0\nConnID is the address\ndwHttpStatusCode 200\nlpszLogData empty\nlpszMethod [%s]\n"+
+		want := fmt.Sprintf("cbSize %d of %d\ndwVersion 6.0\nConnID is the address\ndwHttpStatusCode 200\nlpszLogData empty\nlpszMethod [%s]\n"+
 			"lpszQueryString [%s]\nlpszPathInfo [%s]\nlpszPathTranslated [%s]\ncbTotalBytes %d\ncbAvailable %d\n"+
 			"lpbData [%s]\nlpszContentType [%s]\ncallbacks 1\n",
-			c.method, c.query, srv.images.narrow(c.info), srv.images.narrow(srv.images.below(srv.root, c.info)), len(c.data), len(c.data), c.data, c.content)
+			size, size, c.method, c.query, srv.images.narrow(c.info), srv.images.narrow(srv.images.below(srv.root, c.info)), len(c.data), len(c.data), c.data, c.content)
 		got := split(t, srv.raw(strings.Replace(c.request, "\r\n", "\r\nConnection: close\r\n", 1)), c.method).body
 		if got != want {
 			t.Errorf("%q:\n%s\nwant:\n%s", c.request, got, want)
