@@ -13,9 +13,13 @@ if hack/wine32.sh true; then
   with=(hack/wine32.sh)
   echo "wine32: there is a 32-bit Wine: what needs one runs, too" >&2
 fi
+# What is left out of 32-bit DLLs here, since it takes long and does not depend on the size of a pointer; make soak runs it.
+skip='^TestWineConformance$/^386$/^(Raw|Framing|Body|Smuggling|Writes|Returns|HTTP2|Bulk|Tokens|Async|MapURL|ExecURL|Faults|Fork|Beside|Hostile|Stale|Lifecycle|Pascal|TLS)$'
+skip+='|^TestWineReplaceConformance$/^386$/^(NewAloneFirst|BadVersions|Revert.*|TurnByTurn|InFlight|HoldUnderLoad|HoldF.*|HoldReverted|HoldTooLong|Close)$'
+
 if [[ $# -gt 0 ]]; then
   "${with[@]}" go test -race -json "$@" | "${count[@]}"
 else
   failed=0 # both run, whatever the first says
-  { "${with[@]}" go test -race -json ./... || failed=1; "${with[@]}" hack/wine-test.sh || failed=1; exit "$failed"; } | "${count[@]}"
+  { "${with[@]}" go test -race -json -skip "$skip" ./... || failed=1; "${with[@]}" hack/wine-test.sh || failed=1; exit "$failed"; } | "${count[@]}"
 fi

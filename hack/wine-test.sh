@@ -24,7 +24,7 @@ suite='^TestConformance$'
 skipped="$suite/^($in_worker)\$|$suite/^Threads\$/^stack\$|$suite/^Faults\$/^(many|threads_1)\$"
 
 # Those in which the size of a pointer, or how C is called, matters.
-packages32=(./internal/native ./internal/wire ./internal/worker)
+packages32=(./internal/native ./internal/worker)
 
 run() { # GOARCH, then arguments for go test
   GOARCH=$1 wine_go test -json -p 1 -timeout 5m "${@:2}" | sed "s|\"Package\":\"|\"Package\":\"windows/$1:|" || return 1
