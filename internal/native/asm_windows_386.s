@@ -8,6 +8,11 @@
 #define THREAD_ID 0x24
 #define LAST_ERROR 0x34
 #define STACK_END 0xe0c
+#define PEB 0x30
+
+// Of the process's environment block, and of a critical section.
+#define LOADER_LOCK 0xa0
+#define LOCK_OWNER 0x0c
 
 // What has to be left of the stack for a callback, for Go's runtime; with less it fails with ERROR_STACK_OVERFLOW.
 #define STACK_NEEDED 0x18000
@@ -439,4 +444,37 @@ TEXT stackPointer<>(SB),NOSPLIT|NOFRAME,$0
 TEXT ·stackPointerAddress(SB),NOSPLIT,$0-4
 	MOVL	$stackPointer<>(SB), AX
 	MOVL	AX, ret+0(FP)
+	RET
+
+// copied is called instead of a function that DllMain calls, too, with its number in AX. A thread that holds the loader's lock gets the
+// system's own: Go must not be entered then, because threads that Go has just made wait for that lock and have what Go needs to run.
+TEXT copied<>(SB),NOSPLIT|NOFRAME,$0
+	MOVL	PEB(FS), CX
+	MOVL	LOADER_LOCK(CX), CX
+	TESTL	CX, CX
+	JEQ	ours
+	MOVL	LOCK_OWNER(CX), CX
+	CMPL	CX, THREAD_ID(FS)
+	JEQ	theirs
+ours:
+	LEAL	·copiedInGo(SB), CX
+	MOVL	0(CX)(AX*4), AX
+	JMP	AX
+theirs:
+	LEAL	·copiedBefore(SB), CX
+	MOVL	0(CX)(AX*4), AX
+	JMP	AX
+
+#define COPIED(name, n) TEXT name<>(SB),NOSPLIT|NOFRAME,$0; MOVL $n, AX; JMP copied<>(SB)
+COPIED(copied0, 0)
+COPIED(copied1, 1)
+COPIED(copied2, 2)
+COPIED(copied3, 3)
+
+TEXT ·copiedAddresses(SB),NOSPLIT,$0-4
+	MOVL	to+0(FP), AX
+	ADDRESS(copied0, 0)
+	ADDRESS(copied1, 1)
+	ADDRESS(copied2, 2)
+	ADDRESS(copied3, 3)
 	RET

@@ -6,6 +6,11 @@
 #define THREAD_ID 0x48
 #define STACK_BASE 0x08
 #define STACK_END 0x1478
+#define PEB 0x60
+
+// Of the process's environment block, and of a critical section.
+#define LOADER_LOCK 0x110
+#define LOCK_OWNER 0x10
 
 // What has to be left of the stack for a callback, for Go's runtime; with less it fails with ERROR_STACK_OVERFLOW.
 #define STACK_NEEDED 0x18000
@@ -341,4 +346,37 @@ TEXT stackPointer<>(SB),NOSPLIT|NOFRAME,$0
 TEXT ·stackPointerAddress(SB),NOSPLIT,$0-8
 	MOVQ	$stackPointer<>(SB), AX
 	MOVQ	AX, ret+0(FP)
+	RET
+
+// copied is called instead of a function that DllMain calls, too, with its number in AX. A thread that holds the loader's lock gets the
+// system's own: Go must not be entered then, because threads that Go has just made wait for that lock and have what Go needs to run.
+TEXT copied<>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	TEB(GS), R10
+	MOVQ	PEB(R10), R11
+	MOVQ	LOADER_LOCK(R11), R11
+	TESTQ	R11, R11
+	JEQ	ours
+	MOVQ	LOCK_OWNER(R11), R11
+	MOVL	THREAD_ID(R10), R10
+	CMPL	R11, R10
+	JEQ	theirs
+ours:
+	LEAQ	·copiedInGo(SB), R10
+	JMP	(R10)(AX*8)
+theirs:
+	LEAQ	·copiedBefore(SB), R10
+	JMP	(R10)(AX*8)
+
+#define COPIED(name, n) TEXT name<>(SB),NOSPLIT|NOFRAME,$0; MOVL $n, AX; JMP copied<>(SB)
+COPIED(copied0, 0)
+COPIED(copied1, 1)
+COPIED(copied2, 2)
+COPIED(copied3, 3)
+
+TEXT ·copiedAddresses(SB),NOSPLIT,$0-8
+	MOVQ	to+0(FP), AX
+	ADDRESS(copied0, 0)
+	ADDRESS(copied1, 1)
+	ADDRESS(copied2, 2)
+	ADDRESS(copied3, 3)
 	RET

@@ -23,43 +23,36 @@ var originals = struct {
 }{of: map[string]string{}}
 
 var (
-	getModuleFileNameA           = kernel32.NewProc("GetModuleFileNameA")
-	getModuleFileNameW           = kernel32.NewProc("GetModuleFileNameW")
-	wideCharToMultiByte          = kernel32.NewProc("WideCharToMultiByte")
-	ldrRegisterDllNotification   = ntdll.NewProc("LdrRegisterDllNotification")
-	ldrUnregisterDllNotification = ntdll.NewProc("LdrUnregisterDllNotification")
+	getModuleFileNameA  = kernel32.NewProc("GetModuleFileNameA")
+	getModuleFileNameW  = kernel32.NewProc("GetModuleFileNameW")
+	wideCharToMultiByte = kernel32.NewProc("WideCharToMultiByte")
 )
 
-// onLoadedInGo is onLoaded as the system calls it.
-var onLoadedInGo = sync.OnceValue(func() uintptr { return windows.NewCallback(onLoaded) })
+// told are the functions whose answers are ours, by their numbers.
+var told = [...]string{"GetModuleFileNameA", "GetModuleFileNameW", "OutputDebugStringA", "OutputDebugStringW"}
+
+// What the assembly jumps to: ours, and the system's own, which threads get that hold the loader's lock, as in DllMain.
+var copiedInGo, copiedBefore [len(told)]uintptr
+
+// copiedAddresses writes where the functions are that choose.
+func copiedAddresses(to *[len(told)]uintptr)
 
 // replaced are what is put in the place of functions, by their names.
 var replaced = sync.OnceValue(func() map[string]uintptr {
-	return map[string]uintptr{
-		"GetModuleFileNameA": windows.NewCallback(fileNameA), "GetModuleFileNameW": windows.NewCallback(fileNameW),
-		"OutputDebugStringA": windows.NewCallback(debugA), "OutputDebugStringW": windows.NewCallback(debugW),
+	for i, f := range [...]any{fileNameA, fileNameW, debugA, debugW} {
+		copiedInGo[i], copiedBefore[i] = windows.NewCallback(f), kernel32.NewProc(told[i]).Addr()
 	}
+	var at [len(told)]uintptr
+	copiedAddresses(&at)
+	all := map[string]uintptr{}
+	for i, name := range told {
+		all[name] = at[i]
+	}
+	return all
 })
 
-// listening has images looked at before their DllMain runs, as long as f does. Where the system tells of them before it links them (Windows does,
-// Wine does not), DllMain gets the path of the copy.
-func listening(f func()) {
-	originals.RLock()
-	none := len(originals.of) == 0
-	originals.RUnlock()
-	var cookie uintptr
-	if none || ldrRegisterDllNotification.Find() != nil || ldrUnregisterDllNotification.Find() != nil {
-		f()
-		return
-	}
-	if status, _, _ := ldrRegisterDllNotification.Call(0, onLoadedInGo(), 0, uintptr(unsafe.Pointer(&cookie))); status == 0 {
-		defer ldrUnregisterDllNotification.Call(cookie)
-	}
-	f()
-}
-
-// Copied says that the images in folder, which are loaded later, are copies of those in original: GetModuleFileName answers with that. It
-// holds as long as this process lives, for threads of an image may outlive it.
+// Copied says that the images in folder, which are loaded later, are copies of those in original: GetModuleFileName answers with that, but
+// within DllMain. It holds as long as this process lives, for threads of an image may outlive it.
 func Copied(folder, original string) {
 	originals.Lock()
 	originals.of[strings.ToLower(folder)] = original
@@ -90,23 +83,6 @@ func hookCopied(image mapping) {
 			setSlot(slot, hook)
 		}
 	})
-}
-
-// onLoaded is told of each image that is loaded (1) and unloaded.
-func onLoaded(reason, data, _ uintptr) uintptr {
-	const word = unsafe.Sizeof(data)
-	if reason != 1 {
-		return 0
-	}
-	_ = Protect(func() isapi.Error {
-		name := Read[uintptr](data + word) // a UNICODE_STRING
-		wide := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(Bytes(Read[uintptr](name+word), int(Read[uint16](name)))))), Read[uint16](name)/2)
-		path := strings.TrimPrefix(windows.UTF16ToString(wide), `\??\`)
-		base := Read[uintptr](data + 3*word)
-		hookCopied(mapping{start: base, end: base + uintptr(Read[uint32](data+4*word)), path: path})
-		return isapi.OK
-	})
-	return 0
 }
 
 // fileNameW is GetModuleFileNameW as images get it.

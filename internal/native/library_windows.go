@@ -27,11 +27,7 @@ func load(path string) (handle uintptr, err error) {
 		return 0, err
 	}
 	before := readMaps()
-	var h uintptr
-	var errno syscall.Errno
-	listening(func() {
-		h, errno, err = call(0, 0, callOpen, loadLibraryEx.Addr(), uintptr(unsafe.Pointer(name)), 0, windows.LOAD_WITH_ALTERED_SEARCH_PATH)
-	})
+	h, errno, err := call(0, 0, callOpen, loadLibraryEx.Addr(), uintptr(unsafe.Pointer(name)), 0, windows.LOAD_WITH_ALTERED_SEARCH_PATH)
 	switch {
 	case err != nil:
 		return 0, err

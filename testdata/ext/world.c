@@ -68,9 +68,10 @@ static const char *beside(const char *name, char path[MAX_PATH + 64]) {
     return path;
 }
 
+static char ended[MAX_PATH + 64];
+
 static void at_exit(void) {
-    char path[MAX_PATH + 64];
-    FILE *f = fopen(beside("ended.txt", path), "a");
+    FILE *f = fopen(ended, "a");
     if (f == NULL) return;
     fputs("ended\n", f);
     fclose(f);
@@ -79,6 +80,7 @@ static void at_exit(void) {
 BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {
     v->dwExtensionVersion = HSE_VERSION;
     strcpy(v->lpszExtensionDesc, "world");
+    beside("ended.txt", ended); /* when it ends, as in DllMain, it is told where the copy lies */
     atexit(at_exit);
     return SUCCEEDED(CoInitialize(NULL)); /* as many do, and never end it */
 }
