@@ -30,6 +30,7 @@ import (
 	"github.com/isapid/isapid/internal/misuse"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/reply"
+	"github.com/isapid/isapid/internal/taps"
 	"github.com/isapid/isapid/internal/trace"
 )
 
@@ -180,11 +181,11 @@ func (e *Extension) terminate() error {
 	if e.exports.terminate == 0 || e.FilterOnly() {
 		return nil
 	}
-	c := e.entered(trace.TerminateExtension)
+	c := taps.Enter(e.opt.Tap, e.image, trace.TerminateExtension)
 	c.Word("flags", "HSE_TERM_MUST_UNLOAD")
 	c.Go()
 	ok, err := native.TerminateExtension(e.exports.terminate, isapi.TermMustUnload, e.opt.ImageID)
-	left(c, ok, 0, err)
+	taps.Leave(c, ok, 0, err)
 	if err != nil {
 		return e.fault(fmt.Errorf("TerminateExtension: %w", err), nil)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/isapid/isapid/internal/image"
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/taps"
 	"github.com/isapid/isapid/internal/trace"
 )
 
@@ -143,10 +144,10 @@ func (e *Extension) halves() error {
 }
 
 func (e *Extension) version() error {
-	c := e.entered(trace.GetExtensionVersion)
+	c := taps.Enter(e.opt.Tap, e.image, trace.GetExtensionVersion)
 	c.Go()
 	info, ok, errno, err := native.GetExtensionVersion(e.exports.version, e.opt.ImageID)
-	left(c, ok, errno, err, said{"description", isapi.Cut(info.Desc[:])})
+	taps.Leave(c, ok, errno, err, taps.Said{Name: "description", Text: isapi.Cut(info.Desc[:])})
 	if err != nil {
 		return fmt.Errorf("GetExtensionVersion: %w", err)
 	}

@@ -26,51 +26,15 @@ func (e *Extension) listen(r *http.Request, t *executor.Target) (rec *trace.Reco
 	return rec, rec != nil
 }
 
-// entered begins to record the call of an export outside of requests; nil: nobody wants to see it. What it answers is for left.
-func (e *Extension) entered(f trace.Func) *trace.Entry {
-	if !e.opt.Tap.On() {
-		return nil
-	}
-	rec := e.opt.Tap.Begin(&trace.About{Image: e.image.Path})
-	c := rec.Call(e.image, f, 0)
-	if c == nil {
-		rec.End()
-	}
-	return c
-}
-
-// left records that it has returned.
-func left(c *trace.Entry, ok bool, errno isapi.Error, err error, texts ...said) {
-	if c == nil {
-		return
-	}
-	c.Back(boolResult(ok), uint32(errno))
-	c.Fault(err)
-	for _, t := range texts {
-		c.Text(t.name, t.text)
-	}
-	c.EndAll()
-}
-
-// said is a text that came out.
-type said struct{ name, text string }
-
-func boolResult(ok bool) int64 {
-	if ok {
-		return 1
-	}
-	return 0
-}
-
 var dllReasons = [...]string{"DLL_PROCESS_DETACH", "DLL_PROCESS_ATTACH", "DLL_THREAD_ATTACH", "DLL_THREAD_DETACH"}
 
 // dllMain calls DllMain, which must be there.
 func (e *Extension) dllMain(reason uint32) (ok bool, err error) {
-	c := e.entered(trace.DllMain)
+	c := taps.Enter(e.opt.Tap, e.image, trace.DllMain)
 	c.Word("reason", dllReasons[reason])
 	c.Go()
 	ok, err = native.DllMain(e.exports.dllMain, reason, e.opt.ImageID)
-	left(c, ok, 0, err)
+	taps.Leave(c, ok, 0, err)
 	return ok, err
 }
 
@@ -124,7 +88,7 @@ type traced struct{ q *request }
 
 // returned records the end of a callback. err is what the call leaves: where a bad pointer ends it, what it was set to before.
 func returned(c *trace.Entry, err *isapi.Error, out func()) {
-	c.Back(boolResult(*err == isapi.OK), uint32(*err))
+	c.Back(taps.Bool(*err == isapi.OK), uint32(*err))
 	if out != nil {
 		taps.Look(c, out)
 	}
@@ -140,7 +104,7 @@ func (x *traced) GetServerVariable(name, buf, size uintptr) (err isapi.Error) {
 	taps.VariableIn(c, name, size)
 	err = isapi.InvalidParameter
 	defer func() {
-		c.Back(boolResult(err == isapi.OK), uint32(err))
+		c.Back(taps.Bool(err == isapi.OK), uint32(err))
 		taps.VariableOut(c, buf, size, err)
 		c.End()
 	}()
@@ -202,7 +166,7 @@ func (x *traced) ServerSupportFunction(code isapi.Code, buf, size, dataType uint
 	}
 	err = isapi.InvalidParameter
 	defer func() {
-		c.Back(boolResult(err == isapi.OK), uint32(err))
+		c.Back(taps.Bool(err == isapi.OK), uint32(err))
 		if told.out != nil && (err == isapi.OK || err == isapi.InsufficientBuffer) {
 			taps.Look(c, func() { told.out(c, a) })
 		}

@@ -25,6 +25,7 @@ import (
 	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/misuse"
 	"github.com/isapid/isapid/internal/native"
+	"github.com/isapid/isapid/internal/taps"
 	"github.com/isapid/isapid/internal/trace"
 )
 
@@ -86,10 +87,10 @@ func New(c Config) (*Filter, error) {
 	var errno isapi.Error
 	var err error
 	f.on(func() {
-		seen := f.entered(trace.GetFilterVersion)
+		seen := taps.Enter(f.conf.Tap, f.conf.Image, trace.GetFilterVersion)
 		seen.Go()
 		info, ok, errno, err = native.GetFilterVersion(c.Version, c.Image.Number)
-		left(seen, ok, errno, err, said{"description", isapi.Cut(info.Desc[:])}, said{"flags", isapi.Notification(info.Flags).String()})
+		taps.Leave(seen, ok, errno, err, taps.Said{Name: "description", Text: isapi.Cut(info.Desc[:])}, taps.Said{Name: "flags", Text: isapi.Notification(info.Flags).String()})
 	})
 	switch {
 	case err != nil:
@@ -166,11 +167,11 @@ func (f *Filter) Close() error {
 	}
 	var err error
 	f.on(func() {
-		seen := f.entered(trace.TerminateFilter)
+		seen := taps.Enter(f.conf.Tap, f.conf.Image, trace.TerminateFilter)
 		seen.Go()
 		var ok bool
 		ok, err = native.TerminateFilter(f.conf.Terminate, 0, f.conf.Image.Number)
-		left(seen, ok, 0, err)
+		taps.Leave(seen, ok, 0, err)
 	})
 	if err != nil {
 		return f.fault("TerminateFilter", err)

@@ -51,42 +51,6 @@ func (q *run) unlisten() {
 	}
 }
 
-// entered begins to record the call of an export outside of requests and connections; nil: nobody wants to see it.
-func (f *Filter) entered(fn trace.Func) *trace.Entry {
-	if !f.conf.Tap.On() {
-		return nil
-	}
-	rec := f.conf.Tap.Begin(&trace.About{Image: f.conf.Image.Path})
-	c := rec.Call(f.conf.Image, fn, 0)
-	if c == nil {
-		rec.End()
-	}
-	return c
-}
-
-// left records that it has returned.
-func left(c *trace.Entry, ok bool, errno isapi.Error, err error, texts ...said) {
-	if c == nil {
-		return
-	}
-	c.Back(boolResult(ok), uint32(errno))
-	c.Fault(err)
-	for _, t := range texts {
-		c.Text(t.name, t.text)
-	}
-	c.EndAll()
-}
-
-// said is a text that came out.
-type said struct{ name, text string }
-
-func boolResult(ok bool) int64 {
-	if ok {
-		return 1
-	}
-	return 0
-}
-
 // call is HttpFilterProc, on the thread it is called on. inRequest: a request is under way, whose recorder the session has if anybody wants
 // to see it. What comes between requests has a recorder of its own.
 func (s *session) call(event uint32, pv uintptr, inRequest bool) (status uint32, errno isapi.Error, err error) {

@@ -22,7 +22,7 @@ func (x *traced) begin(f trace.Func, code uint32) *trace.Entry {
 
 // returned records the end of a callback. err is what the call leaves: where a bad pointer ends it, what it was set to before.
 func returned(c *trace.Entry, err *isapi.Error, out func()) {
-	c.Back(boolResult(*err == isapi.OK), uint32(*err))
+	c.Back(taps.Bool(*err == isapi.OK), uint32(*err))
 	if out != nil {
 		taps.Look(c, out)
 	}
@@ -38,7 +38,7 @@ func (x *traced) GetServerVariable(name, buf, size uintptr) (err isapi.Error) {
 	taps.VariableIn(c, name, size)
 	err = isapi.InvalidParameter
 	defer func() {
-		c.Back(boolResult(err == isapi.OK), uint32(err))
+		c.Back(taps.Bool(err == isapi.OK), uint32(err))
 		taps.VariableOut(c, buf, size, err)
 		c.End()
 	}()
@@ -55,7 +55,7 @@ func (x *traced) GetHeader(name, buf, size uintptr) (err isapi.Error) {
 	taps.VariableIn(c, name, size)
 	err = isapi.InvalidParameter
 	defer func() {
-		c.Back(boolResult(err == isapi.OK), uint32(err))
+		c.Back(taps.Bool(err == isapi.OK), uint32(err))
 		taps.VariableOut(c, buf, size, err)
 		c.End()
 	}()
@@ -159,7 +159,7 @@ func (x *traced) ServerSupportFunction(code isapi.SFReq, data, ul1, ul2 uintptr)
 	}
 	err = isapi.InvalidParameter
 	defer func() {
-		c.Back(boolResult(err == isapi.OK), uint32(err))
+		c.Back(taps.Bool(err == isapi.OK), uint32(err))
 		if told.out != nil && err == isapi.OK {
 			taps.Look(c, func() { told.out(c, data, ul1) })
 		}
