@@ -230,7 +230,7 @@ func (p *Pool) remove(m *member) <-chan struct{} {
 			delete(p.members, m.path)
 			p.drop(m.path)
 		}
-		if len(s.images) > 0 || len(s.workers) == 0 {
+		if len(s.images) > 0 || s.deserted() {
 			close(ended)
 		} else {
 			p.emptied = append(p.emptied, ended)

@@ -67,7 +67,7 @@ func (p *Pool) step() (actions []action, wake time.Time, lines []func()) {
 	p.publish()
 	p.tell()
 	p.prune()
-	if len(p.state.workers) == 0 {
+	if p.state.deserted() {
 		for _, c := range p.emptied {
 			close(c)
 		}

@@ -35,7 +35,7 @@ type Pool struct {
 	counters map[counted]*tally.Counter
 	deaths   []Death
 	told     time.Time       // the next try of a degraded pool that the log knows
-	emptied  []chan struct{} // closed when there is no worker
+	emptied  []chan struct{} // closed when there is no worker, but for what is kept for a debugger
 	blocked  []string        // what did not end by itself, and nobody was told
 	waiters  []*waiter       // those who wait for a fact
 	swaps    []*replacement  // that may still have an old version

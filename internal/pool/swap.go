@@ -251,6 +251,11 @@ func (s *state) empty() bool {
 	return !slices.ContainsFunc(s.workers, func(w worker) bool { return !w.orphan && !w.isSpare() })
 }
 
+// deserted says whether no process is left, but for those that are kept for a debugger: they end with the pool.
+func (s *state) deserted() bool {
+	return !slices.ContainsFunc(s.workers, func(w worker) bool { return !w.orphan })
+}
+
 // has says whether a process of a generation is left.
 func (s *state) has(gen int) bool {
 	return slices.ContainsFunc(s.workers, func(w worker) bool { return w.gen == gen && !w.orphan })
