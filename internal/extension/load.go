@@ -37,9 +37,7 @@ func (e *Extension) load(path string) (err error) {
 	}
 	e.watchImage()
 	undo := []func() error{e.staged.Remove, func() error { e.watch.Close(); return nil }}
-	if e.opt.Place != "" {
-		native.Copied(filepath.Dir(e.staged.Path), filepath.Dir(e.staged.Source))
-	}
+	native.Copied(filepath.Dir(e.staged.Path), filepath.Dir(e.staged.Source))
 	defer func() {
 		for i := len(undo) - 1; i >= 0 && err != nil; i-- {
 			err = errors.Join(err, undo[i]())

@@ -13,8 +13,8 @@ import (
 )
 
 // An image that is loaded from a copy is told that it lies where its original does: it looks for its files there, and makes new ones there,
-// which would go with the copy. What it and the libraries beside it import for that is replaced; and what they tell a debugger, of which there is
-// none, goes to the standard error.
+// which would go with the copy. What it and the libraries beside it import for that is replaced; and under Wine what they tell a debugger, of which
+// there is none, goes to the standard error.
 
 // originals are the folders that folders of copies stand for; the latter in lower case.
 var originals = struct {
@@ -46,10 +46,15 @@ var replaced = sync.OnceValue(func() map[string]uintptr {
 	copiedAddresses(&at)
 	all := map[string]uintptr{}
 	for i, name := range told {
-		all[name] = at[i]
+		if underWine() || !strings.HasPrefix(name, "OutputDebug") {
+			all[name] = at[i]
+		}
 	}
 	return all
 })
+
+// underWine tells whether this is no Windows.
+func underWine() bool { return ntdll.NewProc("wine_get_version").Find() == nil }
 
 // Copied says that the images in folder, which are loaded later, are copies of those in original: GetModuleFileName answers with that, but
 // within DllMain. It holds as long as this process lives, for threads of an image may outlive it.

@@ -12,7 +12,7 @@ import (
 var takesBack atomic.Bool
 
 func init() {
-	takesBack.Store(windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() != nil)
+	takesBack.Store(!underWine())
 }
 
 // takeBack does that for this thread.
