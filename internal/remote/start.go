@@ -19,6 +19,26 @@ import (
 // Start starts a worker and returns when it has greeted. The caller must call Stop or Kill and wait for Gone. An error
 // leaves nothing behind; if the worker died it is its [*Obituary].
 func Start(ctx context.Context, s Settings) (*Worker, error) {
+	for tries := 1; ; tries++ {
+		w, err := start(ctx, s)
+		if tries == mostStarts || !unlucky(err) {
+			return w, err
+		}
+		s.withDefaults().Log.Info("Wine found its place in memory taken: the worker is started again", "worker", s.Name, "error", err)
+	}
+}
+
+// mostStarts is how often a worker is started that is unlucky each time.
+const mostStarts = 3
+
+// unlucky says whether a worker under Wine ended before it began since the one address was taken that Wine must have (KUSER_SHARED_DATA, 0x7ffe0000): once
+// in some thousand starts the system puts the heap of Wine's loader there, as it chooses addresses by chance.
+func unlucky(err error) bool {
+	var o *Obituary
+	return errors.As(err, &o) && strings.Contains(o.Output, "failed to map the shared user data")
+}
+
+func start(ctx context.Context, s Settings) (*Worker, error) {
 	w := &Worker{
 		s: s.withDefaults(), images: map[uint64]*Image{}, runs: runs{byID: map[uint64]*running{}}, started: time.Now(),
 		ready: make(chan struct{}), gone: make(chan struct{}), givenUp: make(chan struct{}), announced: make(chan struct{}),
