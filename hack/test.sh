@@ -20,6 +20,6 @@ skip+='|^TestWineReplaceConformance$/^386$/^(NewAloneFirst|BadVersions|Revert.*|
 if [[ $# -gt 0 ]]; then
   "${with[@]}" go test -race -json "$@" | "${count[@]}"
 else
-  failed=0 # both run, whatever the first says
-  { "${with[@]}" go test -race -json -skip "$skip" ./... || failed=1; "${with[@]}" hack/wine-test.sh || failed=1; exit "$failed"; } | "${count[@]}"
+  failed=0 # both run, whatever the first says. Three packages at a time: many tests wait for other processes more than they compute.
+  { "${with[@]}" go test -p 3 -race -json -skip "$skip" ./... || failed=1; "${with[@]}" hack/wine-test.sh || failed=1; exit "$failed"; } | "${count[@]}"
 fi

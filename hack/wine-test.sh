@@ -27,7 +27,7 @@ skipped="$suite/^($in_worker)\$|$suite/^Threads\$/^stack\$|$suite/^Faults\$/^(ma
 packages32=(./internal/native ./internal/worker)
 
 run() { # GOARCH, then arguments for go test
-  GOARCH=$1 wine_go test -json -p 1 -timeout 5m "${@:2}" | sed "s|\"Package\":\"|\"Package\":\"windows/$1:|" || return 1
+  GOARCH=$1 wine_go test -json -p 2 -timeout 5m "${@:2}" | sed "s|\"Package\":\"|\"Package\":\"windows/$1:|" || return 1
 }
 
 if ! command -v wine64 >/dev/null && [[ ! -x /usr/lib/wine/wine64 ]]; then
