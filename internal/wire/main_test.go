@@ -295,7 +295,7 @@ func against(t testing.TB, o *owner) (*running, *peer) {
 
 // put writes; that the link is over already is no error.
 func (p *peer) put(b []byte) {
-	if _, err := p.Write(b); err != nil && !errors.Is(err, errClosedPipe) && !errors.Is(err, syscall.ECONNRESET) {
+	if _, err := p.Write(b); err != nil && !errors.Is(err, errClosedPipe) && !errors.Is(err, errBrokenPipe) && !errors.Is(err, syscall.ECONNRESET) {
 		p.t.Error(err)
 	}
 }

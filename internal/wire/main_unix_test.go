@@ -10,7 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const errClosedPipe = unix.EPIPE
+const (
+	errClosedPipe = unix.EPIPE
+	errBrokenPipe = unix.EPIPE
+)
 
 func socket(c *net.UnixConn) (Stream, error) { return Socket(c) }
 

@@ -9,7 +9,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-const errClosedPipe = windows.ERROR_NO_DATA
+// What a write fails with whose reader ends, or has ended.
+const (
+	errClosedPipe = windows.ERROR_NO_DATA
+	errBrokenPipe = windows.ERROR_BROKEN_PIPE
+)
 
 func socket(*net.UnixConn) (Stream, error) { return Stream{}, errors.ErrUnsupported }
 
