@@ -97,7 +97,14 @@ func (h *Held) Release() {
 	if last {
 		ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 		defer cancel()
-		h.w.Wait(ctx, h.prefix)
+		there := programs(h.prefix)
+		outlived := h.w.Wait(ctx, h.prefix) == nil // what is still there then waits for a server that is gone, for ever
+		for _, p := range there {
+			if outlived {
+				p.Kill()
+			}
+			p.Release()
+		}
 	}
 }
 
