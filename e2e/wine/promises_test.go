@@ -42,14 +42,7 @@ BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {
     return TRUE;
 }
 
-static DWORD say(EXTENSION_CONTROL_BLOCK *e, const char *text) {
-    char head[128];
-    DWORD n = (DWORD)strlen(text);
-    snprintf(head, sizeof head, "Content-Type: text/plain\r\nContent-Length: %u\r\n\r\n", (unsigned)n);
-    if (!e->ServerSupportFunction(e->ConnID, HSE_REQ_SEND_RESPONSE_HEADER, "200 OK", NULL, (LPDWORD)(void *)head)) return HSE_STATUS_ERROR;
-    return e->WriteClient(e->ConnID, (LPVOID)text, &n, HSE_IO_SYNC) ? HSE_STATUS_SUCCESS : HSE_STATUS_ERROR;
-}
-
+` + say + `
 static int files(int most) {
     HANDLE *h = calloc(most, sizeof *h);
     int i, n = 0;

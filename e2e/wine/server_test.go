@@ -28,6 +28,17 @@ import (
 	wines "github.com/isapid/isapid/internal/wine"
 )
 
+// say is what extensions answer with.
+const say = `
+static DWORD say(EXTENSION_CONTROL_BLOCK *e, const char *text) {
+    char head[128];
+    DWORD n = (DWORD)strlen(text);
+    snprintf(head, sizeof head, "Content-Type: text/plain\r\nContent-Length: %u\r\n\r\n", (unsigned)n);
+    if (!e->ServerSupportFunction(e->ConnID, HSE_REQ_SEND_RESPONSE_HEADER, "200 OK", NULL, (LPDWORD)(void *)head)) return HSE_STATUS_ERROR;
+    return e->WriteClient(e->ConnID, (LPVOID)text, &n, HSE_IO_SYNC) ? HSE_STATUS_SUCCESS : HSE_STATUS_ERROR;
+}
+`
+
 // code is an extension that says what it sees:
 //
 //	?pid          version, size of a pointer, number of its process as its system has it
@@ -59,14 +70,7 @@ BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *v) {
     return TRUE;
 }
 
-static DWORD say(EXTENSION_CONTROL_BLOCK *e, const char *text) {
-    char head[128];
-    DWORD n = (DWORD)strlen(text);
-    snprintf(head, sizeof head, "Content-Type: text/plain\r\nContent-Length: %u\r\n\r\n", (unsigned)n);
-    if (!e->ServerSupportFunction(e->ConnID, HSE_REQ_SEND_RESPONSE_HEADER, "200 OK", NULL, (LPDWORD)(void *)head)) return HSE_STATUS_ERROR;
-    return e->WriteClient(e->ConnID, (LPVOID)text, &n, HSE_IO_SYNC) ? HSE_STATUS_SUCCESS : HSE_STATUS_ERROR;
-}
-
+` + say + `
 static DWORD send_file(EXTENSION_CONTROL_BLOCK *e) {
 #ifdef _WIN32
     HSE_TF_INFO t = {0};
