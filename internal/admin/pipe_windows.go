@@ -11,6 +11,8 @@ import (
 
 	"github.com/Microsoft/go-winio"
 	"golang.org/x/sys/windows"
+
+	"github.com/isapid/isapid/internal/underwine"
 )
 
 // pipeFolder is what the paths of named pipes begin with.
@@ -41,7 +43,7 @@ func (b *binding) bind() (net.Listener, fs.FileInfo, error) {
 	case err != nil:
 		return nil, nil, err
 	}
-	if underWine() {
+	if underwine.Version() != "" {
 		occupyFirst(b.path)
 	}
 	return l, nil, nil
@@ -98,11 +100,6 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 		return nil, notAPipe(path)
 	}
 	return winio.DialPipeAccess(ctx, path, dialAccess)
-}
-
-// underWine tells whether this is no Windows.
-func underWine() bool {
-	return windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
 }
 
 // occupyFirst connects to the instance that keeps the name of a pipe. On Windows nobody can, which is what it is for. Wine 8 lets the first

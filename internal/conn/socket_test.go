@@ -9,7 +9,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/underwine"
 )
 
 // pair is a connected pair of sockets.
@@ -91,7 +91,7 @@ func TestAbort(t *testing.T) {
 }
 
 func TestResetOnClose(t *testing.T) {
-	if testext.UnderWine() {
+	if underwine.Version() != "" {
 		t.Skip("a client under Wine 8 does not always see a reset; one outside does")
 	}
 	for _, path := range []string{"/keep", "/close", "/abort"} {

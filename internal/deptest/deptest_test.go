@@ -37,10 +37,10 @@ var layers = map[string][]string{
 	"front":     {"accesslog", "admin", "config", "conn", "executor", "extension", "filter", "gate", "hub", "image", "inprocess", "isapi", "metrics", "obituary", "pool", "proc", "remote", "server", "site", "spans", "swap", "tally", "tape", "trace", "wine", "wire"}, // the front process, wired together
 	"server":    {"conn"},                                                                                                                                                                                                                                                // HTTP; knows sites as handlers only, and no processes
 	"pool":      {"executor", "gate", "obituary", "proc", "remote", "tally", "trace"},                                                                                                                                                                                    // which workers there are; one of them is remote
-	"admin":     {"hub", "pool", "swap", "trace"},                                                                                                                                                                                                                        // what the commands ask a running server; the server itself is an interface there
+	"admin":     {"hub", "pool", "swap", "trace", "underwine"},                                                                                                                                                                                                           // what the commands ask a running server; the server itself is an interface there
 	"site":      {"config", "conn", "executor", "passwd"},                                                                                                                                                                                                                // the URL space; runs nothing itself
 	"remote":    {"conn", "executor", "files", "image", "proc", "trace", "wire"},                                                                                                                                                                                         // one worker process, as the front sees it
-	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "winpath", "wire"},                                                                                                                                                       // the worker process
+	"worker":    {"conn", "executor", "extension", "filter", "native", "proc/sandbox", "trace", "underwine", "winpath", "wire"},                                                                                                                                          // the worker process
 	"wire":      {"executor", "trace"},                                                                                                                                                                                                                                   // the protocol between them
 	"inprocess": {"executor", "extension", "filter", "gate", "native", "tally", "trace"},                                                                                                                                                                                 // an image in this process that can be replaced
 	"extension": {"ansi", "conn", "executor", "filter", "identity", "image", "isapi", "misuse", "native", "reply", "taps", "trace", "variables"},                                                                                                                         // one request through one loaded image
@@ -49,7 +49,7 @@ var layers = map[string][]string{
 	"reply":     {"conn", "executor", "isapi", "misuse"},                                                                                                                                                                                                                 // what an image sends, made one response
 	"variables": {"ansi", "executor", "isapi", "native"},                                                                                                                                                                                                                 // what it may ask of a request
 	"misuse":    {"executor", "isapi", "native", "trace"},                                                                                                                                                                                                                // what images do and must not
-	"native":    {"isapi", "trace"},                                                                                                                                                                                                                                      // the only crossing into C
+	"native":    {"isapi", "trace", "underwine"},                                                                                                                                                                                                                         // the only crossing into C
 	"toolchain": {"sdk"},
 	"image":     {"files"},
 	"wine":      {"image"},                                               // the Wine of this machine and its prefixes
@@ -71,18 +71,19 @@ var layers = map[string][]string{
 	"ansi":      {},                  // texts as 8-bit functions of Windows have them
 	"identity":  {},                  // tokens of Windows
 	"gate":      {},                  // a door that counts who is inside
+	"underwine": {},                  // whether this Windows is Wine
 	"winpath":   {},                  // paths as Wine has them
 	"isapi":     {},                  // the ABI in pure Go
 	"winsvc":    {},                  // a service of Windows
 	"systemd":   {},                  // what the service manager hands over and wants to know
 	"deptest":   {},
 
-	"files":        {}, // what files need on Windows to behave as on Unix
-	"proc/sandbox": {}, // what a worker takes from itself
+	"files":        {"underwine"}, // what files need on Windows to behave as on Unix
+	"proc/sandbox": {},            // what a worker takes from itself
 
-	"native/filtertest":     {"isapi", "native"},                                                        // for tests, as testext
-	"executor/executortest": {"ansi", "executor", "isapi", "server", "testext", "toolchain", "winpath"}, // for tests, as testext
-	"executor/replacetest":  {"executor", "filter", "testext"},                                          // likewise
+	"native/filtertest":     {"isapi", "native"},                                                                     // for tests, as testext
+	"executor/executortest": {"ansi", "executor", "isapi", "server", "testext", "toolchain", "underwine", "winpath"}, // for tests, as testext
+	"executor/replacetest":  {"executor", "filter", "testext"},                                                       // likewise
 	"testext":               {"testext/build", "toolchain", "wine"},
 	"testext/build":         {"sdk", "toolchain"}, // used by hack/wineexec too
 	"testcert":              {},

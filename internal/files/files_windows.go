@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/isapid/isapid/internal/underwine"
 )
 
 func mkdirTemp(dir, pattern string) (string, error) {
@@ -83,7 +85,7 @@ func rightsOfUser(administrators bool) (*windows.SECURITY_DESCRIPTOR, error) {
 // removeAll does not use [os.RemoveAll], which Wine 8 refuses. What can be removed as it is (files, empty folders, and links, whatever
 // they point to) is; only real folders are looked into.
 func removeAll(path string) error {
-	if underWine() {
+	if underwine.Version() != "" {
 		return removeUnderWine(path, "")
 	}
 	err := os.Remove(path)

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/isapid/isapid/internal/underwine"
 )
 
 // link makes a junction, which needs no privilege. Wine has none.
@@ -53,7 +55,7 @@ func TestRights(t *testing.T) {
 
 // TestLinksOfUnix: what a link that Wine does not show leads to is not removed. Such links are made outside of Wine only.
 func TestLinksOfUnix(t *testing.T) {
-	if !underWine() {
+	if underwine.Version() == "" {
 		t.Skip("this is Windows")
 	}
 	dir := t.TempDir()

@@ -7,14 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/windows"
 )
-
-var underWine = sync.OnceValue(func() bool {
-	return windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
-})
 
 // removeUnderWine is removeAll where a link of Unix does not look like one: who removes it removes what it leads to. So it is left, with an
 // error. where is what the path is found to lead to if it is no link; "" if that does not matter.

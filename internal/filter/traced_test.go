@@ -17,6 +17,7 @@ import (
 	"github.com/isapid/isapid/internal/testext"
 	"github.com/isapid/isapid/internal/trace"
 	"github.com/isapid/isapid/internal/trace/tracetest"
+	"github.com/isapid/isapid/internal/underwine"
 )
 
 // TestListened: everything is as it is when nobody listens.
@@ -24,7 +25,7 @@ func TestListened(t *testing.T) {
 	if testing.Short() || os.Getenv(listened) != "" {
 		t.Skip("it is all tests once more")
 	}
-	if testext.UnderWine() {
+	if underwine.Version() != "" {
 		t.Skip("it is all tests once more, which take their time under Wine 8")
 	}
 	exe, err := os.Executable()

@@ -10,11 +10,13 @@ import (
 	"testing"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/isapid/isapid/internal/underwine"
 )
 
 // onWine tells whether this is Wine, which has neither symbolic links nor junctions, and lets libraries be deleted that are loaded.
 func onWine() bool {
-	return windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
+	return underwine.Version() != ""
 }
 
 // library is a folder with a library of the system in it.

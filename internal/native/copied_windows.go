@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/windows"
 
 	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/underwine"
 )
 
 // An image that is loaded from a copy is told that it lies where its original does: it looks for its files there, and makes new ones there,
@@ -46,15 +47,12 @@ var replaced = sync.OnceValue(func() map[string]uintptr {
 	copiedAddresses(&at)
 	all := map[string]uintptr{}
 	for i, name := range told {
-		if underWine() || !strings.HasPrefix(name, "OutputDebug") {
+		if underwine.Version() != "" || !strings.HasPrefix(name, "OutputDebug") {
 			all[name] = at[i]
 		}
 	}
 	return all
 })
-
-// underWine tells whether this is no Windows.
-func underWine() bool { return ntdll.NewProc("wine_get_version").Find() == nil }
 
 // Copied says that the images in folder, which are loaded later, are copies of those in original: GetModuleFileName answers with that, but
 // within DllMain. It holds as long as this process lives, for threads of an image may outlive it.

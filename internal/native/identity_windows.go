@@ -4,6 +4,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/isapid/isapid/internal/underwine"
 )
 
 // takesBack says whether a thread gets the identity of this process back when it comes out of a library that may have left it another one: by
@@ -12,7 +14,7 @@ import (
 var takesBack atomic.Bool
 
 func init() {
-	takesBack.Store(!underWine())
+	takesBack.Store(underwine.Version() == "")
 }
 
 // takeBack does that for this thread.

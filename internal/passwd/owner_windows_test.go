@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/isapid/isapid/internal/underwine"
 )
 
 // TestRights: others have no rights to a new password file, and one that is changed keeps its own.
@@ -18,7 +20,7 @@ func TestRights(t *testing.T) {
 		must(t, err)
 		return sd.String()
 	}
-	wine := windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
+	wine := underwine.Version() != ""
 	_, err := Set(path, "joe:"+blowfish)
 	must(t, err)
 	for _, others := range []string{";;;WD)", ";;;BU)", ";;;AU)"} {

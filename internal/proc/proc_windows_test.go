@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/isapid/isapid/internal/underwine"
 )
 
 func init() {
@@ -237,7 +239,7 @@ func TestLimits(t *testing.T) {
 
 // wine tells whether this is Wine.
 func wine() bool {
-	return windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
+	return underwine.Version() != ""
 }
 
 func TestLook(t *testing.T) {

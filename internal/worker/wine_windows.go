@@ -7,17 +7,9 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
-)
 
-// wineVersion is the version of Wine that this process runs in; "" on Windows.
-func wineVersion() string {
-	version := windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version")
-	if version.Find() != nil {
-		return ""
-	}
-	text, _, _ := version.Call()
-	return windows.BytePtrToString(*(**byte)(unsafe.Pointer(&text)))
-}
+	"github.com/isapid/isapid/internal/underwine"
+)
 
 // setEnvironment gives this process variables, "NAME=text" each, before a library is loaded: in the place of what Wine has them be, which
 // takes PATH, TEMP and others from its registry. C runtimes that are loaded already have a copy of all.
@@ -26,7 +18,7 @@ func wineVersion() string {
 // summer time, an hour off.
 func setEnvironment(list []string) {
 	const zone = "TZ"
-	if wineVersion() != "" && os.Getenv(zone) != "" {
+	if underwine.Version() != "" && os.Getenv(zone) != "" {
 		_ = os.Unsetenv(zone)
 		tellRuntimes(zone + "=")
 	}

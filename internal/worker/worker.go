@@ -23,6 +23,7 @@ import (
 	"github.com/isapid/isapid/internal/filter"
 	"github.com/isapid/isapid/internal/native"
 	"github.com/isapid/isapid/internal/trace"
+	"github.com/isapid/isapid/internal/underwine"
 	"github.com/isapid/isapid/internal/wire"
 )
 
@@ -62,7 +63,7 @@ func live() (code int) {
 	w.crew = newCrew(w.run)
 	w.news.tell = func(topic string, payload []byte) { w.link.Tell(topic, payload) }
 	hello, _ := json.Marshal(wire.WorkerHello{
-		Version: wire.Version, Software: executor.Software, Pid: os.Getpid(), System: runtime.GOOS, Arch: runtime.GOARCH, Wine: wineVersion(),
+		Version: wire.Version, Software: executor.Software, Pid: os.Getpid(), System: runtime.GOOS, Arch: runtime.GOARCH, Wine: underwine.Version(),
 	})
 	w.link = wire.NewLink(on, w, false, hello, w.greeted)
 	w.sink.link = w.link

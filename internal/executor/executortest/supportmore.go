@@ -12,7 +12,7 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
-	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/underwine"
 )
 
 func appendLog(t *testing.T, s *suite) {
@@ -113,7 +113,7 @@ func abortiveClose(t *testing.T, s *suite, srv *server) {
 	if res := secure.over("HTTP/2.0", "GET", "/?1014/n", ""); res.Body != "87\n" {
 		t.Errorf("HTTP/2: got %q, want 87: other requests are on the connection", res.Body)
 	}
-	if testext.UnderWine() {
+	if underwine.Version() != "" {
 		t.Skip("Wine may tell a client of a reset as of an end; clients outside of it see the reset")
 	}
 	for _, version := range []string{"1.0", "1.1"} {
