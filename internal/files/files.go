@@ -18,9 +18,16 @@ func MkdirTempPrivate(dir, pattern string) (string, error) {
 // administrators may, too. A folder that is there stays as it is.
 func MkdirAllPrivate(path string) error { return mkdirAll(path) }
 
+// Remove is [os.Remove]. On Windows it waits for up to a second for those who have the file open.
+func Remove(path string) error { return remove(path) }
+
 // RemoveAll removes a file, or a folder with all in it. Of links, those of Windows included, it removes the link. It is no error if there
 // is nothing. After an error as much as can be is removed.
 func RemoveAll(path string) error { return removeAll(path) }
+
+// RemoveAllWait is RemoveAll. On Windows it waits for up to a second for those who have one of the files open: scanners look at every new
+// one, and a file that has several links is in use by all of them.
+func RemoveAllWait(path string) error { return removeAllWait(path) }
 
 // OpenFile is [os.OpenFile], of a file that others may rename and delete while it is open. On Windows flag may have O_RDONLY, O_WRONLY or
 // O_RDWR, and O_CREATE, O_EXCL, O_TRUNC and O_APPEND; of perm only whether the owner may write counts.

@@ -8,7 +8,11 @@ func mkdirTemp(dir, pattern string) (string, error) { return os.MkdirTemp(dir, p
 
 func mkdirAll(path string) error { return os.MkdirAll(path, 0o700) }
 
+func remove(path string) error { return os.Remove(path) }
+
 func removeAll(path string) error { return os.RemoveAll(path) }
+
+func removeAllWait(path string) error { return os.RemoveAll(path) }
 
 func openFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 	return os.OpenFile(path, flag, perm)

@@ -178,6 +178,24 @@ func TestRename(t *testing.T) {
 	}
 }
 
+// TestRemove: a file goes as soon as nobody has it open.
+func TestRemove(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- Remove(path) }()
+	f.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := Remove(path); !os.IsNotExist(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestTruncate: also a file that is appended to can be made shorter, and what is appended then comes right after.
 func TestTruncate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")

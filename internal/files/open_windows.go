@@ -74,11 +74,29 @@ func truncate(f *os.File, path string, size int64) error {
 }
 
 func rename(from, to string) error {
+	return whileBusy(func() error { return os.Rename(from, to) })
+}
+
+func remove(path string) error {
+	return whileBusy(func() error { return os.Remove(path) })
+}
+
+func removeAllWait(path string) error {
+	return whileBusy(func() error { return removeAll(path) })
+}
+
+// whileBusy does something again for up to a second as long as somebody else has a file open that it needs.
+func whileBusy(do func() error) error {
 	for end := time.Now().Add(time.Second); ; time.Sleep(10 * time.Millisecond) {
-		err := os.Rename(from, to)
-		busy := errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_LOCK_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
-		if !busy || time.Now().After(end) {
+		err := do()
+		if !isBusy(err) || time.Now().After(end) {
 			return err
 		}
 	}
+}
+
+// isBusy is true of a folder that is not empty, too: a file in it that was deleted stays until the last who has it open closes it.
+func isBusy(err error) bool {
+	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_LOCK_VIOLATION) ||
+		errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_DIR_NOT_EMPTY) || errors.Is(err, windows.ERROR_DELETE_PENDING)
 }

@@ -222,7 +222,7 @@ func unchanged(src *os.File, before os.FileInfo, dst io.ReaderAt, n int64) error
 }
 
 // Remove deletes the copy and its folder. It may be called more than once, and again after an error: Windows refuses to
-// delete a library that is loaded.
+// delete a library that is loaded, and Remove waits there for up to a second for those who have a file open.
 func (s *Staged) Remove() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -236,7 +236,7 @@ func (s *Staged) Remove() error {
 		return nil
 	}
 	if s.folder != "" {
-		if err := files.RemoveAll(s.folder); err != nil {
+		if err := files.RemoveAllWait(s.folder); err != nil {
 			return fmt.Errorf("remove staged image %q: %w", s.Path, bare(err))
 		}
 	}

@@ -159,7 +159,7 @@ func sweepHome(path string, st os.FileInfo) {
 func removeHome(path string, lock *os.File) error {
 	files.RemoveAll(path)
 	lock.Close()
-	if err := files.RemoveAll(path); err != nil {
+	if err := files.RemoveAllWait(path); err != nil {
 		return fmt.Errorf("remove the folder of staged images %q: %w", path, bare(err))
 	}
 	return nil

@@ -133,7 +133,7 @@ func (s *staging) remove() error {
 func removeLocked(path string, lock *os.File) error {
 	err := files.RemoveAll(path)
 	if lock.Close(); err != nil {
-		err = files.RemoveAll(path)
+		err = files.RemoveAllWait(path)
 	}
 	return err
 }

@@ -26,7 +26,7 @@ func rename(from, to string) error {
 // remove removes a file, or an empty folder. There need not be one.
 func remove(path string) error {
 	step("remove")
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := files.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return bare(err)
 	}
 	return nil
