@@ -97,9 +97,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	if c.kind.Load() == plain {
-		return c.readFrom(c.nc, p)
+		return c.readFrom(socket{c}, p)
 	}
-	n, err := c.nc.Read(p)
+	n, err := socket{c}.Read(p)
 	c.noteReadError(err)
 	return n, err
 }
@@ -119,7 +119,7 @@ func (c *Conn) readFrom(r io.Reader, p []byte) (int, error) {
 }
 
 func (c *Conn) readNow(r io.Reader, p []byte) (int, error) {
-	if err := c.beforeRead(len(p)); err != nil {
+	if err := c.reading.beforeRead(len(p)); err != nil {
 		return 0, err
 	}
 	n, err := r.Read(p)

@@ -201,7 +201,7 @@ func (c *Conn) receive(from io.Reader, p []byte) (int, error) {
 // receiveBlock reads what the socket has, or waits for something.
 func (c *Conn) receiveBlock(from io.Reader, asked int) error {
 	r := c.raw.received
-	if err := c.beforeRead(asked); err != nil {
+	if err := c.reading.beforeRead(asked); err != nil {
 		return err
 	}
 	size := r.next

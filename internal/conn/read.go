@@ -10,14 +10,43 @@ import (
 )
 
 // reading is the clock of the receiving side. Two parties set deadlines: the HTTP server (header, idle, "now" to wake its
-// own background read), and we, for a body that makes no progress.
+// own background read), and we, for a body that makes no progress. The socket is told when it is read: the HTTP server sets six deadlines
+// for a request, and reads under two of them.
 type reading struct {
 	limit   atomic.Int64 // ns a body read may wait; 0: none
 	expired atomic.Bool  // a body read waited too long; nothing more is read of this body
+	inside  atomic.Int32 // reads of the socket that are under way
 
-	mu     sync.Mutex
-	server time.Time // guarded by mu: the HTTP server's own deadline
-	armed  time.Time // guarded by mu: ours as last set on the socket; zero: the socket has the server's
+	mu     sync.Mutex // guards all below
+	server time.Time  // the HTTP server's own deadline
+	armed  time.Time  // ours, which holds instead; zero: the server's holds
+	told   time.Time  // what the socket has
+}
+
+// tell has the socket know the deadline that holds. The caller holds mu.
+func (r *reading) tell(socket net.Conn) error {
+	t := r.server
+	if !r.armed.IsZero() {
+		t = r.armed
+	}
+	if t.Equal(r.told) {
+		return nil
+	}
+	r.told = t
+	return socket.SetReadDeadline(t)
+}
+
+// socket is the connection as it is, to be read from.
+type socket struct{ c *Conn }
+
+func (s socket) Read(p []byte) (int, error) {
+	r := &s.c.reading
+	r.inside.Add(1) // before anybody can set another deadline
+	defer r.inside.Add(-1)
+	r.mu.Lock()
+	_ = r.tell(s.c.nc) // fails only on a closed connection, and then so does the read
+	r.mu.Unlock()
+	return s.c.nc.Read(p)
 }
 
 // SetBodyTimeout makes every read of the current request's body fail with [os.ErrDeadlineExceeded] when nothing arrives
@@ -38,7 +67,7 @@ func (r *reading) endBody() {
 	r.expired.Store(false)
 }
 
-// SetReadDeadline implements [net.Conn]. Setting "none" when there is none costs nothing: net/http does so twice per request.
+// SetReadDeadline implements [net.Conn].
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	if c == nil {
 		return net.ErrClosed
@@ -47,21 +76,20 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	r := &c.reading
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if t.IsZero() && r.server.IsZero() && r.armed.IsZero() {
+	r.server, r.armed = t, time.Time{}
+	if r.inside.Load() == 0 {
 		return nil
 	}
-	r.server, r.armed = t, time.Time{}
-	return c.nc.SetReadDeadline(t)
+	return r.tell(c.nc)
 }
 
-// beforeRead sets the deadline for a body read of size bytes. A read of one byte is net/http's background read, by which
+// beforeRead decides on the deadline for a body read of size bytes. A read of one byte is net/http's background read, by which
 // it learns during a handler that the client left: it may wait for ever.
-func (c *Conn) beforeRead(size int) error {
-	d := time.Duration(c.reading.limit.Load())
+func (r *reading) beforeRead(size int) error {
+	d := time.Duration(r.limit.Load())
 	if d <= 0 || size <= 1 {
 		return nil
 	}
-	r := &c.reading
 	if r.expired.Load() {
 		return os.ErrDeadlineExceeded
 	}
@@ -71,13 +99,11 @@ func (c *Conn) beforeRead(size int) error {
 	if !r.armed.IsZero() && r.armed.Sub(now) >= d {
 		return nil
 	}
-	t := now.Add(d + d/4)
-	if !r.server.IsZero() && r.server.Before(t) {
-		r.armed, t = time.Time{}, r.server
-	} else {
-		r.armed = t
+	r.armed = now.Add(d + d/4)
+	if !r.server.IsZero() && r.server.Before(r.armed) {
+		r.armed = time.Time{}
 	}
-	return c.nc.SetReadDeadline(t)
+	return nil
 }
 
 // noteBodyTimeout remembers that the time limit for the body was reached.

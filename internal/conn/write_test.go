@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -110,6 +111,36 @@ func TestWriteSlowClient(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// The socket knows a deadline of the HTTP server only when it is read.
+func TestReadDeadline(t *testing.T) {
+	c, client := pair(t)
+	past, buf := time.Unix(1, 0), make([]byte, 1)
+	read := func() error { _, err := c.Read(buf); return err }
+	_ = c.SetReadDeadline(past)
+	if err := read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a read behind its deadline: got %v, want a timeout", err)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(time.Hour))
+	for range 3 {
+		ended := make(chan error)
+		go func() { ended <- read() }()
+		for c.reading.inside.Load() == 0 {
+			runtime.Gosched()
+		}
+		_ = c.SetReadDeadline(past)
+		if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a deadline that is set while a read waits: got %v, want a timeout", err)
+		}
+		_ = c.SetReadDeadline(time.Time{})
+	}
+	if _, err := client.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := read(); err != nil || buf[0] != 'x' {
+		t.Errorf("a read without a deadline: got %q, %v", buf, err)
 	}
 }
 
