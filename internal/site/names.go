@@ -24,6 +24,9 @@ var devices = map[string]bool{"CON": true, "PRN": true, "AUX": true, "NUL": true
 
 // isDevice says whether Windows takes the name for a device: also with an extension ("nul.txt") and with spaces before it.
 func isDevice(name string) bool {
+	if len(name) < 3 || !beginsDevice(name[0], name[1], name[2]) {
+		return false
+	}
 	name, _, _ = strings.Cut(name, ".")
 	name = strings.ToUpper(strings.TrimRight(name, " "))
 	if devices[name] {
@@ -36,7 +39,18 @@ func isDevice(name string) bool {
 	return ok && len([]rune(number)) == 1 && strings.Contains("0123456789¹²³", number)
 }
 
-// The segments IIS hides, and the file this server is configured by.
+// beginsDevice says whether the name of a device can begin with three bytes. It is asked first, because that costs little and most cannot.
+func beginsDevice(a, b, c byte) bool {
+	switch [3]byte{a &^ 0x20, b &^ 0x20, c &^ 0x20} { // in capitals, if they are letters
+	case [3]byte{'C', 'O', 'N'}, [3]byte{'P', 'R', 'N'}, [3]byte{'A', 'U', 'X'}, [3]byte{'N', 'U', 'L'}, [3]byte{'C', 'L', 'O'},
+		[3]byte{'C', 'O', 'M'}, [3]byte{'L', 'P', 'T'}:
+		return true
+	}
+	return false
+}
+
+// The segments IIS hides, and the file this server is configured by. None begins with k or s, which are letters besides those of ASCII in
+// another case.
 var hiddenNames = []string{
 	"bin", "web.config", "App_Browsers", "App_Code", "App_Data", "App_GlobalResources", "App_LocalResources",
 	"App_WebReferences", "global.asax", "global.asa", "isapid.yaml",
@@ -49,22 +63,20 @@ func hidden(segment, path string) *refusal {
 		return &hiddenFile
 	}
 	for _, name := range hiddenNames {
-		if strings.EqualFold(segment, name) {
+		// The first letters, none of which is any but an ASCII letter in another case, tell most apart.
+		if segment[0]|0x20 == name[0]|0x20 && strings.EqualFold(segment, name) {
 			return &hiddenSegment
 		}
 	}
 	return nil
 }
 
-// segments goes through the segments of a path like "/a/b".
+// segments goes through the segments of a path like "/a/b", which has no slash at its end.
 func segments(path string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for path != "" {
-			var segment string
-			segment, path, _ = strings.Cut(path[1:], "/")
-			if path != "" {
-				path = "/" + path
-			}
+			segment, _, _ := strings.Cut(path[1:], "/")
+			path = path[1+len(segment):]
 			if !yield(segment) {
 				return
 			}

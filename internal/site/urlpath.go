@@ -88,6 +88,9 @@ func decode(raw string) (string, *refusal) {
 	if !strings.HasPrefix(raw, "/") {
 		return "", &badRequest
 	}
+	if isPlain(raw) {
+		return raw, nil
+	}
 	out := make([]byte, 0, len(raw))
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
@@ -112,6 +115,16 @@ func decode(raw string) (string, *refusal) {
 		return "", &doubleEscaped
 	}
 	return path, nil
+}
+
+// isPlain says whether a path is made of visible ASCII alone, with nothing to decode and nothing to refuse. Most are.
+func isPlain(raw string) bool {
+	for i := range len(raw) {
+		if c := raw[i]; c <= ' ' || c >= 0x7f || c == '%' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // unhex reads the two digits at the start of s.
@@ -158,19 +171,19 @@ func escaped(s string) bool {
 
 // splitPath takes a decoded path apart, drops empty segments and checks that each segment is a plain name.
 func splitPath(path string) (urlPath, *refusal) {
-	var b strings.Builder
+	p := urlPath{path, strings.HasSuffix(path, "/")}
+	for strings.Contains(p.text, "//") {
+		p.text = strings.ReplaceAll(p.text, "//", "/")
+	}
+	p.text = strings.TrimSuffix(p.text, "/")
 	count := 0
-	for segment := range strings.SplitSeq(path, "/") {
-		if segment == "" {
-			continue
-		}
+	for segment := range segments(p.text) {
 		if count++; count > maxSegments {
 			return urlPath{}, &badRequest
 		}
 		if bad := plainName(segment); bad != nil {
 			return urlPath{}, bad
 		}
-		b.WriteString("/" + segment)
 	}
-	return urlPath{b.String(), strings.HasSuffix(path, "/")}, nil
+	return p, nil
 }
