@@ -101,7 +101,7 @@ func (q *request) fill() {
 	}
 	q.slot.Fill(&native.Texts{
 		Method: q.r.Method, QueryString: q.r.URL.RawQuery, PathInfo: ansi.Encode(q.t.PathInfo), PathTranslated: ansi.Encode(q.t.PathTranslated),
-		ContentType: q.r.Header.Get("Content-Type"),
+		ContentType: first(q.r.Header["Content-Type"]),
 	}, q.body.total(), q.body.ahead)
 	if q.was != nil {
 		*q.was = *q.slot.ECB()

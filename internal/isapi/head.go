@@ -47,7 +47,7 @@ func ParseHead(status, headers string) (Head, error) {
 	switch {
 	case headers == "" && strings.ContainsAny(status, ":\n"):
 		status, headers = "", status
-	case strings.ContainsAny(status, "\r\n"):
+	case strings.IndexByte(status, '\r') >= 0 || strings.IndexByte(status, '\n') >= 0:
 		return h, errBreak
 	case isFieldLine(status):
 		status, headers = "", status+"\r\n"+headers

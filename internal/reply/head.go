@@ -147,7 +147,7 @@ var interpreted = func() (m [20][]string) {
 func headerKey(name string) string {
 	if len(name) < len(interpreted) {
 		for _, n := range interpreted[len(name)] {
-			if strings.EqualFold(n, name) {
+			if n == name || strings.EqualFold(n, name) {
 				return n
 			}
 		}
