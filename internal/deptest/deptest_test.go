@@ -22,17 +22,17 @@ var layers = map[string][]string{
 	"sdk":               {},                        // the headers and units, embedded
 	"sdk/...":           {},                        // each travels alone
 	"examples/...":      {".", "sdk/go"},
-	"bench/...":         {".", "executor"},    // load generators and the servers compared with
-	"loader":            {"image", "update"},  // an extension for any host, not a part of the program
-	"e2e":               {},                   // tests of whole servers; they may import what they like
-	"e2e/mix":           {},                   // clients: know nothing of the server
-	"e2e/served":        {"front", "testlog"}, // starts and ends them
-	"e2e/metrics":       {},                   // a real Prometheus
-	"e2e/logs":          {},                   // a real GoAccess
-	"e2e/replay":        {},                   // the commands, as users have them
-	"e2e/filters":       {},                   // tests of whole servers, as e2e
-	"e2e/windows":       {},                   // isapid.exe, under Wine
-	"e2e/wine":          {},                   // likewise, with libraries of Windows
+	"bench/...":         {".", "executor"},   // load generators and the servers compared with
+	"loader":            {"image", "update"}, // an extension for any host, not a part of the program
+	"e2e":               {},                  // tests of whole servers; they may import what they like
+	"e2e/mix":           {},                  // clients: know nothing of the server
+	"e2e/served":        {"testlog"},         // starts and ends them
+	"e2e/metrics":       {},                  // a real Prometheus
+	"e2e/logs":          {},                  // a real GoAccess
+	"e2e/replay":        {},                  // the commands, as users have them
+	"e2e/filters":       {},                  // tests of whole servers, as e2e
+	"e2e/windows":       {},                  // isapid.exe, under Wine
+	"e2e/wine":          {},                  // likewise, with libraries of Windows
 
 	"front":     {"accesslog", "admin", "config", "conn", "executor", "extension", "filter", "gate", "hub", "image", "inprocess", "isapi", "metrics", "obituary", "pool", "proc", "remote", "server", "site", "spans", "swap", "tally", "tape", "trace", "wine", "wire"}, // the front process, wired together
 	"server":    {"conn"},                                                                                                                                                                                                                                                // HTTP; knows sites as handlers only, and no processes

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -55,8 +54,7 @@ func newFiltered(t *testing.T, change func(c *config.Config)) *filtered {
 
 func (x *filtered) serve() *filtered {
 	x.Helper()
-	x.end = sync.OnceFunc(serve(x.T, x.Front))
-	x.Cleanup(func() { x.end() })
+	x.end = serve(x.T, x.Front)
 	return x
 }
 

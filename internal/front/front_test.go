@@ -2,7 +2,6 @@ package front
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -13,8 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/testext"
 )
@@ -62,27 +61,14 @@ func newFront(t *testing.T, cfg *config.Config) *Front {
 	return f
 }
 
-// serve starts f and serves it until end is called, which drains.
+// serve starts f and serves it until end is called, or else until the test ends.
 func serve(t *testing.T, f *Front) (end func()) {
 	t.Helper()
-	if err := f.Start(); err != nil {
+	end, err := served.Run(t, f)
+	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- f.Serve(ctx) }()
-	return func() {
-		t.Helper()
-		stop()
-		if err := <-served; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-		limit, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := f.Drain(limit); err != nil {
-			t.Errorf("Drain: %v", err)
-		}
-	}
+	return end
 }
 
 func get(t testing.TB, url string) (status int, body string) {
@@ -217,7 +203,7 @@ func TestURLs(t *testing.T) {
 	second.Bindings = []config.Binding{{Address: "127.0.0.1", Host: "shop.example"}, {Address: "127.0.0.2"}, {}}
 	cfg.Sites = append(cfg.Sites, second)
 	f := newFront(t, cfg)
-	defer serve(t, f)()
+	serve(t, f)
 
 	port := func(addr net.Addr) string { _, p, _ := net.SplitHostPort(addr.String()); return p }
 	a := f.server.Addrs()

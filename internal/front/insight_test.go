@@ -74,7 +74,7 @@ func insight(t *testing.T, mode config.PoolMode, change func(*config.Config)) (*
 			change(c)
 		}
 	}))
-	t.Cleanup(serve(t, x.Front))
+	serve(t, x.Front)
 	return x, NewControl(x.Front, "test", nil)
 }
 

@@ -93,7 +93,7 @@ func TestWorkerOfAPool(t *testing.T) {
 	p.Directory = dir
 	p.Sandbox = &config.Sandbox{Read: []string{dir}}
 	f := newFront(t, cfg)
-	defer serve(t, f)()
+	serve(t, f)
 	url := f.URLs()[0] + "where/?"
 	status, body := get(t, url+secret)
 	if status != 200 || !strings.Contains(body, fmt.Sprintf("parent=%d cwd=%s greeting=hello", os.Getpid(), dir)) {
@@ -145,7 +145,7 @@ func TestWorkerOfAnotherUser(t *testing.T) {
 	cfg.Pools[config.DefaultPoolName].User = "nobody"
 	cfg.Pools[config.DefaultPoolName].Directory = "/"
 	f := newFront(t, cfg)
-	defer serve(t, f)()
+	defer serve(t, f)() // before the folder goes
 	status, body := get(t, f.URLs()[0]+"where/?/etc/shadow")
 	if status != 200 || !strings.HasSuffix(body, "open=Permission denied") {
 		t.Errorf("%d %q, want an answer of a process that may not read what root may", status, body)
@@ -158,7 +158,7 @@ func TestSwitching(t *testing.T) {
 	p := cfg.Pools[config.DefaultPoolName]
 	p.Mode, p.OnFault = config.ModeInProcess, config.FaultIsolate
 	f := newFront(t, cfg)
-	defer serve(t, f)()
+	serve(t, f)
 	url := f.URLs()[0] + "where/?"
 	here := fmt.Sprintf("pid=%d ", os.Getpid())
 	if status, body := get(t, url); status != 200 || !strings.HasPrefix(body, here) {

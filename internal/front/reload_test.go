@@ -37,7 +37,7 @@ func newTrial(t *testing.T, change func(*config.Config)) *trial {
 	t.Helper()
 	x := &trial{T: t, image: testext.Source(t, where), root: t.TempDir()}
 	x.Front = newFront(t, x.config(change))
-	t.Cleanup(serve(t, x.Front))
+	serve(t, x.Front)
 	return x
 }
 

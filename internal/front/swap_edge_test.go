@@ -3,7 +3,6 @@ package front
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,64 +15,7 @@ import (
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/swap"
-	"github.com/isapid/isapid/internal/testlog"
 )
-
-// newEdge is [newChanging] with a configuration of one's own.
-func newEdge(t *testing.T, change func(x *changing, c *config.Config)) *changing {
-	t.Helper()
-	x := &changing{T: t, folder: t.TempDir(), log: &testlog.Buffer{}}
-	x.put("shop.so", version(t, 1))
-	c := oneSite(t, map[string]string{"*": x.path("shop.so")})
-	p := defaultPool(c)
-	p.ShutdownLimit, p.StartupLimit, p.Update.Window = 20*time.Second, 20*time.Second, 0
-	change(x, c)
-	f, err := New(c, slog.New(slog.NewTextHandler(x.log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	x.Front = f
-	x.control = NewControl(f, "test", func() {})
-	x.end = sync.OnceFunc(serve(t, f))
-	t.Cleanup(func() { x.end() })
-	return x
-}
-
-// reconfigure reloads a changed copy of the configuration in force.
-func (x *changing) reconfigure(change func(c *config.Config)) {
-	x.Helper()
-	cfg := *x.setup.Load().cfg
-	pools := map[string]*config.Pool{}
-	for name, p := range cfg.Pools {
-		copied := *p
-		pools[name] = &copied
-	}
-	cfg.Pools = pools
-	change(&cfg)
-	if _, err := x.Reload(x.Context(), &cfg); err != nil {
-		x.Fatal(err)
-	}
-}
-
-// until waits for a fact.
-func (x *changing) until(what string, is func() bool) {
-	x.Helper()
-	for end := time.Now().Add(time.Minute); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			x.Fatalf("after a minute not yet: %s\n%+v\n%s", what, x.images.States(), x.log)
-		}
-	}
-}
-
-// body is what a URL below the server's answers.
-func (x *changing) body(url string) string {
-	x.Helper()
-	status, body := get(x.T, x.URLs()[0]+url)
-	if status != 200 {
-		return fmt.Sprint(status)
-	}
-	return strings.TrimSpace(body)
-}
 
 // TestStoppedPool: that the operator has stopped a pool is not the fault of a version.
 func TestStoppedPool(t *testing.T) {
@@ -99,31 +41,6 @@ func TestStoppedPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.answers(2)
-}
-
-// TestIsolatedOnTrial: a version whose fault moves the extension into workers is taken back there, too; one that has it before it serves moves
-// nothing.
-func TestIsolatedOnTrial(t *testing.T) {
-	x := newEdge(t, func(_ *changing, c *config.Config) {
-		p := defaultPool(c)
-		p.Mode, p.OnFault, p.Update.Window = config.ModeInProcess, config.FaultIsolate, time.Hour
-		p.Update.Verify = &config.Verify{Path: "/?crash=3", Status: 200, Timeout: time.Minute}
-	})
-	if r, _ := x.deploy(version(t, 3), true); r.Outcome != swap.Rejected {
-		t.Errorf("%+v", r)
-	}
-	if pools := x.control.Status().Pools; len(pools) > 0 {
-		t.Errorf("%+v", pools)
-	}
-	x.deploy(version(t, 2), false)
-	x.ask("crash=2")
-	x.until("it is isolated", func() bool { return strings.Contains(x.log.String(), "is isolated") })
-	if r := x.last(2, outcome(swap.TakenBack)); !strings.Contains(r.Reason, "it crashed") {
-		t.Errorf("%+v", r)
-	}
-	x.answers(1)
-	x.has("shop.so", version(t, 1))
-	x.has("shop.failed", version(t, 2))
 }
 
 // TestTwoVersionsHang: in this process nobody can end them by force, so the next deploy says who is in the way, and the file of an update waits.
