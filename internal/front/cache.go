@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/isapid/isapid/internal/config"
@@ -39,7 +40,7 @@ type key struct {
 	filter bool            // the image is a filter there, and perhaps an extension besides
 }
 
-// entry is one load and its result. The fields below ready are set before ready is closed and not changed after.
+// entry is one load and its result. The fields from exec to stamp are set before ready is closed and not changed after.
 type entry struct {
 	ready chan struct{}
 
@@ -47,12 +48,23 @@ type entry struct {
 	err    error
 	failed time.Time // when, if err is set
 	stamp  stamp     // of the file, before it was loaded
+
+	gone atomic.Bool // the cache has it no more, or is closed
 }
 
 func newCache() *cache { return &cache{now: time.Now, entries: map[key]*entry{}} }
 
 // get is the executor for k, loaded if need be. It fails with [executor.ErrClosed] once close began.
 func (c *cache) get(k key, load func() (executor.Executor, error)) (executor.Executor, error) {
+	e, err := c.ready(k, load)
+	if err != nil {
+		return nil, err
+	}
+	return e.exec, nil
+}
+
+// ready is the entry for k that get has the executor of.
+func (c *cache) ready(k key, load func() (executor.Executor, error)) (*entry, error) {
 	e, mine, err := c.entry(k)
 	if err != nil {
 		return nil, err
@@ -61,7 +73,7 @@ func (c *cache) get(k key, load func() (executor.Executor, error)) (executor.Exe
 		c.fill(e, k.image, load)
 	}
 	<-e.ready
-	return e.exec, e.err
+	return e, e.err
 }
 
 // find is the executor for k if there is one, else it fails with [executor.ErrClosed].
@@ -92,6 +104,7 @@ func (c *cache) has(k key) bool {
 		return true // get waits for it
 	}
 	if e.err != nil {
+		e.gone.Store(true)
 		delete(c.entries, k)
 	}
 	return e.err == nil
@@ -105,6 +118,7 @@ func (c *cache) remove(unwanted func(key) bool) map[key]*entry {
 	for k, e := range c.entries {
 		if unwanted(k) {
 			removed[k] = e
+			e.gone.Store(true)
 			delete(c.entries, k)
 		}
 	}
@@ -179,6 +193,9 @@ func (c *cache) close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
 	entries := maps.Clone(c.entries)
+	for _, e := range entries {
+		e.gone.Store(true)
+	}
 	c.mu.Unlock()
 
 	errs := make(chan error)

@@ -27,6 +27,8 @@ type setup struct {
 	filters map[asFilter]bool // which images are filters, and where
 	globals []key             // filters of all sites that run in this process: who sees the bytes of connections
 
+	known known // what requests have asked for
+
 	old  atomic.Bool // another setup answers new requests
 	over atomic.Bool // what only this one needs is being closed: it loads nothing any more
 }
@@ -128,11 +130,20 @@ func (s *setup) patience() time.Duration {
 
 // open finds the executor of image for a request of s, or loads it.
 func (f *Front) open(s *setup, image string, app *executor.App) (executor.Executor, error) {
+	a := asked{image, app}
+	if e := s.known.find(a); e != nil {
+		return e.exec, nil
+	}
 	k := s.key(image, app)
 	if s.over.Load() {
 		return f.cache.find(k)
 	}
-	return f.cache.get(k, func() (executor.Executor, error) { return f.load(context.Background(), s, k) })
+	e, err := f.cache.ready(k, func() (executor.Executor, error) { return f.load(context.Background(), s, k) })
+	if err != nil {
+		return nil, err
+	}
+	s.known.add(a, e)
+	return e.exec, nil
 }
 
 // load opens an image: in this process or in worker processes, as its pool says.
