@@ -52,6 +52,9 @@ func (m *member) Description() string {
 	return ""
 }
 
+// unloading is why a request gets no worker whose image is being closed.
+const unloading = "extension is being unloaded"
+
 // mostRuns is how often a request is run whose workers are killed from outside one after the other.
 const mostRuns = 5
 
@@ -63,7 +66,7 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 		t.Host = noHost{}
 	}
 	if !m.Enter() {
-		return refuse(w, r, t, &refusal{status: http.StatusServiceUnavailable, why: "extension is being unloaded"})
+		return refuse(w, r, t, &refusal{status: http.StatusServiceUnavailable, why: unloading})
 	}
 	defer m.Leave()
 	c, refused := m.company(t.Filtered)
@@ -94,6 +97,7 @@ func (m *member) Execute(w http.ResponseWriter, r *http.Request, t *executor.Tar
 			r = lost.Request // with the body that was read
 		}
 		suspect = !lost.Unsent && !outside(lost)
+		t.Trail.Again()
 		m.pool.log.Info("request is run again: its worker was lost", "request", requestID(t.Trail), "worker", rt.slot.name, "image", filepath.Base(m.path), "method", r.Method, "url", r.URL.RequestURI())
 	}
 }
@@ -206,7 +210,11 @@ func (m *member) Close(ctx context.Context) error {
 		return nil // somebody else has it too
 	}
 	m.Gate.Close()
-	p.event(func(s *state, _ time.Time) { s.dropSwaps(m.path) })
+	p.event(func(s *state, _ time.Time) {
+		if p.members[m.path] == m {
+			s.dropSwaps(m.path)
+		}
+	})
 	if m.Wait(ctx) != nil {
 		return fmt.Errorf("extension %q stays loaded: %d requests are still inside it: %w", m.path, m.Inside(), ctx.Err())
 	}

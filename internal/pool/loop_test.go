@@ -629,3 +629,61 @@ func TestLoopReopened(t *testing.T) {
 		})
 	}
 }
+
+// TestLoopReopenedInTime: an image is opened anew while it cannot be closed, because a request does not end. Who opens it has nothing to do with
+// that: he gets his version, and keeps it when the other has come to its end.
+func TestLoopReopenedInTime(t *testing.T) {
+	one, two := executor.Version{File: "/one"}, executor.Version{File: "/two"}
+	for _, others := range []bool{true, false} {
+		t.Run(fmt.Sprintf("others %v", others), func(t *testing.T) {
+			f := &factory{}
+			play(t, Settings{}, f, func(t *testing.T, p *Pool) {
+				if others {
+					mustOpen(t, p, "a.so")
+				}
+				old, err := p.Open(t.Context(), "b.so", one)
+				if err != nil {
+					t.Fatal(err)
+				}
+				hold := make(chan struct{})
+				f.set(func() { f.handle = func(*puppet, http.ResponseWriter, *http.Request) error { <-hold; return nil } })
+				slow := make(chan int, 1)
+				go func() { slow <- call(old, "GET").Code }()
+				synctest.Wait()
+				f.set(func() { f.handle = nil })
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				if err := old.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("close: %v", err)
+				}
+				closed := make(chan error, 1)
+				go func() { closed <- old.Close(t.Context()) }() // he waits on
+				synctest.Wait()
+				e, err := p.Open(t.Context(), "b.so", two)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if w := call(e, "GET"); w.Code != 200 {
+					t.Errorf("opened anew: %d", w.Code)
+				}
+				if w := call(old, "GET"); w.Code != 503 {
+					t.Errorf("closed: %d", w.Code)
+				}
+				close(hold)
+				if code := <-slow; code != 200 {
+					t.Errorf("the slow request: %d", code)
+				}
+				if err := <-closed; err != nil {
+					t.Errorf("closed at last: %v", err)
+				}
+				if w := call(e, "GET"); w.Code != 200 {
+					t.Errorf("after that: %d", w.Code)
+				}
+				synctest.Wait()
+				if w, n := f.last(); n != 1 || w.loaded != two || w.unloaded != 1 {
+					t.Errorf("%d workers, loaded last: %+v, unloaded: %d", n, w.loaded, w.unloaded)
+				}
+			})
+		})
+	}
+}

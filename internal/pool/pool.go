@@ -96,7 +96,7 @@ func roll() float64 { return rand.Float64() }
 // Open has every worker of the pool load a version of an image, those of later generations too, and returns when the first one has.
 // An error is what the load said, or how the worker died of it; the pool goes on with the other images. A pool that is stopped,
 // or sleeps until there is a request, takes the image unseen. The caller must close the executor; who opens an image again gets
-// the same one, in the version it has now.
+// the same one, in the version it has now, but not one that is being closed: that is another.
 func (p *Pool) Open(ctx context.Context, path string, v executor.Version) (executor.Replaceable, error) {
 	m, answer, err := p.open(path, v)
 	if err != nil {
@@ -134,7 +134,10 @@ func (p *Pool) open(path string, v executor.Version) (m *member, answer chan err
 	if s.degraded && s.awakened() && s.count(s.gen.number, ready) == 0 && s.image(path) == nil {
 		return nil, nil, fmt.Errorf("the pool is degraded: %d workers died within %v", len(s.crashes), s.set.Crashes.Window)
 	}
-	m = p.members[path]
+	if m = p.members[path]; m != nil && m.Closed() {
+		p.outlive(m)
+		m = nil
+	}
 	if m == nil {
 		m = newMember(p, path)
 		p.members[path] = m

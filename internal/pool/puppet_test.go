@@ -107,6 +107,8 @@ type puppet struct {
 	stuck   bool // does not answer pings
 	memory  int64
 	loaded  executor.Version // the last one
+
+	unloaded int // images
 }
 
 func (p *puppet) end(o remote.Obituary) {
@@ -170,7 +172,10 @@ type puppetImage struct {
 
 func (i *puppetImage) Description() string { return "puppet" }
 
-func (i *puppetImage) Close(context.Context) error { return nil }
+func (i *puppetImage) Close(context.Context) error {
+	i.p.f.set(func() { i.p.unloaded++ })
+	return nil
+}
 
 func (i *puppetImage) Ping(ctx context.Context) error {
 	i.p.f.mu.Lock()

@@ -138,7 +138,7 @@ func (r *replacement) Execute(w http.ResponseWriter, q *http.Request, t *executo
 		t.Host = noHost{}
 	}
 	if !m.Enter() {
-		return refuse(w, q, t, &refusal{status: http.StatusServiceUnavailable, why: "extension is being unloaded"})
+		return refuse(w, q, t, &refusal{status: http.StatusServiceUnavailable, why: unloading})
 	}
 	defer m.Leave()
 	c, refused := m.company(t.Filtered)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -238,14 +239,34 @@ func (p *Pool) load(sl *slot, set *Settings, b build) {
 
 // drop takes an image from the pool. Its requests have ended. The lock is held.
 func (p *Pool) drop(path string) {
-	p.state.dropImage(path)
-	for _, sl := range p.slots {
-		i := sl.images[path]
-		delete(sl.images, path)
+	for _, i := range p.forget(path) {
 		if len(p.state.images) > 0 { // else the workers end
 			p.unload(i)
 		}
 	}
+}
+
+// forget has nothing lead to an image any more, and gives it as workers have loaded it. The lock is held.
+func (p *Pool) forget(path string) (loaded []image) {
+	p.state.dropImage(path)
+	for _, sl := range p.slots {
+		if i := sl.images[path]; i != nil {
+			loaded = append(loaded, i)
+			delete(sl.images, path)
+		}
+	}
+	return loaded
+}
+
+// outlive makes room for somebody who opens an image that is being closed, and waits for requests perhaps for good: these end where they
+// are, and those that wait for a worker find none. The lock is held.
+func (p *Pool) outlive(m *member) {
+	delete(p.members, m.path)
+	for _, i := range p.forget(m.path) {
+		p.unload(i)
+	}
+	old := m.table.Swap(&table{refusal: &refusal{status: http.StatusServiceUnavailable, why: unloading}, changed: make(chan struct{})})
+	close(old.changed)
 }
 
 // unload has a worker unload an image that is not wanted in it any more; nil is none. It does not wait: at the latest the image
