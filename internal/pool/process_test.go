@@ -174,7 +174,7 @@ func TestPingFindsHang(t *testing.T) {
 // TestOrphan: a worker that failed is kept, stopped, for the action and for a debugger; there are not too many.
 func TestOrphan(t *testing.T) {
 	r := start(t, pool.Settings{
-		Executor: executor.Options{Threads: 1}, Ping: 50 * time.Millisecond, PingTimeout: 500 * time.Millisecond,
+		Executor: executor.Options{Threads: 1}, Ping: 50 * time.Millisecond, PingTimeout: 2 * time.Second, // the good worker answers in time, too
 		Crashes: pool.Crashes{Max: -1},
 		Orphan:  pool.Orphan{Enabled: true, Max: 1, Action: []string{"/bin/sh", "-c", "grep State /proc/%pid%/status; echo %pool%: '%reason%'"}},
 	})
@@ -190,7 +190,7 @@ func TestOrphan(t *testing.T) {
 		return len(st.Workers) == 2 && st.Workers[0].Pid == orphans[1] && st.Workers[1].State == "ready"
 	})
 	r.must("pid")
-	for end := time.Now().Add(10 * time.Second); !r.log.has("action for an orphan ended", "T (stopped)", "shop: no thread of", strconv.Itoa(orphans[1])); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !r.log.has("action for an orphan ended", "T (stopped)", "shop: no thread of", strconv.Itoa(orphans[1])); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			r.logged("action for an orphan ended", "T (stopped)", "shop: no thread of")
 			break
@@ -243,7 +243,7 @@ func TestMemory(t *testing.T) {
 
 // TestShutdownLimit: a request that does not end keeps its worker no longer than the limit, and the log names it.
 func TestShutdownLimit(t *testing.T) {
-	r := start(t, pool.Settings{Shutdown: 300 * time.Millisecond})
+	r := start(t, pool.Settings{Shutdown: 3 * time.Second}) // which a worker keeps that has no request
 	slow := r.later("POST", "hang")
 	r.inFlight(1)
 	r.pool.Recycle("test")
@@ -291,7 +291,7 @@ func TestOpenErrors(t *testing.T) {
 
 // TestOpenHangs: a load that does not end costs its caller the limit; the others go on, in a process without the stuck thread.
 func TestOpenHangs(t *testing.T) {
-	r := start(t, pool.Settings{Startup: time.Second, Shutdown: time.Second})
+	r := start(t, pool.Settings{Startup: 6 * time.Second, Shutdown: 3 * time.Second}) // which good workers keep, too
 	code, err := os.ReadFile(testext.Fixture(t, "havocload"))
 	if err != nil {
 		t.Fatal(err)

@@ -90,12 +90,16 @@ func TestSwapBadVersion(t *testing.T) {
 		"end":            {inLoad("syscall(SYS_exit_group, 3)"), "exit code 3", true},
 		"abort":          {inLoad("signal(SIGABRT, SIG_DFL); abort()"), "", true},
 		"kill -9":        {inLoad("kill(getpid(), SIGKILL)"), "SIGKILL", true},
-		"hang":           {flawed("HANG"), "2s", false},
+		"hang":           {flawed("HANG"), "6s", false},
 	} {
 		for _, hold := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, hold %v", name, hold), func(t *testing.T) {
 				leavesNoTrace(t)
-				r := startSwaps(t, pool.Settings{Startup: 2 * time.Second, Shutdown: 5 * time.Second}, hold)
+				set := pool.Settings{Shutdown: 5 * time.Second}
+				if name == "hang" {
+					set.Startup = 6 * time.Second // which is also for the workers that are good
+				}
+				r := startSwaps(t, set, hold)
 				old := r.pids()
 				l := r.versions("GET", "POST")
 				r.more(l, 5)

@@ -48,7 +48,7 @@ func newStudio(t *testing.T, mask bool, h http.HandlerFunc) *studio {
 // taken waits for the recorded requests.
 func (s *studio) taken(t *testing.T, n int) (list []*Entry) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); len(list) < n; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); len(list) < n; time.Sleep(time.Millisecond) {
 		if list = append(list, ready(s.rec)...); time.Now().After(end) {
 			t.Fatalf("%d of %d", len(list), n)
 		}

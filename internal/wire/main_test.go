@@ -28,7 +28,7 @@ func leavesNothing(t testing.TB) {
 		return runtime.NumGoroutine() <= goroutines && openDescriptors() <= descriptors && mappedRegions() == 0
 	}
 	t.Cleanup(func() {
-		for end := time.Now().Add(10 * time.Second); !clean(); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); !clean(); time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				stacks := make([]byte, 1<<20)
 				t.Errorf("%d regions; %d descriptors, there were %d; %d goroutines, there were %d:\n%s", mappedRegions(), openDescriptors(), descriptors,
