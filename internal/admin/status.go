@@ -110,7 +110,7 @@ type InFlight struct {
 	Pid         int     `json:"pid,omitempty"`    // of the worker
 	Generation  int     `json:"generation,omitempty"`
 	Image       string  `json:"image,omitempty"` // path
-	Tries       int     `json:"tries,omitempty"` // places that it was given to
+	Tries       int     `json:"tries,omitempty"` // how often it was begun: more than once if workers were lost
 	Client      string  `json:"client,omitempty"`
 	Method      string  `json:"method"`
 	URL         string  `json:"url"`

@@ -19,7 +19,7 @@ type Trail struct {
 
 	stage atomic.Int32
 	place atomic.Pointer[Place]
-	runs  atomic.Int32
+	again atomic.Int32
 }
 
 // At notes how far the request is.
@@ -36,19 +36,30 @@ func (t *Trail) At(s Stage) {
 func (t *Trail) In(p *Place) {
 	if t != nil {
 		t.place.Store(p)
-		t.runs.Add(1)
 		if t.Steps != nil {
 			t.Steps.add(Stage(t.stage.Load()), p)
 		}
 	}
 }
 
-// Now says how far the request is, where it runs (nil: nowhere yet), and how many places it has been given to.
+// Again notes that the request will be run once more, because the worker that had it is lost.
+func (t *Trail) Again() {
+	if t != nil {
+		t.again.Add(1)
+	}
+}
+
+// Now says how far the request is, where it runs (nil: nowhere yet), and how often it was begun: 0 if it runs nowhere, and more than 1 only
+// if workers were lost. Filters in another worker than the extension and child requests do not count.
 func (t *Trail) Now() (Stage, *Place, int) {
 	if t == nil {
 		return StageReceived, nil, 0
 	}
-	return Stage(t.stage.Load()), t.place.Load(), int(t.runs.Load())
+	place := t.place.Load()
+	if place == nil {
+		return Stage(t.stage.Load()), nil, 0
+	}
+	return Stage(t.stage.Load()), place, 1 + int(t.again.Load())
 }
 
 // Number is the ID; 0 without a trail.
@@ -64,7 +75,7 @@ func (t *Trail) Reset(id uint64, began time.Time) {
 	t.ID, t.Began, t.Trace, t.Recorder, t.Steps = id, began, TraceContext{}, nil, nil
 	t.stage.Store(int32(StageReceived))
 	t.place.Store(nil)
-	t.runs.Store(0)
+	t.again.Store(0)
 }
 
 // Stage is how far a request is.

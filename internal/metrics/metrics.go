@@ -46,7 +46,7 @@ type Facts struct {
 	Pool, Image string // that were to answer, for a request that came to no place; "": a file, or an error page
 
 	Place *executor.Place // where it ran last; nil: in no image
-	Runs  int             // how many places it was given to
+	Runs  int             // how often it was begun: more than once if workers were lost
 
 	Status         int // as sent; 0: nothing could be sent
 	Took           time.Duration
