@@ -126,22 +126,22 @@ func (o *own) complete(f func()) {
 	<-done
 }
 
-// crews are the own threads of all images in this process: an *own by the id of a thread.
-var crews sync.Map
+// enlisted are the own threads of all images in this process: an *own by the id of a thread.
+var enlisted sync.Map
 
 // enlist notes that this thread is one of its own; what it returns undoes that.
 func (o *own) enlist() (dismiss func()) {
 	id := threadID()
-	crews.Store(id, o)
-	return func() { crews.Delete(id) }
+	enlisted.Store(id, o)
+	return func() { enlisted.Delete(id) }
 }
 
 // visit runs a call of the filter half. Which thread it is does not matter, except where there is only one: the image was told of all
 // of them. A thread of another image that waits here goes on with what comes for that meanwhile, because two images with one thread
 // each may be in each other's requests and would wait for each other for ever.
 func (o *own) visit(f func()) {
-	crew, _ := crews.Load(threadID())
-	here, _ := crew.(*own)
+	of, _ := enlisted.Load(threadID())
+	here, _ := of.(*own)
 	if here == o {
 		f()
 		return

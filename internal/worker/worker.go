@@ -60,7 +60,7 @@ func live() (code int) {
 		return exitBroken
 	}
 	w := &worker{images: map[uint64]*loaded{}, sessions: sessions{on: map[uint64]*filter.Connection{}}}
-	w.crew = newCrew(w.run)
+	w.runners = newRunners(w.run)
 	w.news.tell = func(topic string, payload []byte) { w.link.Tell(topic, payload) }
 	hello, _ := json.Marshal(wire.WorkerHello{
 		Version: wire.Version, Software: executor.Software, Pid: os.Getpid(), System: runtime.GOOS, Arch: runtime.GOARCH, Wine: underwine.Version(),
@@ -101,7 +101,7 @@ func (w *worker) runLink() error {
 }
 
 type worker struct {
-	crew     *crew
+	runners  *runners
 	link     *wire.Link
 	log      *slog.Logger
 	level    slog.LevelVar // of log
@@ -160,7 +160,7 @@ func (w *worker) Serve(x *wire.Exchange) error {
 	if ext == nil {
 		return &wire.ProtocolError{What: fmt.Sprintf("REQUEST for image %d, which is not loaded", x.Req.Image)}
 	}
-	w.crew.run(task{ext, x})
+	w.runners.run(task{ext, x})
 	return nil
 }
 
