@@ -173,10 +173,17 @@ func (w *Wine) startHolder(ctx context.Context, prefix string) (h *holder, err e
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errTooLong)
 	defer cancel()
 	defer w.alone(ctx, prefix)()
+	if why, help := cannotUse(prefix); why != "" {
+		return nil, fmt.Errorf("%s: %s", why, help)
+	}
+	if err := keepUpdates(prefix); err != nil {
+		return nil, err
+	}
 	if err := w.startServer(ctx, prefix); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(w.Path, `C:\windows\system32\cmd.exe`, "/d", "/q")
+	command := []string{w.Path, `C:\windows\system32\cmd.exe`, "/d", "/q"}
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = prefix
 	cmd.Env = append(os.Environ(), w.environment(prefix)...)
 	stdin, err := cmd.StdinPipe()
@@ -206,6 +213,9 @@ func (w *Wine) startHolder(ctx context.Context, prefix string) (h *holder, err e
 		w.watch(h, prefix)
 		return h, nil
 	case <-h.ended:
+		if err := w.run(ctx, prefix, append(command, "/c", "exit")...); err != nil { // this one says why
+			return nil, err
+		}
 		return nil, fmt.Errorf("a program that holds it ended at once (%s)", cmd.ProcessState)
 	case <-ctx.Done():
 		h.kill()

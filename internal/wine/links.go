@@ -47,6 +47,9 @@ func linkOver(path, target string) error {
 // unlinkLibraries removes the links of linkLibraries, also those that lead nowhere now, so that Wine makes what it wants: it would write through
 // a link, into its own libraries, if we are root.
 func unlinkLibraries(prefix string) error {
+	if err := os.MkdirAll(filepath.Join(prefix, "drive_c"), 0o755); err != nil { // somebody may have removed it
+		return err
+	}
 	return filepath.WalkDir(filepath.Join(prefix, "drive_c"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.Type()&fs.ModeSymlink == 0 {
 			return err

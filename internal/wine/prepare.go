@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -16,6 +18,9 @@ const (
 	needed   = 900 << 20
 	needed32 = 700 << 20 // more, where Wine has 32-bit libraries: it copies them unasked
 )
+
+// full is how little is left on a disk, in bytes, when that is taken for the reason of what failed.
+const full = 16 << 20
 
 // room is how much a prefix takes while it is made, in bytes. Without a Wine, which is nil then: at least.
 func (w *Wine) room() int64 {
@@ -45,10 +50,20 @@ func (w *Wine) Prepare(ctx context.Context, prefix string, arches []string, prog
 			return err
 		}
 	}
-	if what, s, err := look(prefix); err == nil && what == ours && s.outdated(w.Version, arches) == "" {
-		return nil
+	if what, s, err := look(prefix); err == nil && what == ours {
+		if why, help := cannotUse(prefix); why != "" {
+			return fmt.Errorf("%s: %s", why, help)
+		}
+		if s.outdated(prefix, w.Version, arches) == "" {
+			return nil
+		}
 	}
 	if err := w.prepare(ctx, prefix, arches, progress); err != nil {
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+			if why, help := cannotMake(prefix, 0); why != "" {
+				return fmt.Errorf("%s: %w: %s", why, err, help)
+			}
+		}
 		return fmt.Errorf("prepare the Wine prefix %q: %w", prefix, err)
 	}
 	return nil
@@ -74,13 +89,16 @@ func (w *Wine) prepare(ctx context.Context, prefix string, arches []string, prog
 	case nothing:
 		return w.create(ctx, prefix, arches, progress)
 	case ours:
-		why := s.outdated(w.Version, arches)
+		why := s.outdated(prefix, w.Version, arches)
 		if why == "" {
 			return nil
 		}
 		progress(fmt.Sprintf("bringing the Wine prefix %s up to date: %s", prefix, why))
 		return w.update(ctx, prefix, slices.Compact(slices.Sorted(slices.Values(append(arches, s.Arches...)))))
 	case foreign:
+		if why, help := cannotUse(prefix); why != "" {
+			return fmt.Errorf("%s: %s", why, help)
+		}
 		return w.giveAllRandom(prefix, arches)
 	default:
 		return errors.New("the folder is not empty and is no Wine prefix: name another, or empty it")
@@ -103,8 +121,8 @@ func (w *Wine) sweep(prefix string) error {
 }
 
 func (w *Wine) create(ctx context.Context, prefix string, arches []string, progress func(string)) (err error) {
-	if free, err := freeSpace(filepath.Dir(prefix)); err == nil && free < w.room() {
-		return fmt.Errorf("%s: make room, or %s", noRoom(free, w.room()), another)
+	if why, help := cannotMake(prefix, w.room()); why != "" {
+		return fmt.Errorf("%s: %s", why, help)
 	}
 	progress(fmt.Sprintf("making the Wine prefix %s for %s: once, takes some seconds", prefix, w.Version))
 	begin := time.Now()
@@ -141,11 +159,17 @@ func (w *Wine) create(ctx context.Context, prefix string, arches []string, progr
 
 // update brings a prefix up to date where it is, so that what others put into its registry stays. If it fails, the next Prepare does it again.
 func (w *Wine) update(ctx context.Context, prefix string, arches []string) error {
+	if free, err := freeSpace(prefix); err == nil && free < w.room() { // it is not made worse
+		return fmt.Errorf("%s: make room", noRoom(free, w.room()))
+	}
 	w.stop(prefix) // a server of the old Wine serves no programs of the new one
 	if err := (&stamp{Format: format, Wine: w.Version, Arches: arches, Changed: true}).write(prefix); err != nil {
 		return err
 	}
 	if err := unlinkLibraries(prefix); err != nil {
+		return err
+	}
+	if err := removeEmpty(prefix); err != nil {
 		return err
 	}
 	if err := w.boot(ctx, prefix, arches, "--update", false); err != nil {
@@ -155,20 +179,51 @@ func (w *Wine) update(ctx context.Context, prefix string, arches []string) error
 	return (&stamp{Format: format, Wine: w.Version, Arches: arches}).write(prefix)
 }
 
-// neverUpdate in the file that says when Wine last updated a prefix keeps it from doing so by itself, when a worker starts.
-const neverUpdate = "disable\n"
+// removeEmpty removes a registry of which nothing is left, as after a power cut: Wine makes a new one, but takes an empty one for that of another Wine.
+func removeEmpty(prefix string) error {
+	for _, name := range []string{"system.reg", "user.reg", "userdef.reg"} {
+		path := filepath.Join(prefix, name)
+		if st, err := os.Stat(path); err == nil && st.Size() == 0 {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// neverUpdate in the file that says when Wine last updated a prefix, timestampName, keeps it from doing so by itself, when its server starts. For root
+// it would write through our links then, over Wine's own libraries.
+const (
+	neverUpdate   = "disable\n"
+	timestampName = ".update-timestamp"
+)
+
+// neverUpdates tells whether Wine lets a prefix as it is.
+func neverUpdates(prefix string) bool {
+	says, err := os.ReadFile(filepath.Join(prefix, timestampName))
+	return err == nil && string(says) == neverUpdate
+}
+
+// keepUpdates keeps Wine from updating a prefix of ours, if somebody has changed the file that says so since it was prepared.
+func keepUpdates(prefix string) error {
+	if what, _, err := look(prefix); err != nil || what != ours || neverUpdates(prefix) {
+		return err
+	}
+	return replaceFile(filepath.Join(prefix, timestampName), []byte(neverUpdate))
+}
 
 // boot lets Wine fill a prefix and makes of it what it should be. The server has ended and written the registry when it returns nil.
 func (w *Wine) boot(ctx context.Context, prefix string, arches []string, how string, isNew bool) error {
-	timestamp := filepath.Join(prefix, ".update-timestamp")
+	timestamp := filepath.Join(prefix, timestampName)
 	if err := os.Remove(timestamp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	if err := w.run(ctx, prefix, w.Path, "wineboot", how); err != nil {
-		return err
+		return w.orFull(prefix, err)
 	}
 	if err := w.setRegistry(ctx, prefix); err != nil {
-		return err
+		return w.orFull(prefix, err)
 	}
 	if err := w.stop(prefix); err != nil {
 		return err
@@ -188,6 +243,14 @@ func (w *Wine) boot(ctx context.Context, prefix string, arches []string, how str
 		return err
 	}
 	return replaceFile(timestamp, []byte(neverUpdate))
+}
+
+// orFull is err, or, if there is hardly any room on the disk of the prefix now, that.
+func (w *Wine) orFull(prefix string, err error) error {
+	if free, e := freeSpace(prefix); e == nil && free < full {
+		return fmt.Errorf("the disk got full while it was made, which takes %d MB: make room, or %s", w.room()>>20, another)
+	}
+	return err
 }
 
 // incomplete names a file that a prefix for programs of that processor must have and has not; "" if all are there.

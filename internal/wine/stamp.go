@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // format is the version of what this package makes of a prefix. It grows when prefixes made before have to be made anew.
@@ -53,7 +54,7 @@ func replaceFile(path string, data []byte) error {
 }
 
 // outdated says why a prefix has to be changed before it can be used; "" if it need not.
-func (s *stamp) outdated(version string, arches []string) string {
+func (s *stamp) outdated(prefix, version string, arches []string) string {
 	switch {
 	case s.Changed:
 		return "its last change was not finished"
@@ -65,6 +66,14 @@ func (s *stamp) outdated(version string, arches []string) string {
 	for _, a := range arches {
 		if !slices.Contains(s.Arches, a) {
 			return "it is not for " + a + " yet"
+		}
+	}
+	if !neverUpdates(prefix) {
+		return "Wine would change it by itself"
+	}
+	for _, a := range s.Arches {
+		if missing := incomplete(prefix, a); missing != "" {
+			return strings.TrimPrefix(missing, prefix+"/") + " is missing"
 		}
 	}
 	return ""

@@ -41,21 +41,39 @@ func (w *Wine) State(prefix string) State {
 	if what == ours {
 		s.Ours, s.Wine, s.Arches = true, mark.Wine, mark.Arches
 		if w != nil {
-			s.Stale = mark.outdated(w.Version, nil)
+			s.Stale = mark.outdated(prefix, w.Version, nil)
 		}
 	}
-	if st, err := os.Stat(prefix); err == nil && !ownedByMe(st) {
-		s.Bad = fmt.Sprintf("the Wine prefix %s belongs to another user, and Wine runs in one's own only", prefix)
-		s.Help = "run isapid as that user, or " + another
-	}
+	s.Bad, s.Help = cannotUse(prefix)
 	return s
+}
+
+// cannotUse says why a prefix that is there cannot be used, and what to do; "" if nothing speaks against it.
+func cannotUse(prefix string) (why, help string) {
+	st, err := os.Stat(prefix)
+	switch {
+	case err != nil:
+		return "", ""
+	case !ownedByMe(st):
+		return fmt.Sprintf("the Wine prefix %s belongs to another user, and Wine runs in one's own only", prefix), "run isapid as that user, or " + another
+	case !writable(prefix):
+		return fmt.Sprintf("the Wine prefix %s cannot be written to, and Wine writes its registry there", prefix),
+			"give this user the right, and mount its disk so that it can be written to, or " + another
+	}
+	return "", ""
 }
 
 // another is the help that always helps.
 const another = "name another folder by ISAPID_WINEPREFIX"
 
+// longest is how long the path of a prefix may be, in bytes. With 460 Wine makes one that is not whole, and says nothing; with 300 all is well.
+const longest = 300
+
 // cannotMake says why no prefix, which needs so many bytes, can be made at a place, and what to do; "" if nothing speaks against it.
 func cannotMake(prefix string, room int64) (why, help string) {
+	if len(prefix) > longest {
+		return fmt.Sprintf("the path of the Wine prefix has %d bytes, and Wine takes no more than %d", len(prefix), longest), another
+	}
 	dir := filepath.Dir(prefix)
 	for {
 		_, err := os.Stat(dir)
