@@ -171,16 +171,19 @@ func (h *homes) get(connection uint64) *slot {
 	return h.of[connection]
 }
 
+// set: a worker is about to get a request of a connection. It may be gone by now.
 func (h *homes) set(connection uint64, sl *slot) {
 	if connection == 0 {
 		return
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.of[connection] = sl
+	if sl.alive.Err() == nil {
+		h.of[connection] = sl
+	}
 }
 
-// leave forgets a worker that is gone.
+// leave forgets a worker that is gone, of which alive has ended.
 func (h *homes) leave(sl *slot) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -196,6 +196,19 @@ func (t *table) refuses(c *company) *refusal {
 
 // pick enters a worker by the table that holds when the request is in it: what is routed away before that gets no request.
 func (m *member) pick(c *company) (*table, route, bool) {
+	t, r, ok := m.try(c)
+	if ok || c == nil {
+		return t, r, ok
+	}
+	// The tables are published one after the other, and nobody wakes a request that has this one in its new state and that of a filter in
+	// its old. With the lock they are of one moment.
+	m.pool.mu.Lock()
+	defer m.pool.mu.Unlock()
+	return m.try(c)
+}
+
+// try is pick, by tables that may be of two moments.
+func (m *member) try(c *company) (*table, route, bool) {
 	for t := m.table.Load(); ; {
 		var r route
 		var ok bool
