@@ -46,7 +46,7 @@ func (q *request) tracedProc() (status uint32, err error) {
 		c.Text("query", q.r.URL.RawQuery)
 		c.Text("path_info", q.t.PathInfo)
 		c.Text("path_translated", q.t.PathTranslated)
-		c.Text("content_type", q.r.Header.Get("Content-Type"))
+		c.Text("content_type", first(q.r.Header["Content-Type"]))
 		c.Num("total_bytes", int64(q.body.total()))
 		c.Num("available", int64(len(q.body.ahead)))
 		c.Body(q.body.ahead, int64(len(q.body.ahead)))

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -209,6 +210,20 @@ func (d *decoder) uint(most uint64) uint64 {
 	return v
 }
 
+// skip passes over numbers, whatever they are.
+func (d *decoder) skip(numbers int) {
+	for i, c := range d.b {
+		if c >= 0x80 {
+			continue // the number goes on
+		}
+		if numbers--; numbers == 0 {
+			d.b = d.b[i+1:]
+			return
+		}
+	}
+	d.fail()
+}
+
 func (d *decoder) int() int64 {
 	v, n := binary.Varint(d.b)
 	if n <= 0 {
@@ -222,6 +237,8 @@ func (d *decoder) int() int64 {
 // Scan walks over a batch, which may be anybody's, as far as it is whole events, and tells of each which request and which image it is of;
 // 0 for none. It allocates nothing.
 func Scan(p []byte, see func(request, image uint64)) (events int, err error) {
+	var request uint64
+	var same []byte // request as it is encoded: most events of a batch are of one
 	for len(p) > 0 {
 		if len(p) < 3 {
 			return events, errBatch
@@ -233,10 +250,14 @@ func Scan(p []byte, see func(request, image uint64)) (events int, err error) {
 		d := decoder{b: p[:n]}
 		p = p[n:]
 		d.byte()
-		request := d.uint(math.MaxUint64)
-		for range 5 { // seq, span, parent, function, code
-			d.uint(math.MaxUint64)
+		if len(same) > 0 && bytes.HasPrefix(d.b, same) {
+			d.b = d.b[len(same):]
+		} else {
+			same = d.b
+			request = d.uint(math.MaxUint64)
+			same = same[:len(same)-len(d.b)]
 		}
+		d.skip(5) // seq, span, parent, function, code
 		image := d.uint(math.MaxUint64)
 		if d.bad {
 			return events, errBatch

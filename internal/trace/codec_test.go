@@ -2,6 +2,7 @@ package trace
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 )
@@ -74,15 +75,17 @@ func FuzzDecode(f *testing.F) {
 	whole := batch(f)
 	f.Add(whole)
 	f.Add(whole[:20])
+	other := []byte{21, 0, 0, byte(Call), 5, 1, 1, 0, 1, 0, 7, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} // of another request
+	f.Add(append(append(whole[:len(whole):len(whole)], other...), whole...))
 	f.Add([]byte{3, 0, 0, 1, 2, 3})
 	f.Fuzz(func(t *testing.T, p []byte) {
 		var s Summary
 		var w harmless
 		print, colourful := NewPrinter(&w, false), NewPrinter(&harmless{any: true}, true)
 		o, a := Origin{Image: string(p)}, About{URL: string(p)}
-		n := 0
+		var of [][2]uint64
 		err := Decode(p, func(e *Event) error {
-			n++
+			of = append(of, [2]uint64{e.Request, e.Image})
 			s.Add(e)
 			w.Write(AppendJSON(nil, e, o, a))
 			return errors.Join(print.Print(e, o, a), colourful.Print(e, o, a))
@@ -96,9 +99,10 @@ func FuzzDecode(f *testing.F) {
 		if w.bad != "" {
 			t.Errorf("%q is shown", w.bad)
 		}
-		scanned, _ := Scan(p, func(uint64, uint64) {})
-		if scanned < n {
-			t.Errorf("%d events, scanned %d", n, scanned)
+		var scanned [][2]uint64
+		_, _ = Scan(p, func(request, image uint64) { scanned = append(scanned, [2]uint64{request, image}) })
+		if len(scanned) < len(of) || !slices.Equal(scanned[:len(of)], of) {
+			t.Errorf("requests and images %d, scanned %d", of, scanned)
 		}
 	})
 }

@@ -1,6 +1,9 @@
 package trace
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // masked is what stands in the place of a secret.
 const masked = "***"
@@ -19,7 +22,7 @@ var secretNames = [...]string{"AUTHORIZATION", "COOKIE", "COOKIE2", "SET_COOKIE"
 
 // maskOf is what is secret in the value of a variable, or of a field of a header.
 func maskOf(name []byte) mask {
-	name = bytes.Trim(name, " \t:")
+	name = trim(name, " \t:")
 	if n := len("UNICODE_"); len(name) > n && sameName(name[:n], "UNICODE_") {
 		name = name[n:]
 	}
@@ -117,8 +120,19 @@ func lineEnd(text []byte) int {
 // secretAt is the length of the name of a field that is secret, with its colon, where a line may begin; 0 if there is none.
 func secretAt(text []byte) int {
 	i := bytes.IndexByte(text[:min(len(text), 64)], ':')
-	if i < 0 || !isSecret(bytes.Trim(text[:i], " \t\r\n")) {
+	if i < 0 || !isSecret(trim(text[:i], " \t\r\n")) {
 		return 0
 	}
 	return i + 1
+}
+
+// trim is bytes.Trim for a few characters, of which a name seldom has any at its ends.
+func trim(name []byte, few string) []byte {
+	for len(name) > 0 && strings.IndexByte(few, name[0]) >= 0 {
+		name = name[1:]
+	}
+	for len(name) > 0 && strings.IndexByte(few, name[len(name)-1]) >= 0 {
+		name = name[:len(name)-1]
+	}
+	return name
 }
