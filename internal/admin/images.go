@@ -17,10 +17,12 @@ import (
 type Image struct {
 	Path         string   // absolute
 	Applications []string // those that name it in a handler, as SITE/APP: "shop/" for the root of a site, "shop/orders"
+	FilterOf     []string // those that have it as a filter, likewise
 }
 
 // FindImage finds the image an operator means by its path, the name of its file (proposal.so), that without the extension (proposal),
-// or an application that uses it (shop/orders), in this order. The error is an [*Error] and says what there is.
+// an application with a handler that names it (shop/orders), or one that has it as a filter, in this order. The error is an [*Error] and
+// says what there is.
 func FindImage(list []Image, name string) (Image, error) {
 	if name == "" {
 		return Image{}, &Error{http.StatusBadRequest, "no image is named", "name it as SITE/APP, by its file or by its path; " + described(list)}
@@ -30,6 +32,7 @@ func FindImage(list []Image, name string) (Image, error) {
 		func(i *Image) bool { return sameName(filepath.Base(i.Path), name) },
 		func(i *Image) bool { return sameName(stem(i.Path), name) },
 		func(i *Image) bool { return slices.Contains(i.Applications, name) },
+		func(i *Image) bool { return slices.Contains(i.FilterOf, name) },
 	} {
 		var found []Image
 		for n := range list {
@@ -70,9 +73,12 @@ func described(list []Image) string {
 	list = slices.SortedFunc(slices.Values(list), func(a, b Image) int { return cmp.Compare(a.Path, b.Path) })
 	var names []string
 	for _, i := range list[:min(len(list), maxDescribed)] {
-		name := i.Path
-		if len(i.Applications) > 0 {
-			name += " (" + strings.Join(i.Applications, ", ") + ")"
+		name, where := i.Path, i.Applications
+		if len(i.FilterOf) > 0 {
+			where = append(slices.Clone(where), "filter of "+strings.Join(i.FilterOf, ", "))
+		}
+		if len(where) > 0 {
+			name += " (" + strings.Join(where, ", ") + ")"
 		}
 		names = append(names, name)
 	}

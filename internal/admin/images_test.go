@@ -13,17 +13,20 @@ func TestFindImage(t *testing.T) {
 		t.Skip("paths are others there: TestFindImageOnWindows")
 	}
 	list := []Image{
-		{"/srv/shop/proposal.so", []string{"shop/", "shop/orders"}},
-		{"/srv/shop/rewrite.so", []string{"shop/orders"}},
-		{"/srv/old/stock.so", []string{"old/stock"}},
-		{"/srv/new/stock.so", []string{"new/stock"}},
-		{"/srv/stock.so.so", nil},
-		{"/srv/price", []string{"price/"}},
-		{"/srv/price.so", nil},
-		{"/srv/odd.v2.so", nil},
+		{"/srv/shop/proposal.so", []string{"shop/", "shop/orders"}, nil},
+		{"/srv/shop/rewrite.so", nil, []string{"shop/orders", "shop/files"}},
+		{"/srv/shop/list.so", []string{"shop/both"}, []string{"shop/orders"}},
+		{"/srv/shop/edit.so", []string{"shop/both"}, nil},
+		{"/srv/old/stock.so", []string{"old/stock"}, nil},
+		{"/srv/new/stock.so", []string{"new/stock"}, nil},
+		{"/srv/stock.so.so", nil, nil},
+		{"/srv/price", []string{"price/"}, nil},
+		{"/srv/price.so", nil, nil},
+		{"/srv/odd.v2.so", nil, nil},
 	}
 	const all = "there are: /srv/new/stock.so (new/stock), /srv/odd.v2.so, /srv/old/stock.so (old/stock), /srv/price (price/), /srv/price.so, " +
-		"/srv/shop/proposal.so (shop/, shop/orders), /srv/shop/rewrite.so (shop/orders), /srv/stock.so.so"
+		"/srv/shop/edit.so (shop/both), /srv/shop/list.so (shop/both, filter of shop/orders), /srv/shop/proposal.so (shop/, shop/orders), " +
+		"/srv/shop/rewrite.so (filter of shop/orders, shop/files), /srv/stock.so.so"
 	for name, want := range map[string]string{
 		"/srv/shop/proposal.so":     "/srv/shop/proposal.so",
 		"/srv//shop/./proposal.so":  "/srv/shop/proposal.so",
@@ -37,7 +40,9 @@ func TestFindImage(t *testing.T) {
 		"":                          "400 no image is named\nname it as SITE/APP, by its file or by its path; " + all,
 		"stock":                     "409 \"stock\" may be 2 images\nname one by its path; there are: /srv/new/stock.so (new/stock), /srv/old/stock.so (old/stock)",
 		"stock.so":                  "409 \"stock.so\" may be 2 images\nname one by its path; there are: /srv/new/stock.so (new/stock), /srv/old/stock.so (old/stock)",
-		"shop/orders":               "409 \"shop/orders\" may be 2 images\nname one by its path; there are: /srv/shop/proposal.so (shop/, shop/orders), /srv/shop/rewrite.so (shop/orders)",
+		"shop/both":                 "409 \"shop/both\" may be 2 images\nname one by its path; there are: /srv/shop/edit.so (shop/both), /srv/shop/list.so (shop/both, filter of shop/orders)",
+		"shop/orders":               "/srv/shop/proposal.so", // what answers goes before its filters
+		"shop/files":                "/srv/shop/rewrite.so",
 		"shop":                      "404 there is no image \"shop\"\n" + all,
 		"Proposal":                  "404 there is no image \"Proposal\"\n" + all,
 		"shop/order":                "404 there is no image \"shop/order\"\n" + all,

@@ -20,10 +20,11 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/swap"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 var (
-	twoImages = []Image{{"/srv/a.so", []string{"shop/", "shop/both"}}, {"/srv/b.so", []string{"shop/both"}}}
+	twoImages = []Image{{Path: "/srv/a.so", Applications: []string{"shop/", "shop/both"}}, {Path: "/srv/b.so", Applications: []string{"shop/both"}}}
 	begins    = swap.Step{At: time.Date(2026, 11, 21, 3, 0, 0, 5, time.UTC), Text: "begins <&>"}
 	ends      = swap.Step{At: time.Date(2026, 11, 21, 3, 0, 1, 0, time.UTC), Text: "ends"}
 )
@@ -383,18 +384,9 @@ func TestCutOff(t *testing.T) {
 	if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 400 ")) || !bytes.Contains(answer, []byte("the new version did not arrive: unexpected EOF")) {
 		t.Errorf("got %s, %v", answer, err)
 	}
-	until(t, "the files are removed", func() bool { left, err := os.ReadDir(dir); return err == nil && len(left) == 0 })
+	testwait.Until(t, "the files are removed", func() bool { left, err := os.ReadDir(dir); return err == nil && len(left) == 0 })
 	if len(f.asked) > 0 {
 		t.Errorf("the server was asked %q", f.asked)
-	}
-}
-
-func until(t *testing.T, what string, there func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !there(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
 	}
 }
 
@@ -457,7 +449,7 @@ func TestSwapGoesOn(t *testing.T) {
 	if err := <-left; err != nil {
 		t.Errorf("the swap was ended: %v", err)
 	}
-	until(t, "the file is removed", func() bool { left, err := os.ReadDir(dir); return err == nil && len(left) == 0 })
+	testwait.Until(t, "the file is removed", func() bool { left, err := os.ReadDir(dir); return err == nil && len(left) == 0 })
 }
 
 // TestCloseLeavesSwaps: the end of the socket has nobody wait for a swap any longer.

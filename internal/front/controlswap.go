@@ -14,19 +14,30 @@ import (
 
 // Images implements [admin.Server].
 func (c *Control) Images() []admin.Image {
-	users := map[string][]string{}
+	images := map[string]*admin.Image{}
 	for _, e := range c.front.Extensions() {
-		users[e.Image] = nil // a URL may have named it
+		images[e.Image] = &admin.Image{Path: e.Image} // a URL may have named it
 	}
 	for _, r := range c.front.Routes() {
-		app := r.Site + "/" + strings.TrimPrefix(r.Application, "/")
-		if r.Image != "" && !slices.Contains(users[r.Image], app) {
-			users[r.Image] = append(users[r.Image], app)
+		if r.Image == "" {
+			continue
+		}
+		i := images[r.Image]
+		if i == nil {
+			i = &admin.Image{Path: r.Image}
+			images[r.Image] = i
+		}
+		users := &i.Applications
+		if r.Handler == "filter" {
+			users = &i.FilterOf
+		}
+		if app := r.Site + "/" + strings.TrimPrefix(r.Application, "/"); !slices.Contains(*users, app) {
+			*users = append(*users, app)
 		}
 	}
 	var list []admin.Image
-	for path, apps := range users {
-		list = append(list, admin.Image{Path: path, Applications: apps})
+	for _, i := range images {
+		list = append(list, *i)
 	}
 	slices.SortFunc(list, func(a, b admin.Image) int { return cmp.Compare(a.Path, b.Path) })
 	return list
