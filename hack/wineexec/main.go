@@ -22,6 +22,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/isapid/isapid/internal/proc"
 	"github.com/isapid/isapid/internal/testext/build"
 )
 
@@ -95,7 +96,7 @@ func start(ctx context.Context, cmd *exec.Cmd, p *prefix) (code int, err error) 
 			r.Close()
 		})
 	}
-	if err := cmd.Start(); err != nil {
+	if err := proc.WithoutChance(cmd.Start); err != nil {
 		return 0, err
 	}
 	cmd.Stdout.(*os.File).Close()

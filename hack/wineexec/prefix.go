@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/isapid/isapid/internal/proc"
 	"github.com/isapid/isapid/internal/testext/build"
 	"github.com/isapid/isapid/internal/wine"
 )
@@ -58,7 +59,7 @@ func (p *prefix) warm(ctx context.Context) error {
 		}
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		cmd.Env = append(os.Environ(), env...)
-		if err := cmd.Run(); err != nil {
+		if err := proc.WithoutChance(cmd.Run); err != nil {
 			return fmt.Errorf("start Wine: %s: %w", strings.Join(args, " "), err)
 		}
 	}

@@ -64,8 +64,14 @@ func (p *Process) fork(path string, args []string, attr *os.ProcAttr) (err error
 		defer folder.Close()
 		attr.Sys.CgroupFD = int(folder.Fd())
 	}
-	p.process, err = os.StartProcess(path, args, attr)
-	return err
+	start := func() error {
+		p.process, err = os.StartProcess(path, args, attr)
+		return err
+	}
+	if p.wine {
+		return WithoutChance(start)
+	}
+	return start()
 }
 
 // await waits for the process, kills what it left in its group, and only then takes its number back: as long as it is a zombie,

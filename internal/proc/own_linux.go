@@ -16,3 +16,15 @@ func Own(path string, s *Spec) error {
 	}
 	return nil
 }
+
+// Who is whom a child of s would run as: the numbers of user and group.
+func Who(s *Spec) (uid, gid int, err error) {
+	c, err := credential(s.User, s.Group)
+	if err != nil {
+		return 0, 0, err
+	}
+	if c == nil {
+		return os.Geteuid(), os.Getegid(), nil
+	}
+	return int(c.Uid), int(c.Gid), nil
+}

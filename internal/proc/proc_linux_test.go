@@ -44,6 +44,13 @@ func init() {
 		}
 		wait()
 	}
+	parts["personality"] = func([]string) {
+		old, err := personality(personalityUnknown)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("%x\n", old)
+	}
 	parts["eat"] = func(args []string) {
 		for n := number(args[0]); n > 0; n -= 1 << 20 {
 			eaten = append(eaten, bytes.Repeat([]byte("e"), 1<<20))
@@ -388,6 +395,32 @@ func TestNice(t *testing.T) {
 		if got, err := unix.Getpriority(unix.PRIO_PROCESS, number(task.Name())); err != nil || 20-got != 20-own+5 {
 			t.Errorf("thread %s: niceness %d, %v; want %d", task.Name(), 20-got, err, 20-own+5)
 		}
+	}
+}
+
+// TestWithoutChance: the addresses of a program of Wine, and of what it starts, are the same each time, and others' are not.
+func TestWithoutChance(t *testing.T) {
+	runtime.LockOSThread()
+	old, err := personality(personalityUnknown)
+	if err == nil {
+		_, err = personality(old | addrNoRandomize)
+	}
+	if err != nil {
+		t.Skipf("the system does not allow it: %v", err) // the thread ends with the test
+	}
+	if _, err := personality(old); err != nil {
+		t.Fatal(err)
+	}
+	runtime.UnlockOSThread()
+	for _, wine := range []bool{true, false} {
+		s := spec(t, "personality")
+		s.Wine = wine
+		c := begin(t, s)
+		want := "0"
+		if wine {
+			want = "40000"
+		}
+		c.expect(want)
 	}
 }
 

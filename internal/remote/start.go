@@ -31,8 +31,8 @@ func Start(ctx context.Context, s Settings) (*Worker, error) {
 // mostStarts is how often a worker is started that is unlucky each time.
 const mostStarts = 3
 
-// unlucky says whether a worker under Wine ended before it began since the one address was taken that Wine must have (KUSER_SHARED_DATA, 0x7ffe0000): once
-// in some thousand starts the system puts the heap of Wine's loader there, as it chooses addresses by chance.
+// unlucky says whether a worker under Wine ended before it began since the one address was taken that Wine must have (KUSER_SHARED_DATA): that can be where
+// the system chooses addresses by chance, because [proc.WithoutChance] may not keep it from that.
 func unlucky(err error) bool {
 	var o *Obituary
 	return errors.As(err, &o) && strings.Contains(o.Output, "failed to map the shared user data")

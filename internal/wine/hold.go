@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/isapid/isapid/internal/proc"
 )
 
 const (
@@ -70,8 +72,8 @@ func (w *Wine) Hold(ctx context.Context, prefix string, lost func(error)) (*Held
 // itself, and what that runs has the program's standard error open, even after its death. If somebody has removed the prefix there is an
 // error: a program would begin to make another one, in which it finds nothing.
 func (h *Held) Ready(ctx context.Context) error {
-	if _, err := os.Stat(filepath.Join(h.prefix, filepath.FromSlash("drive_c/windows/system32/kernel32.dll"))); err != nil {
-		return fmt.Errorf("somebody has removed the Wine prefix, or part of it: restart isapid, which makes it again: %w", err)
+	if err := Whole(h.prefix); err != nil {
+		return err
 	}
 	select {
 	case h.up <- struct{}{}:
@@ -81,6 +83,14 @@ func (h *Held) Ready(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("the wineserver of %q does not run yet: %w", h.prefix, context.Cause(ctx))
 	}
+}
+
+// Whole returns an error if somebody has removed a prefix.
+func Whole(prefix string) error {
+	if _, err := os.Stat(filepath.Join(prefix, filepath.FromSlash("drive_c/windows/system32/kernel32.dll"))); err != nil {
+		return fmt.Errorf("somebody has removed the Wine prefix, or part of it: restart isapid, which makes it again: %w", err)
+	}
+	return nil
 }
 
 // Release lets the server end and, if nobody else holds it, waits for that, a second or two. It may be called once.
@@ -195,7 +205,7 @@ func (w *Wine) startHolder(ctx context.Context, prefix string) (h *holder, err e
 		return nil, err
 	}
 	inSession(cmd)
-	if err := cmd.Start(); err != nil {
+	if err := proc.WithoutChance(cmd.Start); err != nil {
 		return nil, err
 	}
 	h = &holder{cmd: cmd, stdin: stdin, ended: make(chan struct{})}

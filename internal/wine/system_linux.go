@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/isapid/isapid/internal/proc"
 )
 
 // runAlone runs a command in a session of its own, so that no signal meant for another group of processes ends it, and ends it with its
@@ -23,7 +25,7 @@ func runAlone(cmd *exec.Cmd) error {
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	return cmd.Run()
+	return proc.WithoutChance(cmd.Run)
 }
 
 // inSession makes a command start in a session of its own. It outlives this process, unless it notices its end.
@@ -146,9 +148,12 @@ func runsIn(process, prefix string) bool {
 }
 
 // ownedByMe tells whether a file belongs to the user of this process.
-func ownedByMe(st os.FileInfo) bool {
+func ownedByMe(st os.FileInfo) bool { return ownedBy(st, os.Geteuid()) }
+
+// ownedBy tells whether a file belongs to a user.
+func ownedBy(st os.FileInfo, uid int) bool {
 	sys, ok := st.Sys().(*syscall.Stat_t)
-	return ok && int(sys.Uid) == os.Geteuid()
+	return ok && int(sys.Uid) == uid
 }
 
 // writable tells whether this user may make files in a folder.
