@@ -4,4 +4,4 @@ package pool
 
 import "errors"
 
-func freeze(int) error { return errors.New("this system cannot stop a process") }
+func freeze(process) error { return errors.New("this system cannot stop a process") }

@@ -46,7 +46,7 @@ func (p *Pool) crowd(limit int) (list []*slot) {
 func (p *Pool) orphan(sl *slot, set *Settings, reason string) {
 	pid := sl.process.Pid()
 	p.log.Error("worker has failed: it is kept for a debugger", "worker", sl.name, "pid", pid, "reason", reason, "requests", sl.process.Blockers())
-	if err := freeze(pid); err != nil {
+	if err := freeze(sl.process); err != nil {
 		p.log.Warn("worker cannot be stopped for a debugger: it may end", "worker", sl.name, "pid", pid, "error", err)
 	}
 	sl.process.Disown(reason)

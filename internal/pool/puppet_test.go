@@ -129,6 +129,7 @@ func (p *puppet) Requests() []remote.Inside               { return nil }
 func (p *puppet) Board() (trace.Board, bool)              { return trace.Board{}, false }
 func (p *puppet) Obituary() *remote.Obituary              { return p.obit }
 func (p *puppet) Disown(string)                           {}
+func (p *puppet) Signal(syscall.Signal) error             { return nil }
 func (p *puppet) Stop(context.Context) error              { p.end(remote.Obituary{}); return nil }
 
 func (p *puppet) Kill(reason string) {

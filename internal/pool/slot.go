@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
@@ -26,6 +27,7 @@ type process interface {
 	Requests() []remote.Inside
 	Board() (trace.Board, bool)
 	Memory() (proc.Memory, error)
+	Signal(s syscall.Signal) error
 	Stop(ctx context.Context) error
 	Kill(reason string)
 	Disown(reason string)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
@@ -172,6 +173,9 @@ func (w *Worker) Kill(reason string) {
 	w.mu.Unlock()
 	_ = w.process.Kill()
 }
+
+// Signal sends s to the process, unless that has ended.
+func (w *Worker) Signal(s syscall.Signal) error { return w.process.Signal(s) }
 
 // Stop refuses new requests, waits for those inside, has the images unloaded and the process end. When ctx ends before that
 // it is killed, and the error says what it was busy with.
