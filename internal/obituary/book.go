@@ -254,12 +254,11 @@ func (b *Book) file(r *Report, isNew bool) error {
 	if err := files.MkdirAllPrivate(b.set.Directory); err != nil {
 		return err
 	}
-	temp := filepath.Join(b.set.Directory, tempName)
-	_ = os.Remove(temp) // of a server that was killed while it wrote
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.CreateTemp(b.set.Directory, tempNames) // its own: after a reload the book before may still be writing
 	if err != nil {
 		return err
 	}
+	temp := f.Name()
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = files.Rename(temp, name)
@@ -271,7 +270,7 @@ func (b *Book) file(r *Report, isNew bool) error {
 	return b.prune()
 }
 
-// prune removes the oldest files above the number that is kept.
+// prune removes the oldest files above the number that is kept, and what a server has left that was killed while it wrote.
 func (b *Book) prune() error {
 	list, err := ids(b.set.Directory)
 	if err != nil {
@@ -279,15 +278,27 @@ func (b *Book) prune() error {
 	}
 	var errs []error
 	for _, id := range list[:max(0, len(list)-b.set.Keep)] {
-		errs = append(errs, os.Remove(filepath.Join(b.set.Directory, id+suffix)))
+		if err := os.Remove(filepath.Join(b.set.Directory, id+suffix)); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	entries, _ := os.ReadDir(b.set.Directory)
+	for _, e := range entries {
+		if temp, _ := filepath.Match(tempNames, e.Name()); !temp {
+			continue
+		}
+		if fi, err := e.Info(); err == nil && time.Since(fi.ModTime()) > leftAfter {
+			_ = os.Remove(filepath.Join(b.set.Directory, e.Name())) // may fail: the next one tries again
+		}
 	}
 	return errors.Join(errs...)
 }
 
 const (
-	suffix   = ".json"
-	tempName = ".obituary.tmp"
-	mostSize = 1 << 20 // of a file, in bytes
+	suffix    = ".json"
+	tempNames = ".obituary-*.tmp" // of a file while it is written
+	leftAfter = time.Hour         // such a file is one that nobody writes any more
+	mostSize  = 1 << 20           // of a file, in bytes
 )
 
 // encode is the text of the file. It is made of bounded parts; should it be too large all the same, parts are left out.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -244,35 +246,64 @@ func TestCannotWrite(t *testing.T) {
 	}
 }
 
-// TestFullDisk: nothing half is left, and the next one is written when there is room again.
-func TestFullDisk(t *testing.T) {
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("there is no /dev/full")
-	}
-	b, dir, log := books(t, time.Microsecond, 0)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	temp := filepath.Join(dir, tempName)
-	if err := os.Mkdir(temp, 0o700); err != nil { // a folder with something in it cannot be removed, nor a file be made there
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(temp, "x"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.file(full(), true); err == nil {
-		t.Error("no error")
-	}
-	if err := os.RemoveAll(temp); err != nil {
-		t.Fatal(err)
-	}
+// TestCannotBeWritten: nothing half is left of an obituary that could not be written, nor what a server has left that was killed, and the next
+// one is written.
+func TestCannotBeWritten(t *testing.T) {
+	b, dir, _ := books(t, time.Microsecond, 0)
+	defer b.Close()
 	r := full()
 	r.ID = newID(r, "")
+	name := filepath.Join(dir, r.ID+suffix)
+	if err := os.MkdirAll(filepath.Join(name, "x"), 0o700); err != nil { // a folder with something in it cannot be replaced by a file
+		t.Fatal(err)
+	}
+	if err := b.file(r, true); err == nil {
+		t.Error("no error")
+	}
+	left, long := filepath.Join(dir, ".obituary-1.tmp"), time.Now().Add(-2*leftAfter)
+	if err := errors.Join(os.RemoveAll(name), os.WriteFile(left, nil, 0o600), os.Chtimes(left, long, long)); err != nil {
+		t.Fatal(err)
+	}
 	if err := b.file(r, true); err != nil {
 		t.Error(err)
 	}
-	b.Close()
-	_ = log
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 || entries[0].Name() != r.ID+suffix {
+		t.Errorf("%v, %v", entries, err)
+	}
+}
+
+// TestTwoBooks: after a reload two books may write in one folder for a while. Neither disturbs the other.
+func TestTwoBooks(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "crashes")
+	settings := Settings{Directory: dir, Keep: 10_000}
+	var all sync.WaitGroup
+	const each = 100
+	for n := range 2 {
+		all.Go(func() {
+			b := open(settings, time.Microsecond)
+			defer b.Close()
+			last := ""
+			for range each {
+				r := full()
+				r.Worker = fmt.Sprintf("shop/%d", n+1)
+				r.ID = newID(r, last)
+				last = r.ID
+				if err := b.file(r, true); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	list, err := List(dir)
+	if err != nil || len(list) != 2*each {
+		t.Fatalf("%d obituaries: %v", len(list), err)
+	}
+	for _, s := range list {
+		if s.Error != "" {
+			t.Error(s.Error)
+		}
+	}
 }
 
 func TestLarge(t *testing.T) {
