@@ -94,7 +94,8 @@ func (w *Wine) prepare(ctx context.Context, prefix string, arches []string, prog
 			return nil
 		}
 		progress(fmt.Sprintf("bringing the Wine prefix %s up to date: %s", prefix, why))
-		return w.update(ctx, prefix, slices.Compact(slices.Sorted(slices.Values(append(arches, s.Arches...)))))
+		known := slices.DeleteFunc(s.Arches, func(a string) bool { return w.Supports(a) != nil }) // a Wine for those may have been removed
+		return w.update(ctx, prefix, slices.Compact(slices.Sorted(slices.Values(append(arches, known...)))))
 	case foreign:
 		if why, help := cannotUse(prefix); why != "" {
 			return fmt.Errorf("%s: %s", why, help)

@@ -71,7 +71,7 @@ func (s *stamp) outdated(prefix, version string, arches []string) string {
 	if !neverUpdates(prefix) {
 		return "Wine would change it by itself"
 	}
-	for _, a := range s.Arches {
+	for _, a := range append([]string{"amd64"}, arches...) { // a Wine for the others may have been removed
 		if missing := incomplete(prefix, a); missing != "" {
 			return strings.TrimPrefix(missing, prefix+"/") + " is missing"
 		}
