@@ -62,7 +62,7 @@ are replaced. A name that ends in .gz makes a compressed file. Requests that hav
 		if o.count < 0 || o.duration < 0 {
 			return usageError{errors.New("--count and --duration cannot be negative")}
 		}
-		if err := o.filter.Check(); err != nil {
+		if err := checkFilter(&o.filter); err != nil {
 			return usageError{err}
 		}
 		return runRecord(cmd.Context(), o, target, cmd.OutOrStdout(), cmd.ErrOrStderr())

@@ -86,7 +86,15 @@ func (o *snoopOptions) check(sampled bool) (err error) {
 			return fmt.Errorf("--request %s: %w", o.request, err)
 		}
 	}
-	return o.filter.Check()
+	return checkFilter(&o.filter)
+}
+
+// checkFilter looks at what snoop and record have in common.
+func checkFilter(f *trace.Filter) error {
+	if f.URL != "" && f.URL[0] != '/' && f.URL[0] != '*' {
+		return fmt.Errorf("--url %s fits no path: it must begin with / or with *", f.URL)
+	}
+	return f.Check()
 }
 
 func runSnoop(ctx context.Context, o *snoopOptions, target string, out, errOut io.Writer) error {
@@ -185,13 +193,16 @@ func alreadyInside(ctx context.Context, client *admin.Client, f *trace.Filter, e
 
 // about says whether a request fits what a filter says of the place, which is what most filters are for.
 func about(r *admin.InFlight, f *trace.Filter) bool {
-	pool, _, _ := strings.Cut(r.Pool, "@")
-	return (f.Site == "" || r.Site == f.Site) && (f.App == "" || r.Application == f.App) && (f.Pool == "" || r.Pool == f.Pool || pool == f.Pool) &&
+	return (f.Site == "" || r.Site == f.Site) && (f.App == "" || r.Application == f.App) && (f.Pool == "" || hub.PartOf(r.Pool, f.Pool)) &&
 		(f.Image == "" || isImage(r.Image, f.Image)) && (f.Request == 0 || r.ID == trace.FormatID(f.Request))
 }
 
 // aim has f want what the user has named: an application, a pool or an image.
 func aim(f *trace.Filter, target string, s *admin.Status) error {
+	target, err := fullName(target)
+	if err != nil {
+		return err
+	}
 	site, app, slash := strings.Cut(target, "/")
 	var pools, images []string
 	for i := range s.Pools {

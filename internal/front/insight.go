@@ -3,8 +3,14 @@ package front
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/isapid/isapid/internal/admin"
@@ -19,6 +25,9 @@ var _ admin.Server = (*Control)(nil)
 
 // Snoop implements [admin.Server].
 func (c *Control) Snoop(ctx context.Context, who string, filter trace.Filter, write func([]byte) error) error {
+	if err := c.aimed(&filter); err != nil {
+		return err
+	}
 	f := c.front
 	stream, err := f.hub.Attach(ctx, who, filter)
 	if err != nil {
@@ -33,10 +42,45 @@ func (c *Control) Snoop(ctx context.Context, who string, filter trace.Filter, wr
 
 // Record implements [admin.Server].
 func (c *Control) Record(ctx context.Context, who string, filter trace.Filter, mask bool, write func([]byte) error) error {
+	if err := c.aimed(&filter); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.front.ending, cancel)()
 	return c.front.Record(ctx, who, filter, mask, write)
+}
+
+// aimed refuses a filter for a place where nothing will ever be seen: a site or an application that is not configured, or an image by a
+// path where no file is. The error says what there is.
+func (c *Control) aimed(f *trace.Filter) error {
+	nowhere := func(hint, format string, args ...any) error {
+		return &admin.Error{Code: http.StatusNotFound, Message: fmt.Sprintf(format, args...), Hint: hint}
+	}
+	if f.Site != "" {
+		var sites, apps []string
+		cfg := c.front.setup.Load().cfg
+		for i := range cfg.Sites {
+			sites = append(sites, cfg.Sites[i].Name)
+			if cfg.Sites[i].Name == f.Site {
+				for _, a := range cfg.Sites[i].Applications {
+					apps = append(apps, a.Path)
+				}
+			}
+		}
+		switch {
+		case apps == nil:
+			return nowhere("sites are "+strings.Join(sites, ", "), "there is no site %q", f.Site)
+		case f.App != "" && !slices.Contains(apps, f.App):
+			return nowhere("it has "+strings.Join(apps, ", "), "the site %q has no application %q", f.Site, f.App)
+		}
+	}
+	if filepath.IsAbs(f.Image) && !slices.ContainsFunc(c.Images(), func(i admin.Image) bool { return i.Path == f.Image }) {
+		if _, err := os.Stat(f.Image); errors.Is(err, fs.ErrNotExist) {
+			return nowhere("isapid status lists the images that are loaded", "there is no image %q, loaded or on the disk", f.Image)
+		}
+	}
+	return nil
 }
 
 // Metrics implements [admin.Server].

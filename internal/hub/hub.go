@@ -164,8 +164,12 @@ func (s *source) tell(ctx context.Context, version uint64) error {
 	return nil
 }
 
-// partOf says whether a pool with workers is meant by a name: it is called so, or is a part of the pool of the configuration with that name.
-func partOf(pool, name string) bool { return pool == name || strings.HasPrefix(pool, name+"@") }
+// PartOf says whether a pool with workers is meant by a name: it is called so, or is a part of the pool of the configuration with that
+// name, or has those of its images that are for another system.
+func PartOf(pool, name string) bool {
+	rest, begins := strings.CutPrefix(pool, name)
+	return begins && (rest == "" || rest[0] == '@' || rest[0] == ':')
+}
 
 // list is who listens to a process, and of which version that is. A worker is not asked for what belongs to others.
 func (h *Hub) list(s *source) (list []trace.Subscription, version uint64) {
@@ -174,7 +178,7 @@ func (h *Hub) list(s *source) (list []trace.Subscription, version uint64) {
 	for id, st := range h.streams {
 		f := st.filter
 		if s.process.Worker != "" {
-			if f.Pool != "" && !partOf(s.process.Pool, f.Pool) {
+			if f.Pool != "" && !PartOf(s.process.Pool, f.Pool) {
 				continue
 			}
 			f.Pool = "" // all that it has is of this pool, whatever it is called there

@@ -109,6 +109,11 @@ func TestTold(t *testing.T) {
 	own := &fake{process: Process{Pid: 1}}
 	a := &fake{process: Process{Pool: "a", Worker: "a/1", Pid: 2}}
 	b := &fake{process: Process{Pool: "b", Worker: "b/1", Pid: 3}}
+	bs := map[string]*fake{"b:win64": {}, "b@shop/": {}, "b@shop/:win64": {}, "bb": {}}
+	for name, f := range bs {
+		f.process = Process{Pool: name, Worker: name + "/1", Pid: 4}
+		defer h.Add(f)()
+	}
 	removeOwn, removeA := h.Add(own), h.Add(a)
 	one := attach(t, h, trace.Filter{URL: "/one"})
 	two := attach(t, h, trace.Filter{URL: "/two", Pool: "b"})
@@ -128,6 +133,10 @@ func TestTold(t *testing.T) {
 		{"own", own, "1/one, 1/one 2/two, 2/two, "},
 		{"a", a, "1/one, "},
 		{"b", b, "1/one 2/two, 2/two, "},
+		{"b:win64", bs["b:win64"], "1/one, 1/one 2/two, 2/two, "},
+		{"b@shop/", bs["b@shop/"], "1/one, 1/one 2/two, 2/two, "},
+		{"b@shop/:win64", bs["b@shop/:win64"], "1/one, 1/one 2/two, 2/two, "},
+		{"bb", bs["bb"], "1/one, "},
 	} {
 		if got := c.f.told(); got != c.want {
 			t.Errorf("%s was told %q, want %q", c.name, got, c.want)
