@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // Calls that must fail, do: with 87 or another error, and without harm.
@@ -88,7 +88,7 @@ func TestOverrun(t *testing.T) {
 		if _, err := s.attempt("GET /page.txt", "X-Hostile: overrun"); err != nil {
 			t.Logf("the request was broken off: %v", err)
 		}
-		served.Until(t, "an answer", func() bool {
+		testwait.Until(t, "an answer", func() bool {
 			res, err := s.attempt("GET /page.txt")
 			return err == nil && res.StatusCode == 200
 		})
@@ -139,7 +139,7 @@ func TestCrash(t *testing.T) {
 				case err == nil && res.StatusCode != status:
 					t.Errorf("got %s, want %d", res.line, status)
 				}
-				served.Until(t, "the fault in the log", func() bool { return strings.Contains(s.log.String(), "SIGSEGV") })
+				testwait.Until(t, "the fault in the log", func() bool { return strings.Contains(s.log.String(), "SIGSEGV") })
 				for _, what := range []string{"END_OF_REQUEST", "LOG", "END_OF_NET_SESSION"} {
 					s.untilTrace("a#1 "+what, 1)
 				}

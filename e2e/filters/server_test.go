@@ -18,6 +18,7 @@ import (
 	"github.com/isapid/isapid/internal/front"
 	"github.com/isapid/isapid/internal/testcert"
 	"github.com/isapid/isapid/internal/testlog"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // modes are the ways in which filters run.
@@ -223,7 +224,7 @@ func (s *server) trace() []string {
 func (s *server) untilTrace(text string, n int) []string {
 	s.t.Helper()
 	var lines []string
-	served.Until(s.t, fmt.Sprintf("%d × %q in the trace", n, text), func() bool {
+	testwait.Until(s.t, fmt.Sprintf("%d × %q in the trace", n, text), func() bool {
 		lines = s.trace()
 		found := 0
 		for _, line := range lines {
@@ -239,7 +240,7 @@ func (s *server) untilTrace(text string, n int) []string {
 // accessLog is the lines of the access log, when there are n.
 func (s *server) accessLog(n int) (lines []map[string]any) {
 	s.t.Helper()
-	served.Until(s.t, fmt.Sprintf("%d lines in the access log", n), func() bool {
+	testwait.Until(s.t, fmt.Sprintf("%d lines in the access log", n), func() bool {
 		return strings.Count(s.read("access.log"), "\n") >= n
 	})
 	for line := range strings.Lines(s.read("access.log")) {

@@ -14,6 +14,7 @@ import (
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/swap"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // A filter is replaced by NAME.update again and again, under load: no request is lost, none goes through two versions, and a version is not
@@ -35,7 +36,7 @@ func TestSwap(t *testing.T) {
 			seen := load.of(version)
 			served.Copy(t, builds[version-1], strings.TrimSuffix(image, ".so")+".update")
 			var r swap.Receipt
-			served.Until(t, "the receipt of a swap", func() bool {
+			testwait.Until(t, "the receipt of a swap", func() bool {
 				r = s.receipt(image)
 				return r.ID != before.ID && r.Outcome != swap.Running
 			})
@@ -45,7 +46,7 @@ func TestSwap(t *testing.T) {
 			if want := fmt.Sprintf("swapver %d", version); r.To.Description != want {
 				t.Errorf("the receipt is for %q, want %q", r.To.Description, want)
 			}
-			served.Until(t, "answers of the new version", func() bool { return load.of(version) > seen+20 || load.failed() })
+			testwait.Until(t, "answers of the new version", func() bool { return load.of(version) > seen+20 || load.failed() })
 		}
 		load.stop()
 		t.Logf("%d requests, %d by version 1, %d by version 2", load.requests.Load(), load.of(1), load.of(2))

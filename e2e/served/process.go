@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/testlog"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // Process is a program that runs beside the test.
@@ -73,7 +74,7 @@ func (p *Process) Wait() {
 // Until waits for a fact that the process brings about.
 func (p *Process) Until(what string, fact func() bool) {
 	p.t.Helper()
-	Until(p.t, what, func() bool {
+	testwait.Until(p.t, what, func() bool {
 		select {
 		case <-p.gone:
 			if fact() {

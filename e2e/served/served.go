@@ -13,16 +13,6 @@ import (
 // patience ends what waits for something that never comes; no result depends on it.
 const patience = 2 * time.Minute
 
-// Until waits for a fact.
-func Until(t testing.TB, what string, fact func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !fact(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
 // Write writes a file, and makes the folders above it.
 func Write(t testing.TB, file, text string) {
 	t.Helper()

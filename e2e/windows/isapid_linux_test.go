@@ -10,6 +10,7 @@ import (
 
 	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // extension is the source of an extension that says its version, crashes, or waits for a file to go.
@@ -82,7 +83,7 @@ func TestRun(t *testing.T) {
 			if got := get(t, url+"/crash"); !strings.HasPrefix(got, "500 ") {
 				t.Errorf("a crash: %q", got)
 			}
-			served.Until(t, "another answer", func() bool { return strings.HasPrefix(get(t, url+"/"), "200 version one") })
+			testwait.Until(t, "another answer", func() bool { return strings.HasPrefix(get(t, url+"/"), "200 version one") })
 			served.Copy(t, two, filepath.Join(dir, "legacy.dll.update"))
 			c.shows("replaced legacy.dll by version")
 			if got := get(t, url+"/"); !strings.HasPrefix(got, "200 version two") {
@@ -118,7 +119,7 @@ func TestCtrlC(t *testing.T) {
 				resp.Body.Close()
 				answer <- resp.Status
 			}()
-			served.Until(t, "the request runs", func() bool { return exists(hold + ".begun") })
+			testwait.Until(t, "the request runs", func() bool { return exists(hold + ".begun") })
 			c.press("\x03")
 			c.shows("press Ctrl-C again")
 			if twice {
@@ -310,14 +311,14 @@ func TestService(t *testing.T) {
 	served.Write(t, hold, "")
 	answer := make(chan string, 1)
 	go func() { answer <- get(t, url+"/orders/wait?"+inside(hold)) }()
-	served.Until(t, "the request runs", func() bool { return exists(hold + ".begun") })
+	testwait.Until(t, "the request runs", func() bool { return exists(hold + ".begun") })
 	m.run(dir, 0, "/orders/wait", "requests")
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
 		m.run(dir, 0, `the service "isapid" has ended`, "service", "stop")
 	}()
-	served.Until(t, "the service is stopping", func() bool { return strings.Contains(m.run(dir, 0, "", "service", "status"), "stopping") })
+	testwait.Until(t, "the service is stopping", func() bool { return strings.Contains(m.run(dir, 0, "", "service", "status"), "stopping") })
 	if err := os.Remove(hold); err != nil {
 		t.Fatal(err)
 	}

@@ -15,9 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/isapid/isapid/e2e/served"
 	"github.com/isapid/isapid/internal/testext"
 	"github.com/isapid/isapid/internal/testlog"
+	"github.com/isapid/isapid/internal/testwait"
 	"github.com/isapid/isapid/internal/wine"
 )
 
@@ -46,7 +46,7 @@ func newMachine(t *testing.T) *machine {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}
-		served.Until(t, "isapid.exe has ended", func() bool { return len(left()) == 0 })
+		testwait.Until(t, "isapid.exe has ended", func() bool { return len(left()) == 0 })
 	})
 	return &machine{t, w, prefix, testext.Program(t, "windows/amd64")}
 }
@@ -139,7 +139,7 @@ func (m *machine) start(dir string, args ...string) *console {
 // shows waits until the console shows a text.
 func (c *console) shows(text string) {
 	c.t.Helper()
-	served.Until(c.t, fmt.Sprintf("the console shows %q", text), func() bool { return c.shown.Has(text) })
+	testwait.Until(c.t, fmt.Sprintf("the console shows %q", text), func() bool { return c.shown.Has(text) })
 }
 
 // press types a key.

@@ -19,6 +19,7 @@ import (
 	"github.com/isapid/isapid/internal/admin"
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // apart has a server use a prefix of its own.
@@ -166,7 +167,7 @@ func TestPrefixIsRemoved(t *testing.T) {
 	for _, w := range pool.Workers {
 		check(t, syscall.Kill(w.Pid, syscall.SIGKILL))
 	}
-	served.Until(t, "a line of the log", func() bool {
+	testwait.Until(t, "a line of the log", func() bool {
 		return s.log.has("somebody has removed the Wine prefix")
 	})
 	s.want("/site.so?map=/", 200, "*")
@@ -192,7 +193,7 @@ func TestFrontIsKilled(t *testing.T) {
 		}
 		return res.Body.Close() == nil && res.StatusCode == http.StatusOK
 	}
-	served.Until(t, "an answer of the library", func() bool { return get("") })
+	testwait.Until(t, "an answer of the library", func() bool { return get("") })
 	var wait sync.WaitGroup
 	for range 3 {
 		wait.Go(func() { get("park") })
@@ -205,5 +206,5 @@ func TestFrontIsKilled(t *testing.T) {
 	}
 	kill()
 	wait.Wait()
-	served.Until(t, "the end of all that ran", func() bool { return len(testext.Programs(t, prefix, "")) == 0 })
+	testwait.Until(t, "the end of all that ran", func() bool { return len(testext.Programs(t, prefix, "")) == 0 })
 }

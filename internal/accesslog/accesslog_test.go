@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/isapid/isapid/internal/config"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -441,27 +442,17 @@ func TestFolderIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, l, noon, 1, "a")
-	until(t, "failing", func() bool { return l.Status().Failing != "" })
+	testwait.Until(t, "failing", func() bool { return l.Status().Failing != "" })
 	if err := os.Remove(filepath.Join(dir, "W3SVC1")); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "written", func() bool { return l.Status() == Status{Lines: 1} })
+	testwait.Until(t, "written", func() bool { return l.Status() == Status{Lines: 1} })
 	closeLog(t, l)
 	if got := lines(read(t, filepath.Join(dir, "W3SVC1", "u_extend1.log"))); !slices.Equal(got, []string{"a"}) {
 		t.Errorf("got %q", got)
 	}
 	if text := told.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "access log cannot be written") || !strings.Contains(text, "written again") {
 		t.Errorf("the log has\n%s", text)
-	}
-}
-
-// until waits for a fact.
-func until(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never %s", what)
-		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/isapid/isapid/internal/config"
 	"github.com/isapid/isapid/internal/testlog"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // disk mounts a disk of so many bytes.
@@ -58,7 +59,7 @@ func fullDisk(t *testing.T, format config.AccessFormat) {
 			t.Fatal("closed")
 		}
 		if put%500 == 499 {
-			until(t, "taken by the writer", func() bool { return l.taken() })
+			testwait.Until(t, "taken by the writer", func() bool { return l.taken() })
 		}
 		if put > 1_000_000 {
 			t.Fatal("nothing is lost")
@@ -72,7 +73,7 @@ func fullDisk(t *testing.T, format config.AccessFormat) {
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "written again", func() bool { return l.Status().Failing == "" })
+	testwait.Until(t, "written again", func() bool { return l.Status().Failing == "" })
 	e := hello()
 	e.Path, e.URL = "/last", "/last"
 	l.Put(&e)
@@ -169,7 +170,7 @@ func TestHangingDisk(t *testing.T) {
 		}
 		done <- nil
 	}()
-	until(t, "taken", l.taken)
+	testwait.Until(t, "taken", l.taken)
 	if !l.Put(&Entry{Ended: noon, Path: "end"}) {
 		t.Fatal("closed")
 	}

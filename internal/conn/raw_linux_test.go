@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/isapid/isapid/internal/testwait"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,7 +30,7 @@ func TestRawFull(t *testing.T) {
 				}
 			}
 		}()
-		waitFor(t, "a full buffer", func() bool { n, err := queued(at); return err == nil && n > largeBlock })
+		testwait.Until(t, "a full buffer", func() bool { n, err := queued(at); return err == nil && n > largeBlock })
 		if abort {
 			_ = at.Abort()
 		}

@@ -122,16 +122,6 @@ func (j joined) Read(p []byte) (int, error) {
 	return j.rest.Read(p[:1])
 }
 
-// waitFor polls a fact.
-func waitFor(t *testing.T, what string, fact func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !fact(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("never: " + what)
-		}
-	}
-}
-
 func get(path string, lines ...string) string {
 	return fmt.Sprintf("GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n", path, strings.Join(lines, ""))
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/isapid/isapid/internal/testcert"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 type counted struct {
@@ -79,7 +80,7 @@ func TestKeep(t *testing.T) {
 			}
 			k := <-all
 			client.Close()
-			waitFor(t, "the end of what is kept", func() bool { return k.ended.Load() == 1 })
+			testwait.Until(t, "the end of what is kept", func() bool { return k.ended.Load() == 1 })
 			if made.Load() != 1 {
 				t.Errorf("%s: made %d times", c.name, made.Load())
 			}

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/isapid/isapid/internal/testwait"
 	"github.com/isapid/isapid/internal/underwine"
 )
 
@@ -50,12 +51,12 @@ func TestAlive(t *testing.T) {
 			if _, err := client.Write([]byte("x")); err != nil {
 				t.Fatal(err)
 			}
-			waitFor(t, "byte arrives and Alive leaves it", func() bool { return c.Alive() })
+			testwait.Until(t, "byte arrives and Alive leaves it", func() bool { return c.Alive() })
 			if n, err := c.Read(make([]byte, 1)); n != 1 || err != nil {
 				t.Fatalf("read after Alive: got %d, %v, want the byte", n, err)
 			}
 			test.end(c, client)
-			waitFor(t, "Alive says false", func() bool { return !c.Alive() })
+			testwait.Until(t, "Alive says false", func() bool { return !c.Alive() })
 		})
 	}
 }

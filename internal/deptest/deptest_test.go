@@ -18,21 +18,21 @@ var layers = map[string][]string{
 	"cmd/isapid":        {"admin", "config", "executor", "extension", "front", "hub", "image", "obituary", "passwd", "pool", "swap", "systemd", "tape", "toolchain", "trace", "update", "wine", "winsvc", "worker"}, // describe loads one extension
 	"cmd/isapid-worker": {"executor", "wire", "worker"},                                                                                                                                                             // the worker alone, for other kinds of it than the front is
 	"hack/...":          {},
-	"hack/wineexec":     {"testext/build", "wine"}, // builds libraries for test binaries that run under Wine
+	"hack/wineexec":     {"proc", "testext/build", "wine"}, // builds libraries for test binaries that run under Wine
 	"sdk":               {},                        // the headers and units, embedded
 	"sdk/...":           {},                        // each travels alone
 	"examples/...":      {".", "sdk/go"},
-	"bench/...":         {".", "executor"},   // load generators and the servers compared with
-	"loader":            {"image", "update"}, // an extension for any host, not a part of the program
-	"e2e":               {},                  // tests of whole servers; they may import what they like
-	"e2e/mix":           {},                  // clients: know nothing of the server
-	"e2e/served":        {"testlog"},         // starts and ends them
-	"e2e/metrics":       {},                  // a real Prometheus
-	"e2e/logs":          {},                  // a real GoAccess
-	"e2e/replay":        {},                  // the commands, as users have them
-	"e2e/filters":       {},                  // tests of whole servers, as e2e
-	"e2e/windows":       {},                  // isapid.exe, under Wine
-	"e2e/wine":          {},                  // likewise, with libraries of Windows
+	"bench/...":         {".", "executor"},       // load generators and the servers compared with
+	"loader":            {"image", "update"},     // an extension for any host, not a part of the program
+	"e2e":               {},                      // tests of whole servers; they may import what they like
+	"e2e/mix":           {},                      // clients: know nothing of the server
+	"e2e/served":        {"testlog", "testwait"}, // starts and ends them
+	"e2e/metrics":       {},                      // a real Prometheus
+	"e2e/logs":          {},                      // a real GoAccess
+	"e2e/replay":        {},                      // the commands, as users have them
+	"e2e/filters":       {},                      // tests of whole servers, as e2e
+	"e2e/windows":       {},                      // isapid.exe, under Wine
+	"e2e/wine":          {},                      // likewise, with libraries of Windows
 
 	"front":     {"accesslog", "admin", "config", "conn", "executor", "extension", "filter", "gate", "hub", "image", "inprocess", "isapi", "metrics", "obituary", "pool", "proc", "remote", "server", "site", "spans", "swap", "tally", "tape", "trace", "wine", "wire"}, // the front process, wired together
 	"server":    {"conn"},                                                                                                                                                                                                                                                // HTTP; knows sites as handlers only, and no processes
@@ -52,7 +52,7 @@ var layers = map[string][]string{
 	"native":    {"isapi", "trace", "underwine"},                                                                                                                                                                                                                         // the only crossing into C
 	"toolchain": {"sdk"},
 	"image":     {"files"},
-	"wine":      {"image"},                                               // the Wine of this machine and its prefixes
+	"wine":      {"image", "proc"},                                       // the Wine of this machine and its prefixes
 	"tally":     {"executor"},                                            // what requests show of a version
 	"swap":      {"executor", "image", "update"},                         // one version of an image replaces another
 	"update":    {"files", "image"},                                      // the files beside an image, by which it is replaced
@@ -81,13 +81,14 @@ var layers = map[string][]string{
 	"files":        {"underwine"}, // what files need on Windows to behave as on Unix
 	"proc/sandbox": {},            // what a worker takes from itself
 
-	"native/filtertest":     {"isapi", "native"},                                                                     // for tests, as testext
-	"executor/executortest": {"ansi", "executor", "isapi", "server", "testext", "toolchain", "underwine", "winpath"}, // for tests, as testext
-	"executor/replacetest":  {"executor", "filter", "testext"},                                                       // likewise
+	"native/filtertest":     {"isapi", "native"},                                                                                            // for tests, as testext
+	"executor/executortest": {"ansi", "executor", "isapi", "server", "testext", "testlog", "testwait", "toolchain", "underwine", "winpath"}, // for tests, as testext
+	"executor/replacetest":  {"executor", "filter", "testext", "testwait"},                                                                  // likewise
 	"testext":               {"testext/build", "toolchain", "wine"},
 	"testext/build":         {"sdk", "toolchain"}, // used by hack/wineexec too
 	"testcert":              {},
 	"testlog":               {},
+	"testwait":              {},
 	"update/updatetest":     {"testext"}, // likewise
 	"trace/tracetest":       {"trace"},   // likewise
 }

@@ -58,16 +58,6 @@ func leavesNothing(t testing.TB) {
 	})
 }
 
-// until waits for a fact.
-func until(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it does not come that %s", what)
-		}
-	}
-}
-
 // bench is a worker that a hub watches, with an image.
 type bench struct {
 	t  testing.TB

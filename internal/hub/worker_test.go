@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/isapid/isapid/internal/testwait"
 	"github.com/isapid/isapid/internal/trace"
 )
 
@@ -165,13 +166,13 @@ func TestKilledUnderLoad(t *testing.T) {
 				}
 			})
 		}
-		until(t, "requests are running", func() bool { return b.id.Load() > 200 })
+		testwait.Until(t, "requests are running", func() bool { return b.id.Load() > 200 })
 		b.w.Kill("a test")
 		<-b.w.Gone()
 		all.Wait()
 	}
 	now := h.Listeners()[0]
-	until(t, "all is written", func() bool { l.stream.mu.Lock(); defer l.stream.mu.Unlock(); return len(l.stream.buf) == 0 })
+	testwait.Until(t, "all is written", func() bool { l.stream.mu.Lock(); defer l.stream.mu.Unlock(); return len(l.stream.buf) == 0 })
 	l.leave()
 	if n := <-events; now.Events < 8*200*5 || uint64(n) > now.Events || uint64(n)+now.Dropped < now.Events*9/10 {
 		t.Errorf("%d events arrived, %d were given, %d dropped", n, now.Events, now.Dropped)
@@ -254,7 +255,7 @@ func TestKilled(t *testing.T) {
 	var all sync.WaitGroup
 	all.Go(func() { b.get("/?write=x&wait=" + file) })
 	l.calls(func(e *trace.Event) bool { return e.Func == trace.WriteClient })
-	until(t, "the request has nothing more to say", func() bool {
+	testwait.Until(t, "the request has nothing more to say", func() bool {
 		board, ok := b.w.Board()
 		return ok && len(board.Threads) > 0 && slices.ContainsFunc(board.Threads, func(th trace.Thread) bool {
 			return len(th.Open) == 1 && th.Open[0].Func == trace.HttpExtensionProc

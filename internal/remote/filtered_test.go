@@ -21,7 +21,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +29,7 @@ import (
 	"github.com/isapid/isapid/internal/proc"
 	"github.com/isapid/isapid/internal/remote"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/testwait"
 	"github.com/isapid/isapid/internal/wire"
 )
 
@@ -357,16 +357,6 @@ func lines(t *testing.T, file, what string) (list []string) {
 	return list
 }
 
-// fact waits until it holds.
-func fact(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("it does not come that %s", what)
-		}
-	}
-}
-
 // connection is a client with connections of its own.
 func connection(t *testing.T) *http.Client {
 	tr := &http.Transport{}
@@ -412,7 +402,7 @@ func TestFilteredMessages(t *testing.T) {
 			t.Errorf("%s: answered %q, want %q", q.name, got, q.answer)
 		}
 		var got string
-		fact(t, "the relay has written the last frame", func() bool {
+		testwait.Until(t, "the relay has written the last frame", func() bool {
 			at := from
 			got = s.framesSince(&at)
 			return strings.HasSuffix(got, "< END")
@@ -436,7 +426,7 @@ func TestFilteredFile(t *testing.T) {
 	if got := s.get(connection(t), "/big.bin"); got != "200 "+string(page) {
 		t.Errorf("got %d bytes, want %d", len(got)-4, len(page))
 	}
-	fact(t, "the relay has written the last frame", func() bool { return len(lines(t, s.frames, "END")) == 2 })
+	testwait.Until(t, "the relay has written the last frame", func() bool { return len(lines(t, s.frames, "END")) == 2 })
 	if files, data := lines(t, s.frames, "FILE"), lines(t, s.frames, "DATA"); len(files) != 2 || len(data) > 0 {
 		t.Errorf("files %q, data %q, want a file each way", files, data)
 	}
@@ -484,7 +474,7 @@ func TestFilteredSessions(t *testing.T) {
 		t.Errorf("the first connection has the requests %q, want 3", got)
 	}
 	one.CloseIdleConnections()
-	fact(t, "both filters are told of the end", func() bool { return len(lines(t, s.trace, ends)) >= 2 })
+	testwait.Until(t, "both filters are told of the end", func() bool { return len(lines(t, s.trace, ends)) >= 2 })
 	if n := s.ended.Load(); n != 1 {
 		t.Errorf("%d connections are said to have ended, want 1", n)
 	}
@@ -521,7 +511,7 @@ func TestFilteredKilled(t *testing.T) {
 	}
 	<-s.w.Gone()
 	c.CloseIdleConnections()
-	fact(t, "the connection has ended", func() bool { return s.ended.Load() == 1 })
+	testwait.Until(t, "the connection has ended", func() bool { return s.ended.Load() == 1 })
 	if got := lines(t, s.trace, "END_OF_NET_SESSION"); len(got) > 0 {
 		t.Errorf("told %q", got)
 	}
@@ -536,7 +526,7 @@ func TestFilterUnloads(t *testing.T) {
 	s.get(c, "/ext/a")
 	done := make(chan string)
 	go func() { done <- s.get(connection(t), "/ext/slow", "X-Do: PREPROC_HEADERS@a=sleep:300") }()
-	fact(t, "a request is in the filter", func() bool { return len(lines(t, s.trace, "a#2 PREPROC")) == 1 })
+	testwait.Until(t, "a request is in the filter", func() bool { return len(lines(t, s.trace, "a#2 PREPROC")) == 1 })
 	if err := s.images[second].Close(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/remote"
+	"github.com/isapid/isapid/internal/testwait"
 	"github.com/isapid/isapid/internal/trace"
 )
 
@@ -271,7 +272,7 @@ func TestBoardOfVillain(t *testing.T) {
 		}
 		return n
 	}
-	fact(t, "there is noise on the board", func() bool { b, ok := w.Board(); return check(b, ok) > 0 })
+	testwait.Until(t, "there is noise on the board", func() bool { b, ok := w.Board(); return check(b, ok) > 0 })
 	for range 50 {
 		b, ok := w.Board()
 		check(b, ok)

@@ -20,6 +20,7 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/remote"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // lookedAt is a worker with an image, of which is kept what is told.
@@ -104,7 +105,7 @@ func TestFaultOfRequest(t *testing.T) {
 func TestFindingOfImage(t *testing.T) {
 	l := lookAt(t, "misuse_calls", executor.Options{Checks: executor.ChecksOn})
 	id, _ := l.get("/?size-null")
-	fact(t, "it is told", func() bool { return of(l, func() bool { return len(l.finds) > 0 }) })
+	testwait.Until(t, "it is told", func() bool { return of(l, func() bool { return len(l.finds) > 0 }) })
 	f := of(l, func() executor.Finding { return l.finds[0] })
 	if f.Kind == "" || f.Image != l.i.Path() || f.Request != id || f.Call == "" {
 		t.Errorf("%+v", f)
@@ -112,7 +113,7 @@ func TestFindingOfImage(t *testing.T) {
 	for range 20 {
 		l.get("/?size-null")
 	}
-	fact(t, "all are told", func() bool {
+	testwait.Until(t, "all are told", func() bool {
 		return of(l, func() bool {
 			n := 0
 			for i, one := range l.finds {
@@ -183,7 +184,7 @@ func TestInside(t *testing.T) {
 	file := t.TempDir() + "/go"
 	var all sync.WaitGroup
 	all.Go(func() { l.get("/?wait=" + file) })
-	fact(t, "it is inside", func() bool { return len(l.w.Requests()) == 1 })
+	testwait.Until(t, "it is inside", func() bool { return len(l.w.Requests()) == 1 })
 	in := l.w.Requests()[0]
 	if in.Request != 1 || in.Image != l.i.Path() || in.Site != "shop" || in.App != "/app" || in.Method != "GET" || !strings.HasPrefix(in.URL, "/?wait=") {
 		t.Errorf("%+v", in)

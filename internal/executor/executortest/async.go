@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // testAsync: one callback for each operation, with fixture async.c. ReadAhead is off, so that a read waits for the client.
@@ -208,7 +209,7 @@ func (s *server) post(t *testing.T, query string) (c net.Conn, told func(string)
 	return c, func(want string) {
 		t.Helper()
 		var got []byte
-		waitFor(t, fmt.Sprintf("%q in the fixture's file", want), func() bool {
+		testwait.Until(t, fmt.Sprintf("%q in the fixture's file", want), func() bool {
 			got, _ = os.ReadFile(file)
 			return len(got) >= len(want)
 		})

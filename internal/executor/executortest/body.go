@@ -229,7 +229,7 @@ func testUnread(t *testing.T, s *suite) {
 	if answer, err := parse(got, "POST"); err != nil || answer.body != "no" {
 		t.Errorf("body never sent: %v, %q", err, answer.body)
 	}
-	if srv.log.has("panic") {
+	if srv.log.Has("panic") {
 		t.Error("net/http panicked")
 	}
 	res, err := srv.try("POST", "/app.dll?never", bytes.NewReader(make([]byte, 8<<20)))

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // testExecURL: child requests, with fixture execurl.c. The host answers /child itself; every other URL is the fixture again.
@@ -55,7 +56,7 @@ func (p parent) check(t *testing.T, srv *server, method, body string, header ...
 		t.Errorf("%s: got %s %q, want %d %q", p.name, res.Status, res.Body, p.status, p.body)
 	}
 	var got string
-	waitFor(t, p.name+" tells", func() bool {
+	testwait.Until(t, p.name+" tells", func() bool {
 		b, _ := os.ReadFile(file)
 		got = strings.TrimSpace(string(b))
 		return len(got) >= len(p.told)
@@ -191,7 +192,7 @@ func brokenChild(t *testing.T, srv *server) {
 		if err == nil {
 			t.Errorf("%s: the client got %s %q without an error", how, res.Status, res.Body)
 		}
-		waitFor(t, how+" is told of it", func() bool {
+		testwait.Until(t, how+" is told of it", func() bool {
 			b, _ := os.ReadFile(file)
 			return strings.TrimSpace(string(b)) == want
 		})

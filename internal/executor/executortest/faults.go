@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/testlog"
 )
 
 type kind struct {
@@ -80,11 +81,11 @@ func testFaultKinds(t *testing.T, s *suite, threads int) {
 			}
 			stop()
 			for _, want := range []string{"image=crash." + k.how, s.Said(k.log), "/app.dll/x?" + k.how, "faults=3"} {
-				if !srv.log.has(want) {
+				if !srv.log.Has(want) {
 					t.Errorf("%s: the log lacks %q:\n%s", k.how, want, srv.log)
 				}
 			}
-			if k.how == "segv" && !s.windows() && !(srv.log.has("in misuse+") && srv.log.has("crash.c:") && srv.log.has("HttpExtensionProc+")) {
+			if k.how == "segv" && !s.windows() && !(srv.log.Has("in misuse+") && srv.log.Has("crash.c:") && srv.log.Has("HttpExtensionProc+")) {
 				t.Errorf("the log lacks the stack with lines:\n%s", srv.log)
 			}
 			if srv.result(0).Fault == nil || srv.result(1).Fault != nil {
@@ -139,7 +140,7 @@ func testFaultThread(t *testing.T, s *suite) {
 		if res := srv.get("thread-" + k.how); res.StatusCode != 500 {
 			t.Errorf("%s: %s, want 500", k.how, res.Status)
 		}
-		if !srv.log.has(s.Said(k.log)) {
+		if !srv.log.Has(s.Said(k.log)) {
 			t.Errorf("%s: the log lacks %q:\n%s", k.how, s.Said(k.log), srv.log)
 		}
 	}
@@ -147,7 +148,7 @@ func testFaultThread(t *testing.T, s *suite) {
 		if s.windows() && want == "on_thread+" { // there are no names without debug information in its own form
 			continue
 		}
-		if !srv.log.has(want) {
+		if !srv.log.Has(want) {
 			t.Errorf("the log lacks %q", want)
 		}
 	}
@@ -165,7 +166,7 @@ func testFaultCompletion(t *testing.T, s *suite) {
 				t.Errorf("%s: %s %q, want 500 or a break", how, res.Status, res.Body)
 			}
 		}
-		if !s.windows() && !srv.log.has("completion+") {
+		if !s.windows() && !srv.log.Has("completion+") {
 			t.Errorf("the log lacks the callback:\n%s", srv.log)
 		}
 		if res := srv.get("fine"); res.StatusCode != 200 {
@@ -237,7 +238,7 @@ func testFaultUnload(t *testing.T, s *suite) {
 				continue // the loader calls it, and keeps quiet about it
 			}
 			said = s.Said(said)
-			path, log := s.faulty(t, place+"-"+how), &logBuffer{}
+			path, log := s.faulty(t, place+"-"+how), &testlog.Buffer{}
 			ex, err := s.open(path, executor.Options{Logger: slog.New(slog.NewTextHandler(log, nil))})
 			if err != nil {
 				t.Fatalf("%s: %v", path, err)

@@ -137,7 +137,7 @@ func testBadChunks(t *testing.T, s *suite) {
 			}
 		}
 	}
-	if !srv.log.has("bad chunk framing") || !srv.log.has("sent less than it promised") {
+	if !srv.log.Has("bad chunk framing") || !srv.log.Has("sent less than it promised") {
 		t.Error("the log does not tell of bad and unfinished chunks")
 	}
 }
@@ -163,7 +163,7 @@ func testLength(t *testing.T, s *suite) {
 			}
 		}
 	}
-	if !p.log.has("sent more than its Content-Length") {
+	if !p.log.Has("sent more than its Content-Length") {
 		t.Error("the log does not tell of bytes beyond Content-Length")
 	}
 	for _, steps := range []string{

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // testHostile: whatever an extension passes or overwrites, its callbacks fail or it gets its answer, and the next request is fine.
@@ -46,7 +47,7 @@ func testHostile(t *testing.T, s *suite) {
 		if got, want := srv.result(results).LogData, " "+strings.Repeat("L", 79); got != want {
 			t.Errorf("log data without a NUL is %q, want %q", got, want)
 		}
-		if srv.log.has("fault contained") || srv.log.has("defect") {
+		if srv.log.Has("fault contained") || srv.log.Has("defect") {
 			t.Errorf("the log tells of a fault or a defect:\n%s", srv.log)
 		}
 	}
@@ -72,7 +73,7 @@ func testVanish(t *testing.T, s *suite) {
 				t.Fatal(err)
 			}
 			g.open()
-			waitFor(t, "the buffer to be gone", func() bool { _, err := os.Stat(g.file + "-gone"); return err == nil })
+			testwait.Until(t, "the buffer to be gone", func() bool { _, err := os.Stat(g.file + "-gone"); return err == nil })
 			n, err := io.Copy(io.Discard, res.Body) // all of it, if it had been taken before
 			res.Body.Close()
 			tr.CloseIdleConnections()

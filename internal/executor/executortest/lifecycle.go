@@ -9,6 +9,8 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	hosting "github.com/isapid/isapid/internal/server"
+	"github.com/isapid/isapid/internal/testlog"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 func testLifecycle(t *testing.T, s *suite) {
@@ -129,9 +131,9 @@ func testTerminateAfterRequests(t *testing.T, s *suite) {
 			}
 			answer <- res
 		}()
-		waitFor(t, "request inside", func() bool { return strings.HasSuffix(text(image.life()), "request") })
+		testwait.Until(t, "request inside", func() bool { return strings.HasSuffix(text(image.life()), "request") })
 		go func() { closed <- srv.close() }()
-		waitFor(t, "new requests turned away", func() bool { return srv.refusesNew() })
+		testwait.Until(t, "new requests turned away", func() bool { return srv.refusesNew() })
 		if got := text(image.life()); strings.Contains(got, "Terminate") {
 			t.Errorf("%d threads, while a request runs: %s", threads, got)
 		}
@@ -199,12 +201,12 @@ func testCloseTooLate(t *testing.T, s *suite) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &server{t: t, images: s.Images, log: &logBuffer{}, root: t.TempDir(), ex: ex}
+	srv := &server{t: t, images: s.Images, log: &testlog.Buffer{}, root: t.TempDir(), ex: ex}
 	srv.host = &testHost{srv: srv}
 	stop := srv.listen(hosting.Binding{}, srv, newLogger(srv.log))
 	answer := make(chan response, 1)
 	go func() { res, _ := srv.try("GET", "/app.dll?wait", nil); answer <- res }()
-	waitFor(t, "request inside", func() bool { return strings.HasSuffix(text(image.life()), "request") })
+	testwait.Until(t, "request inside", func() bool { return strings.HasSuffix(text(image.life()), "request") })
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := ex.Close(over); err == nil || !strings.Contains(err.Error(), "1 requests are still inside it") {

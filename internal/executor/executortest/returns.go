@@ -42,7 +42,7 @@ func testReturnValues(t *testing.T, s *suite) {
 			t.Errorf("%q: %q, body %q, result %+v; want %q, %q", tt.steps, got.line, got.body, got.result, tt.line, tt.body)
 		}
 	}
-	if !p.log.has("no HSE_STATUS") {
+	if !p.log.Has("no HSE_STATUS") {
 		t.Error("the log does not tell of return values that are none")
 	}
 }
@@ -75,7 +75,7 @@ func testNeverDone(t *testing.T, s *suite) {
 	if res, err := srv.try("GET", "/app.dll?never-head", nil); !errors.Is(err, io.ErrUnexpectedEOF) || res.Body != "half" {
 		t.Errorf("never done, half sent: body %q, %v; want a break", res.Body, err)
 	}
-	if !srv.log.has("HSE_REQ_DONE_WITH_SESSION") {
+	if !srv.log.Has("HSE_REQ_DONE_WITH_SESSION") {
 		t.Error("the log does not say why the requests were given up")
 	}
 	if got := srv.get("after").Body; !strings.HasPrefix(got, "answered") {

@@ -154,7 +154,7 @@ func (m *smuggling) send(query string, b smuggledBody) {
 			m.t.Errorf("%s, limit on %s: %d answers to %.5q: %.300q", b.name, limit, answers, paths, got)
 		}
 	}
-	if m.log.has("panic") {
+	if m.log.Has("panic") {
 		m.t.Error("net/http panicked")
 	}
 }

@@ -8,7 +8,6 @@
 package executortest
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -26,6 +25,8 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	hosting "github.com/isapid/isapid/internal/server"
+	"github.com/isapid/isapid/internal/testlog"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // Open loads an image with the executor under test.
@@ -93,7 +94,7 @@ type server struct {
 	addr   string
 	root   string // physical root; the host maps every URL below it
 	images Images
-	log    *logBuffer
+	log    *testlog.Buffer
 	host   *testHost
 
 	once     sync.Once // guards closeErr
@@ -119,7 +120,7 @@ func (s *suite) serveImage(t *testing.T, image string, o executor.Options, b hos
 // serveBehind is serveImage with a handler around the server's own, unless around is nil.
 func (s *suite) serveBehind(t *testing.T, image string, o executor.Options, b hosting.Binding, around func(http.Handler) http.Handler) *server {
 	t.Helper()
-	srv := &server{t: t, images: s.Images, log: &logBuffer{}, root: t.TempDir()}
+	srv := &server{t: t, images: s.Images, log: &testlog.Buffer{}, root: t.TempDir()}
 	o.Logger = newLogger(srv.log)
 	ex, err := s.open(image, o)
 	if err != nil {
@@ -207,7 +208,7 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) {
 func (s *server) result(i int) executor.Result {
 	s.t.Helper()
 	var got executor.Result
-	waitFor(s.t, fmt.Sprintf("result %d", i), func() bool {
+	testwait.Until(s.t, fmt.Sprintf("result %d", i), func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if len(s.results) > i {
@@ -315,36 +316,6 @@ func (s *server) dial() net.Conn {
 	return c
 }
 
-// waitFor waits for a fact, at most 30 s.
-func waitFor(t *testing.T, what string, fact func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !fact(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited 30 s in vain for: %s", what)
-		}
-	}
-}
-
-func newLogger(l *logBuffer) *slog.Logger {
+func newLogger(l *testlog.Buffer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
-
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-func (l *logBuffer) has(text string) bool { return strings.Contains(l.String(), text) }

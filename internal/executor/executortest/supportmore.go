@@ -12,6 +12,7 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
+	"github.com/isapid/isapid/internal/testwait"
 	"github.com/isapid/isapid/internal/underwine"
 )
 
@@ -104,7 +105,7 @@ func unhealthy(t *testing.T, s *suite) {
 	if res := srv.get("1032/" + arg("s", "out of\nhandles") + "/g/g&1032/n"); res.Body != "0 out of\nhandles\n0\n" {
 		t.Errorf("got %q, want TRUE", res.Body)
 	}
-	waitFor(t, "the reason in the log, as one line", func() bool { return srv.log.has(`reason="out of handles"`) })
+	testwait.Until(t, "the reason in the log, as one line", func() bool { return srv.log.Has(`reason="out of handles"`) })
 }
 
 // abortiveClose: the client sees a reset where it would see the end of the connection.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // testThreads: how many are inside, on which thread, with how much stack, and what happens to those who must wait.
@@ -43,7 +44,7 @@ func (g *gate) query() string { return "hold=" + url.QueryEscape(g.file) }
 // entered waits until n requests have been inside.
 func (g *gate) entered(n int) {
 	g.t.Helper()
-	waitFor(g.t, fmt.Sprintf("%d requests inside", n), func() bool {
+	testwait.Until(g.t, fmt.Sprintf("%d requests inside", n), func() bool {
 		_, err := os.Stat(fmt.Sprintf("%s-%d", g.file, n))
 		return err == nil
 	})

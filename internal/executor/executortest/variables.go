@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 func testVariables(t *testing.T, s *suite) {
@@ -235,7 +236,7 @@ func testVariableTime(t *testing.T, srv *server) {
 			t.Errorf("on a thread of the extension's: %q, want %q", got, want)
 		}
 		// The client may have its answer before the request is done.
-		waitFor(t, "87 after the request", func() bool { return srv.get("gone").Body == "87" })
+		testwait.Until(t, "87 after the request", func() bool { return srv.get("gone").Body == "87" })
 	}
 	for name, want := range map[string]string{
 		"QUERY_STRING": "child=QUERY_STRING", "REQUEST_METHOD": "GET", "HTTP_X_TEST": "of the parent", "HTTP_HOST": "h", "URL": "/app.dll",

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 func testWrites(t *testing.T, s *suite) {
@@ -93,7 +94,7 @@ func testGone(t *testing.T, s *suite) {
 // waitFile waits for a file the fixture leaves, and reads it.
 func waitFile(t *testing.T, name string) (text string) {
 	t.Helper()
-	waitFor(t, "file "+name, func() bool {
+	testwait.Until(t, "file "+name, func() bool {
 		b, err := os.ReadFile(name)
 		text = string(b)
 		return err == nil

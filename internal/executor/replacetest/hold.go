@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 var hold = executor.Replacing{Hold: true}
@@ -56,7 +57,7 @@ func testHold(t *testing.T, s *suite) {
 		t.Fatal(r.error)
 	}
 	late := x.getLater("")
-	waitFor(t, "a request that waits", func() bool { return r.Progress().Held >= 1 })
+	testwait.Until(t, "a request that waits", func() bool { return r.Progress().Held >= 1 })
 	r.Share(1) // does nothing
 	if got := x.alone(r); got != "200 2" {
 		t.Errorf("the new version alone: %q", got)
@@ -157,7 +158,7 @@ func testHoldFull(t *testing.T, s *suite) {
 	x := s.start(t, executor.Options{Queue: 2})
 	r := x.replace(s.version(t, 2), hold)
 	a, b := x.getLater(""), x.getLater("")
-	waitFor(t, "two requests that wait", func() bool { return r.Progress().Held == 2 })
+	testwait.Until(t, "two requests that wait", func() bool { return r.Progress().Held == 2 })
 	x.refused()
 	r.Commit()
 	for _, got := range []string{<-a, <-b} {

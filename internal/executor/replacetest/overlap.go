@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/isapid/isapid/internal/executor"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 func isClosed(err error) bool { return errors.Is(err, executor.ErrClosed) }
@@ -226,7 +227,7 @@ func testInFlight(t *testing.T, s *suite) {
 	answer := x.getLater("wait")
 	x.happens("waiting 1")
 	r := x.replace(s.version(t, 2), executor.Replacing{})
-	waitFor(t, "the request inside", func() bool { return r.Progress().OldInside == 1 })
+	testwait.Until(t, "the request inside", func() bool { return r.Progress().OldInside == 1 })
 	r.Commit()
 	if got := x.get(""); got != "200 2" {
 		t.Errorf("after the commit: %q", got)
@@ -257,7 +258,7 @@ func testCrashes(t *testing.T, s *suite) {
 	if got := x.get("crash=2"); !strings.HasPrefix(got, "50") {
 		t.Errorf("a crash: %q", got)
 	}
-	waitFor(t, "the crash in the count", func() bool { return r.Progress().New.Crashes == 1 })
+	testwait.Until(t, "the crash in the count", func() bool { return r.Progress().New.Crashes == 1 })
 	if p := r.Progress(); p.New.Errors < 1 || p.Old.Crashes != 0 || p.Old.Errors != 0 {
 		t.Errorf("progress %+v", p)
 	}

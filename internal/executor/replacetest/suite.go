@@ -26,6 +26,7 @@ import (
 
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/testext"
+	"github.com/isapid/isapid/internal/testwait"
 )
 
 // Open opens the image at path in version o.Version. The suite closes it.
@@ -198,7 +199,7 @@ func (x *trial) life() (list []string) {
 // happens waits for an event in their lives.
 func (x *trial) happens(event string) {
 	x.t.Helper()
-	waitFor(x.t, event, func() bool { return slices.Contains(x.life(), event) })
+	testwait.Until(x.t, event, func() bool { return slices.Contains(x.life(), event) })
 }
 
 // count is how often an event has happened.
@@ -270,16 +271,6 @@ func (x *trial) alone(r executor.Replacement) string {
 	return fmt.Sprint(rec.Code, " ", strings.TrimSpace(rec.Body.String()))
 }
 
-// waitFor waits for a fact, at most 30 s.
-func waitFor(t *testing.T, what string, fact func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !fact(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited 30 s in vain for: %s", what)
-		}
-	}
-}
-
 // clients ask without end. Each checks that it is answered, and by no version older than the one that was committed before it asked.
 type clients struct {
 	x      *trial
@@ -335,7 +326,7 @@ func (c *clients) committed(version int) {
 // until waits until so many requests were answered by a version.
 func (c *clients) until(version, n int) {
 	c.x.t.Helper()
-	waitFor(c.x.t, fmt.Sprintf("%d answers of version %d", n, version), func() bool {
+	testwait.Until(c.x.t, fmt.Sprintf("%d answers of version %d", n, version), func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return c.served[version] >= n || c.x.t.Failed()
