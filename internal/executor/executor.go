@@ -42,7 +42,7 @@ const Software = "isapid/0.1.0"
 var ErrClosed = errors.New("executor is closed")
 
 // Target says where in the URL space a request landed. Package site fills it; the extension sees it as ECB fields and
-// server variables (isapi-extensions.md, 3.1).
+// server variables.
 type Target struct {
 	ScriptName       string // virtual path of the image or script: "/v/app.dll"
 	PathInfo         string // percent-decoded; what follows ScriptName, or the whole path for a script map

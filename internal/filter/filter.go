@@ -1,12 +1,13 @@
-// Package filter takes a request through the filters in front of an application: their notifications in the order of
-// isapi-filters.md, their callbacks, and what they make of the request and of its response. It knows neither processes nor sites:
-// in-process and in a worker the same lines run. The order in which to read it:
+// Package filter takes a request through the filters in front of an application: their notifications, their callbacks, and what they make
+// of the request and of its response (docs/conformance.md has the order of events). It knows neither processes nor sites: in-process
+// and in a worker the same lines run. The order in which to read it:
 //
 //	filter.go, connection.go    a loaded filter; a connection, and what each filter has for it
 //	serve.go                    one request, from PREPROC_HEADERS to LOG
 //	notify.go, scratch.go       one notification of all filters; the memory it is made in
 //	preproc.go, urlmap.go, authentication.go, denied.go, log.go    the single notifications
-//	answer.go, own.go           the ResponseWriter around whoever answers; responses of the filters' own
+//	face.go, head.go, own.go    the ResponseWriter around whoever answers; the head it sends; responses of the filters' own
+//	raw.go, raw_writer.go       the bytes of a connection, which some filters see before and after all of that
 //	callbacks.go, headers.go, support.go    what filters call
 //	traced.go, tracedcalls.go   what those see who listen to its calls
 //

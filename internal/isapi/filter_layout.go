@@ -1,6 +1,6 @@
 package isapi
 
-// The structures of filters. A test compares every size and offset with the table of isapi-filters.md (1.3).
+// The structures of filters. filter_test.go has every size and offset as a number.
 
 // FilterVersion is HTTP_FILTER_VERSION.
 type FilterVersion struct {

@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// The numbers are those of the table in isapi-filters.md, 1.3: 64-bit, 32-bit.
+// TestFilterLayout: the numbers are those of httpfilt.h, 64-bit and 32-bit.
 func TestFilterLayout(t *testing.T) {
 	var (
 		v    FilterVersion

@@ -35,7 +35,7 @@ var (
 )
 
 // ParseHead understands the status and header texts of HSE_REQ_SEND_RESPONSE_HEADER and its kin with the tolerance real
-// extensions need (isapi-extensions.md, 8.2): no status, a bare number, a status with the protocol before it, header text
+// extensions need: no status, a bare number, a status with the protocol before it, header text
 // in the status argument, a status line or a "Status:" field in the header text, bare line feeds, a missing blank line,
 // blanks before the colon, and body bytes behind the blank line.
 //

@@ -1,8 +1,8 @@
 package isapi
 
 // The structures as the C side has them, in Go's natural alignment, which is C's on every system we build for. Pointers
-// are uintptr: most are the extension's and may hold anything. A test compares every size and offset with the table of
-// isapi-extensions.md (1.4), and the C header of the SDK is checked against the same table.
+// are uintptr: most are the extension's and may hold anything. layout_test.go has every size and offset as a number, and a
+// test of the SDK compares its C headers with the same numbers.
 
 // ControlBlock is EXTENSION_CONTROL_BLOCK.
 type ControlBlock struct {

@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// The numbers are those of the table in isapi-extensions.md, 1.4: 64-bit, 32-bit.
+// TestLayout: the numbers are those of httpext.h, 64-bit and 32-bit.
 func TestLayout(t *testing.T) {
 	var (
 		ecb  ControlBlock

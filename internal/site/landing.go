@@ -68,7 +68,7 @@ func (x *host) answer(w http.ResponseWriter, r *http.Request, l *landing, docume
 	return res, false
 }
 
-// target says in t where a request landed, isapi-extensions.md, 3.1, and returns the image that answers. ok is false if the
+// target says in t where a request landed, and returns the image that answers. ok is false if the
 // configuration does not allow that.
 func (x *host) target(l *landing, t *executor.Target) (file string, ok bool) {
 	s, h := x.site, l.h

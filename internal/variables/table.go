@@ -13,8 +13,8 @@ import (
 	"github.com/isapid/isapid/internal/executor"
 )
 
-// variables are the server variables that are no request headers (isapi-extensions.md, 4.3). AUTH_* and *_USER are empty
-// while nobody in particular asks.
+// variables are the server variables that are no request headers. AUTH_* and *_USER are empty while nobody in
+// particular asks.
 var variables map[string]func(*Request) string
 
 func init() {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// rawTests are responses that begin with WriteClient, or with pHead of TRANSMIT_FILE, and no header call (isapi-extensions.md, 8.3).
+// rawTests are responses that begin with WriteClient, or with pHead of TRANSMIT_FILE, and no header call.
 var rawTests = []struct{ text, line, header, body string }{
 	// whole HTTP heads
 	{"HTTP/1.1 201 Made\r\nX-A: 1\r\n\r\nbody", "201 Made", "X-A: 1", "body"},

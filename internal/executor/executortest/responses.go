@@ -18,7 +18,7 @@ func testResponses(t *testing.T, s *suite) {
 	t.Run("Interim", func(t *testing.T) { testInterim(t, s) })
 }
 
-// headTests: what the status and header texts mean (isapi-extensions.md, 8.2).
+// headTests: what the status and header texts mean; isapi.ParseHead has the rules.
 var headTests = []struct {
 	steps  string // without the header call
 	line   string // after HTTP/1.1

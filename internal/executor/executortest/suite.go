@@ -38,7 +38,7 @@ type suite struct {
 	Images
 }
 
-// subjects are the parts of the suite, in the order of isapi-extensions.md.
+// subjects are the parts of the suite. docs/conformance.md names them, and what each shows.
 var subjects = []struct {
 	name string
 	run  func(*testing.T, *suite)
