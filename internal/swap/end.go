@@ -58,9 +58,7 @@ func (s *swap) finish(gone *approved) {
 	s.mu.Unlock()
 	s.entry(entryEnded, "")
 	s.order.answer(s.receipt, nil)
-	if err := gone.release(); err != nil {
-		s.log.Warn("copy of an image cannot be removed", "error", err)
-	}
+	s.letGo(gone)
 }
 
 // takeBack returns to the version before, which is still loaded where it may be.

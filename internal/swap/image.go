@@ -97,8 +97,9 @@ func (i *Image) open(t Target) (executor.Executor, error) {
 		}
 		joined := &target{t, e}
 		ok := i.join(joined, v)
-		if err := v.release(); err != nil || !ok {
-			if err = errors.Join(err, e.Close(i.ctx)); err != nil {
+		i.letGo(v) // which is none of the executor's troubles: it may take part already
+		if !ok {
+			if err := e.Close(i.ctx); err != nil {
 				return nil, err
 			}
 			continue
@@ -113,9 +114,12 @@ func (i *Image) inForce(p Policy) (*approved, error) {
 	defer i.loading.Unlock()
 	i.mu.Lock()
 	v, files := i.force, i.files
+	if v != nil {
+		v.retain() // as long as it is in force it has a user
+	}
 	i.mu.Unlock()
 	if v != nil {
-		return v.retain(), nil
+		return v, nil
 	}
 	v, err := i.first(files, p)
 	if err != nil {
@@ -123,9 +127,9 @@ func (i *Image) inForce(p Policy) (*approved, error) {
 	}
 	files.Serving(v.build.SHA256)
 	i.mu.Lock()
-	i.force, i.since = v, time.Now()
+	i.force, i.since = v.retain(), time.Now()
 	i.mu.Unlock()
-	return v.retain(), nil
+	return v, nil
 }
 
 // nowInForce is the version in force, with one more user; nil: there is none any more.
@@ -180,9 +184,14 @@ func (i *Image) end() {
 	v := i.force
 	i.mu.Unlock()
 	if v != nil {
-		if err := v.release(); err != nil {
-			i.log.Warn("copy of an image cannot be removed", "error", err)
-		}
+		i.letGo(v)
+	}
+}
+
+// letGo takes a user of a version away.
+func (i *Image) letGo(v *approved) {
+	if err := v.release(); err != nil {
+		i.log.Warn("copy of an image cannot be removed", "error", err)
 	}
 }
 
