@@ -82,11 +82,12 @@ func (q *run) askWho(user, password string, to asked) verdict {
 	l := &q.c.logon
 	*l = logon{round: l.round + 1, to: to, given: user, user: user, password: password}
 	at := q.base + atLogon
-	v := q.notify(isapi.NotifyAuthentication, at, func() {
+	v := q.notify(isapi.NotifyAuthentication, at, func() int {
 		native.Write(at, isapi.FilterAuthent{
 			User: q.offer(atUser, nameSize, l.user), UserSize: nameSize,
 			Password: q.offer(atPassword, nameSize, l.password), PasswordSize: nameSize,
 		})
+		return alone
 	}, func() error {
 		name, err := q.taken(atUser, nameSize)
 		if err != nil {
@@ -138,9 +139,9 @@ func (q *run) authComplete() verdict {
 	f := funcs()
 	at := q.base + atHeaders
 	reset, status, before := false, uint32(http.StatusOK), q.route
-	v := q.notify(isapi.NotifyAuthComplete, at, func() {
+	v := q.notify(isapi.NotifyAuthComplete, at, func() int {
 		q.again()
-		native.Write(at, isapi.FilterAuthComplete{
+		return put(at, isapi.FilterAuthComplete{
 			GetHeader: f.get, SetHeader: f.set, AddHeader: f.add, GetUserToken: f.token, HTTPStatus: status,
 		})
 	}, func() error {

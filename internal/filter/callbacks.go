@@ -22,18 +22,29 @@ const maxText = 1 << 20
 // enter is the beginning of a callback: the request it is about, and the notification the filter is in, 0 for one of raw data alone.
 // The caller must call leave unless it is nil.
 func (s *session) enter() (q *run, event uint32) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.now == 0 && s.raws == 0 || s.run == nil {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	event = s.within()
+	if event == 0 && s.raws == 0 || s.run == nil {
 		return nil, 0
 	}
 	s.inside++
-	return s.run, s.now
+	return s.run, event
+}
+
+// within is the notification that the filter is in, but for those of raw data; 0: it is in none. s.c.mu is held.
+func (s *session) within() uint32 {
+	if s.now == 0 && s.run != nil {
+		if event := s.run.event.Load(); event != 0 && s.run.calls.CalledBack(s.pfc) {
+			return event
+		}
+	}
+	return s.now
 }
 
 func (s *session) leave() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
 	s.inside--
 	s.idle.Broadcast()
 }
@@ -130,9 +141,9 @@ func (s *session) WriteClient(buf, size uintptr, _ uint32) isapi.Error {
 
 // AllocMem is the callback of that name: zero bytes that live as long as the connection.
 func (s *session) AllocMem(size uint32) uintptr {
-	s.mu.Lock()
-	inside := s.now != 0 || s.raws > 0
-	s.mu.Unlock()
+	s.c.mu.Lock()
+	inside := s.within() != 0 || s.raws > 0
+	s.c.mu.Unlock()
 	if !inside {
 		s.outside(trace.FilterAllocMem, 0)
 		return 0

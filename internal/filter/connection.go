@@ -92,7 +92,7 @@ func (c *Connection) sessionLocked(f *Filter) *session {
 	}
 	s := &session{f: f, c: c}
 	s.mem.Limit = memoryLimit
-	s.idle.L = &s.mu
+	s.idle.L = &c.mu
 	if s.traced.s = s; f.conf.Tap == nil {
 		s.pfc = native.NewFilterContext(s)
 	} else {
@@ -126,23 +126,23 @@ func (c *Connection) forget(gone *session) {
 
 // session is one filter on one connection: its HTTP_FILTER_CONTEXT, and the Go side of its callbacks.
 type session struct {
-	f     *Filter
-	c     *Connection
-	pfc   *native.FilterContext
-	blank isapi.FilterContext // what pfc holds at first
-	mem   native.Memory       // of AllocMem
-	taken atomic.Int64        // bytes it was asked for
-	round uint64              // of the connection's logon in which it was asked
-	off   atomic.Uint32       // events it does not want to be told of in the request (SF_REQ_DISABLE_NOTIFICATIONS)
+	f       *Filter
+	c       *Connection
+	pfc     *native.FilterContext
+	blank   isapi.FilterContext // what pfc holds at first
+	mem     native.Memory       // of AllocMem
+	taken   atomic.Int64        // bytes it was asked for
+	round   uint64              // of the connection's logon in which it was asked
+	touched atomic.Bool         // it had an event
+	off     atomic.Uint32       // events it does not want to be told of in the request (SF_REQ_DISABLE_NOTIFICATIONS)
 
-	mu      sync.Mutex // guards all below
-	idle    sync.Cond  // inside is less
-	run     *run       // the request that is under way, or nil
-	now     uint32     // the notification the filter is in, but for those of raw data; 0 for none
-	raws    int        // notifications of raw data it is in
-	inside  int        // callbacks that use run
-	touched bool       // it had an event
-	rawNow  *rawCall   // the notification of raw data it is in, or was in last
+	// All below is guarded by c.mu.
+	idle   sync.Cond // inside is less
+	run    *run      // the request that is under way, or nil
+	now    uint32    // the notification the filter is in, but for those of raw data; 0 for none
+	raws   int       // notifications of raw data it is in
+	inside int       // callbacks that use run
+	rawNow *rawCall  // the notification of raw data it is in, or was in last
 
 	rec    atomic.Pointer[trace.Recorder] // of run, or of what comes between requests; nil: nobody looks
 	traced traced
@@ -150,30 +150,25 @@ type session struct {
 	ending sync.Once
 }
 
-// join makes q the request that callbacks are about, and answers the one that was, with the callbacks that are inside that.
+// join makes q the request that callbacks are about, and answers the one that was, with the callbacks that are inside that. s.c.mu is held.
 func (s *session) join(q *run) (before *run, inside int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	before, s.run = s.run, q
+	s.clean()
 	s.begin(q.recorder)
 	return before, s.inside
 }
 
-// part ends that: once it returns no callback uses the request any more.
+// part ends that: once it returns no callback uses the request any more. s.c.mu is held.
 func (s *session) part(before *run, inside int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var recorder *trace.Recorder
 	if s.run = before; before != nil {
 		recorder = before.recorder
 	}
 	s.begin(recorder)
-	for s.inside > inside {
-		s.idle.Wait()
-	}
+	s.await(inside)
 }
 
-// begin has run be what calls are about from now on. A store that others may see costs more than a look. mu is held.
+// begin has run be what calls are about from now on. A store that others may see costs more than a look. s.c.mu is held.
 func (s *session) begin(recorder *trace.Recorder) {
 	if s.rec.Load() != recorder {
 		s.rec.Store(recorder)
@@ -184,10 +179,10 @@ func (s *session) begin(recorder *trace.Recorder) {
 	s.mark()
 }
 
-// mark says for the board which request the filter is in. s.mu is held, or nobody else has s.
+// mark says for the board which request the filter is in. s.c.mu is held, or nobody else has s.
 func (s *session) mark() { s.pfc.Mark(s.request(), s.f.conf.Image.Number) }
 
-// request is the ID of the one that is under way, 0 between requests. s.mu is held, or nobody else has s.
+// request is the ID of the one that is under way, 0 between requests. s.c.mu is held, or nobody else has s.
 func (s *session) request() uint64 {
 	if s.run == nil {
 		return 0
@@ -202,9 +197,7 @@ func (s *session) disabled(event uint32) bool { return s.off.Load()&event != 0 }
 // this end is told of it too.
 func (s *session) end() {
 	s.ending.Do(func() {
-		s.mu.Lock()
-		tell := s.touched || s.f.events == isapi.NotifyEndOfNetSession
-		s.mu.Unlock()
+		tell := s.touched.Load() || s.f.events == isapi.NotifyEndOfNetSession
 		if tell && s.f.Wants(isapi.NotifyEndOfNetSession, s.c.secure) {
 			defer time.AfterFunc(s.f.conf.LongEnd, s.f.endless).Stop()
 			s.proc(isapi.NotifyEndOfNetSession, 0)
@@ -221,38 +214,54 @@ func (s *session) end() {
 // the other may be waiting to write.
 func (s *session) proc(event uint32, pv uintptr) (status uint32, errno isapi.Error, err error) {
 	raw := event&RawEvents != 0
-	s.mu.Lock()
+	s.c.mu.Lock()
 	before, inside, inRequest := s.now, s.inside, s.run != nil
-	if s.touched = true; raw {
+	if raw {
 		s.raws++
 	} else {
 		s.now = event
 	}
-	s.mu.Unlock()
+	s.c.mu.Unlock()
+	s.touch()
 	s.clean()
 	if s.f.conf.On == nil {
 		status, errno, err = s.call(event, pv, inRequest)
 	} else {
 		status, errno, err = s.procOn(event, pv, inRequest)
 	}
-	s.mu.Lock()
+	s.c.mu.Lock()
 	if raw {
 		s.raws--
 	} else {
 		s.now = before
-		for s.inside > inside {
-			s.idle.Wait()
-		}
+		s.await(inside)
 	}
 	q, request := s.run, s.request()
-	s.mu.Unlock()
-	if s.f.conf.Watch != nil && err == nil {
-		s.overwritten(event, request)
-	}
+	s.c.mu.Unlock()
 	if err != nil {
-		err = s.f.fault("HttpFilterProc, "+isapi.Notification(event).String(), err, q.about()...)
+		return 0, 0, s.faulted(event, err, q)
 	}
-	return status, errno, err
+	s.overwritten(event, request)
+	return status, errno, nil
+}
+
+// await waits until no more callbacks of the filter are inside than so many. s.c.mu is held.
+func (s *session) await(inside int) {
+	for s.inside > inside {
+		s.idle.Wait()
+	}
+}
+
+// faulted tells of a fault in a notification; q is the request, nil for none.
+func (s *session) faulted(event uint32, err error, q *run) error {
+	return s.f.fault("HttpFilterProc, "+isapi.Notification(event).String(), err, q.about()...)
+}
+
+// touch notes that the filter has an event.
+func (s *session) touch() {
+	if !s.touched.Load() { // a store that others may see costs more
+		s.touched.Store(true)
+	}
 }
 
 func (s *session) procOn(event uint32, pv uintptr, inRequest bool) (status uint32, errno isapi.Error, err error) {

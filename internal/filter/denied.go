@@ -6,7 +6,6 @@ import (
 	"github.com/isapid/isapid/internal/ansi"
 	"github.com/isapid/isapid/internal/executor"
 	"github.com/isapid/isapid/internal/isapi"
-	"github.com/isapid/isapid/internal/native"
 )
 
 func isDenial(status int) bool {
@@ -21,7 +20,7 @@ func (q *run) accessDenied(own bool) verdict {
 	top := q.top
 	info := isapi.FilterAccessDenied{URL: q.text(q.url()), Path: q.text(ansi.Encode(q.physical())), Reason: q.denier(own)}
 	at := q.base + atDenied
-	v := q.notify(isapi.NotifyAccessDenied, at, func() { native.Write(at, info) }, nil)
+	v := q.notify(isapi.NotifyAccessDenied, at, func() int { return put(at, info) }, nil)
 	q.top = top
 	return v
 }

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/isapid/isapid/internal/isapi"
-	"github.com/isapid/isapid/internal/native"
 )
 
 // head is the head of the response: whoever sends one, the filters see it first.
@@ -121,8 +120,8 @@ func (h *head) sendResponse() verdict {
 	q, f := h.q, funcs()
 	at := q.base + atResponse
 	h.responding = true
-	v := q.notify(isapi.NotifySendResponse, at, func() {
-		native.Write(at, isapi.FilterSendResponse{GetHeader: f.get, SetHeader: f.set, AddHeader: f.add, HTTPStatus: uint32(h.code)})
+	v := q.notify(isapi.NotifySendResponse, at, func() int {
+		return put(at, isapi.FilterSendResponse{GetHeader: f.get, SetHeader: f.set, AddHeader: f.add, HTTPStatus: uint32(h.code)})
 	}, nil)
 	h.responding = false
 	return v

@@ -24,15 +24,10 @@ func (q *run) logRecord() {
 	}
 	rec := &q.rec
 	q.record(rec)
-	changed, kept := false, false
+	changed := false
 	at := q.base + atLog
 	var info isapi.FilterLog
-	q.always(isapi.NotifyLog, at, func() {
-		if kept {
-			q.restore()
-			native.Write(at, info)
-			return
-		}
+	q.always(isapi.NotifyLog, at, func() int {
 		q.drop()
 		info = isapi.FilterLog{
 			ClientHostName: q.text(rec.ClientHost), ClientUserName: q.text(rec.ClientUser), ServerName: q.text(rec.Server),
@@ -41,13 +36,16 @@ func (q *run) logRecord() {
 			Milliseconds: uint32(min(rec.Elapsed.Milliseconds(), 1<<32-1)),
 		}
 		native.Write(at, info)
-		kept = q.keep()
+		if q.used { // some texts lie elsewhere
+			return alone
+		}
+		return atTexts + q.top - atLog
 	}, func() error {
 		left := native.Read[isapi.FilterLog](at)
 		if left == info {
 			return nil
 		}
-		changed, kept = true, false
+		changed = true
 		return takeLog(rec, &info, &left)
 	})
 	if changed {

@@ -21,9 +21,9 @@ func (q *run) preproc() verdict {
 	if q.events&isapi.NotifyPreprocHeaders != 0 {
 		f := funcs()
 		at := q.base + atHeaders
-		v = q.notify(isapi.NotifyPreprocHeaders, at, func() {
+		v = q.notify(isapi.NotifyPreprocHeaders, at, func() int {
 			q.reroute()
-			native.Write(at, isapi.FilterPreprocHeaders{GetHeader: f.get, SetHeader: f.set, AddHeader: f.add})
+			return put(at, isapi.FilterPreprocHeaders{GetHeader: f.get, SetHeader: f.set, AddHeader: f.add})
 		}, nil)
 		q.reroute()
 	}

@@ -224,14 +224,14 @@ func (s *session) raw(event uint32, block []byte, call *rawCall) (status uint32,
 	copy(own[room:], guard)
 	native.Write(p, isapi.FilterRawData{Data: data, Length: uint32(len(block)), Capacity: uint32(room)})
 
-	s.mu.Lock()
+	s.c.mu.Lock()
 	before := s.rawNow
 	s.rawNow = call
-	s.mu.Unlock()
+	s.c.mu.Unlock()
 	defer func() {
-		s.mu.Lock()
+		s.c.mu.Lock()
 		s.rawNow = before
-		s.mu.Unlock()
+		s.c.mu.Unlock()
 	}()
 	if status, errno, err = s.proc(event, p); err != nil {
 		return 0, nil, 0, err
@@ -268,8 +268,8 @@ func takeBlock(left isapi.FilterRawData, given uintptr, own []byte) (block []byt
 
 // rawCall is the notification of raw data that the filter is in; nil: it is in none.
 func (s *session) rawCall() *rawCall {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
 	if s.raws == 0 {
 		return nil
 	}

@@ -3,7 +3,9 @@ package filter
 import (
 	"bytes"
 	"errors"
+	"unsafe"
 
+	"github.com/isapid/isapid/internal/isapi"
 	"github.com/isapid/isapid/internal/native"
 )
 
@@ -15,16 +17,20 @@ const (
 	atMap      = 128 // HTTP_FILTER_URL_MAP_EX
 	atLogon    = 192 // HTTP_FILTER_AUTHENT
 	atDenied   = 256 // HTTP_FILTER_ACCESS_DENIED
-	atLog      = 320 // HTTP_FILTER_LOG
+	atCalls    = 320 // native.FilterCalls
 
 	atUser     = 512 // buffers that filters write to, each with a guard behind it
 	atPassword = atUser + nameSize + guardSize
 	atPath     = atPassword + nameSize + guardSize
-	atTexts    = atPath + pathSize + guardSize
+	atLog      = atPath + pathSize + guardSize // HTTP_FILTER_LOG, with its texts behind it
+	atTexts    = atLog + int(unsafe.Sizeof(isapi.FilterLog{}))
 	textsSize  = 8 << 10
+	atKept     = atTexts + textsSize // what a filter of several that are called in one go is to leave as it is
 
-	scratchSize = atTexts + textsSize
+	scratchSize = atKept + atKept - atLog
 )
+
+var _ = [atUser - atCalls - unsafe.Sizeof(native.FilterCalls{})]struct{}{} // there is room
 
 // Sizes of those buffers, in bytes with the NUL: what filters are told they have.
 const (
@@ -37,13 +43,13 @@ var guard = bytes.Repeat([]byte{0xa5}, guardSize)
 
 // scratch is C memory for the notifications of one request after the other.
 type scratch struct {
-	mem  native.Memory
-	base uintptr
-	b    []byte        // the same memory
-	top  int           // of the texts
-	more native.Memory // texts that did not fit, until the end of the request
-	used bool          // more has some
-	kept []byte        // see keep
+	mem   native.Memory
+	base  uintptr
+	b     []byte              // the same memory
+	calls *native.FilterCalls // there
+	top   int                 // of the texts
+	more  native.Memory       // texts that did not fit, until the end of the request
+	used  bool                // more has some
 }
 
 func newScratch() *scratch {
@@ -52,6 +58,7 @@ func newScratch() *scratch {
 		panic("out of memory")
 	}
 	s.b = native.Bytes(s.base, scratchSize)
+	s.calls = native.FilterCallsAt(s.base + atCalls)
 	return s
 }
 
@@ -68,15 +75,6 @@ func (s *scratch) drop() {
 		s.used = false
 	}
 }
-
-// keep remembers the texts as they are, for restore. It is false when some did not fit: they cannot be restored.
-func (s *scratch) keep() bool {
-	s.kept = append(s.kept[:0], s.b[atTexts:atTexts+s.top]...)
-	return !s.used
-}
-
-// restore undoes what a filter has written over the texts that were kept.
-func (s *scratch) restore() { copy(s.b[atTexts:], s.kept) }
 
 // text is a copy of a text for a filter to read. A NUL in it ends it.
 func (s *scratch) text(text string) uintptr {

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/isapid/isapid/internal/conn"
@@ -91,6 +92,8 @@ type run struct {
 	handled    bool            // SF_STATUS_REQ_HANDLED_NOTIFICATION
 	disconnect bool            // SF_STATUS_REQ_FINISHED
 	errno      isapi.Error     // of SF_STATUS_REQ_ERROR
+	telling    int             // notifications under way, one inside the other
+	event      atomic.Uint32   // of the filters that are called in one go, or were last
 	faultErr   error
 	res        executor.Result
 
@@ -115,6 +118,7 @@ type member struct {
 	before *run   // that the session had: s is in another request that makes this one
 	inside int    // callbacks of that
 	events uint32 // that it is to be told of
+	plain  bool   // it is called on any thread, nobody looks, and nothing else calls it at the same time
 	place  int    // in the order
 }
 
@@ -144,22 +148,24 @@ func (q *run) join(chain []Member) {
 		}
 		q.members = append(q.members, member{})
 		copy(q.members[at+1:], q.members[at:])
-		q.members[at] = member{s: s, events: events, place: place}
+		q.members[at] = member{s: s, events: events, place: place, plain: q.recorder == nil && m.Filter.conf.On == nil && events&RawEvents == 0}
 		q.events |= events
 		q.sameThread = q.sameThread || m.Filter.conf.SameThread
 	}
-	q.c.mu.Unlock()
 	for i := range q.members {
 		m := &q.members[i]
 		m.before, m.inside = m.s.join(q)
 	}
+	q.c.mu.Unlock()
 }
 
 // recycle ends the callbacks of the request and keeps its memory for another.
 func (q *run) recycle() {
+	q.c.mu.Lock()
 	for i := len(q.members) - 1; i >= 0; i-- {
 		q.members[i].s.part(q.members[i].before, q.members[i].inside)
 	}
+	q.c.mu.Unlock()
 	q.unlisten()
 	q.drop()
 	kept, base, added, denial := q.scratch, none(q.head.base), none(q.added), none(q.denial)
@@ -295,17 +301,14 @@ func (q *run) complete() {
 
 // always tells every filter that wants it of an event at the end, whatever the others did and whatever they return. LOG alone can be
 // kept from those that follow, by HANDLED_NOTIFICATION: END_OF_REQUEST is where they free what they have.
-func (q *run) always(event uint32, pv uintptr, made func(), took func() error) {
+func (q *run) always(event uint32, pv uintptr, made func() int, took func() error) {
 	if q.events&event == 0 {
 		return
 	}
-	for i := range q.members {
-		m := &q.members[i]
-		if !m.wants(event) {
-			continue
-		}
-		status, _, _ := q.tell(m, event, pv, made, took)
-		if status == isapi.FilterHandledNotification && event == isapi.NotifyLog {
+	for i := q.wanting(0, event); i >= 0; i = q.wanting(i+1, event) {
+		var t told
+		t, i = q.tell(i, event, pv, made, took)
+		if t.err == nil && t.status == isapi.FilterHandledNotification && event == isapi.NotifyLog {
 			return
 		}
 	}

@@ -61,11 +61,12 @@ func (q *run) mapURL(m *executor.URLMap) verdict {
 		scriptMap = q.text(ansi.Encode(m.ScriptMap))
 	}
 	at := q.base + atMap
-	v := q.notify(isapi.NotifyURLMap, at, func() {
+	v := q.notify(isapi.NotifyURLMap, at, func() int {
 		native.Write(at, isapi.FilterURLMapEx{
 			URL: url, Path: q.offer(atPath, pathSize, offered), PathSize: pathSize,
 			Flags: m.Flags, MatchingPath: uint32(len(matched)), MatchingURL: uint32(m.MatchedURL), ScriptMap: scriptMap,
 		})
+		return alone
 	}, func() error {
 		path, err := q.taken(atPath, pathSize)
 		if err == nil && string(path) != offered {

@@ -11,9 +11,9 @@ func (s *session) misused(kind executor.FindingKind, f trace.Func, code isapi.SF
 	if s.f.conf.Watch == nil {
 		return
 	}
-	s.mu.Lock()
+	s.c.mu.Lock()
 	request := s.request()
-	s.mu.Unlock()
+	s.c.mu.Unlock()
 	s.f.conf.Watch.Caller(kind, f, uint32(code), request, text)
 }
 
@@ -36,14 +36,17 @@ func (s *session) clean() {
 	*s.pfc.Struct() = clean
 }
 
-// overwritten tells of fields of the context that the filter has written to in a notification.
+// overwritten undoes, and tells of, what the filter has written in a notification to fields of its context that are not its own.
 func (s *session) overwritten(event uint32, request uint64) {
 	is := *s.pfc.Struct()
 	is.FilterContext = s.blank.FilterContext
 	if is == s.blank {
 		return
 	}
+	s.clean()
+	if s.f.conf.Watch == nil {
+		return
+	}
 	s.f.conf.Watch.Tell(executor.ContextOverwritten, trace.Name(trace.HttpFilterProc, event), request,
 		"it has written to fields of its HTTP_FILTER_CONTEXT that are the server's; they were set right")
-	s.clean()
 }

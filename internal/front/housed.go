@@ -173,6 +173,12 @@ func (h *housed) Replace(ctx context.Context, v executor.Version, how executor.R
 		h.close(next)
 		return nil, err
 	}
+	h.opening.Lock()
+	defer h.opening.Unlock()
+	if !h.opened { // it was closed meanwhile, and nobody would close this one
+		h.close(next)
+		return nil, executor.ErrClosed
+	}
 	h.moving.Store(m)
 	return m, nil
 }

@@ -19,6 +19,9 @@ import (
 // The signatures are those of C.
 var _ = [1]struct{}{}[C.CALL_PTR-callPointer|C.CALL_U32-callDword|C.CALL_DLLMAIN-callDLLMain|C.CALL_COMPLETION-callCompletion|C.CALL_DLOPEN-callOpen|C.CALL_DLCLOSE-callClose]
 
+// The room for calls of filters is that of C.
+var _ = [1]struct{}{}[C.sizeof_struct_isapid_filter_calls-unsafe.Sizeof(FilterCalls{})|C.FILTER_NEXT-isapi.FilterNextNotification]
+
 var installGuard = sync.OnceFunc(func() { C.isapid_guard() })
 
 // call runs fn, what of that image, under the guard. errno is what the call left there. The loader returns even if code it called faulted: then
@@ -59,6 +62,15 @@ func filterProc(fn, context uintptr, notification uint32, pv uintptr) (status ui
 		return 0, 0, takeFault(r.ticket)
 	}
 	return uint32(r.status), isapi.Error(r.err), nil
+}
+
+// filterProcs makes the calls of [FilterCalls.Call], and keeps inside right from the first to the last of them.
+func filterProcs(c *FilterCalls, n int, notification uint32, pv, kept uintptr, size int) (last int, status uint32, errno isapi.Error, err error) {
+	r := C.isapid_filter_procs((*C.struct_isapid_filter_calls)(unsafe.Pointer(c)), C.int(n), C.uint32_t(notification), C.uintptr_t(pv), C.uintptr_t(kept), C.uintptr_t(size))
+	if r.status.ticket != 0 {
+		return int(r.last), 0, 0, takeFault(r.status.ticket)
+	}
+	return int(r.last), uint32(r.status.status), isapi.Error(r.status.err), nil
 }
 
 // takeFault is the fault that a ticket of the hot paths stands for.

@@ -117,6 +117,12 @@ func filterProc(fn, context uintptr, notification uint32, pv uintptr) (status ui
 	return uint32(f.ret), isapi.Error(f.err), nil
 }
 
+// filterProcs is [FilterCalls.Call], which calls the first alone: a call costs no way into C here.
+func filterProcs(c *FilterCalls, _ int, notification uint32, pv, _ uintptr, _ int) (last int, status uint32, errno isapi.Error, err error) {
+	status, errno, err = filterProc(c.proc[0], c.context[0], notification, pv)
+	return 0, status, errno, err
+}
+
 // GuardLost names nothing: on Windows no image can take the place of the guard, which lies below each call.
 func GuardLost() (names []string) { return nil }
 

@@ -3,6 +3,7 @@
 package native
 
 import (
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/isapid/isapid/internal/isapi"
@@ -93,6 +94,41 @@ func GetFilterVersion(fn uintptr, image uint64) (info isapi.FilterVersion, ok bo
 // none. errno is what it left, for isapi.FilterError; err is a *Fault, and status is nothing then.
 func HTTPFilterProc(fn uintptr, c *FilterContext, notification uint32, pv uintptr) (status uint32, errno isapi.Error, err error) {
 	return filterProc(fn, c.Addr(), notification, pv)
+}
+
+// MostFilterCalls is how many filters can be called in one go.
+const MostFilterCalls = 8
+
+// FilterCalls are calls of HttpFilterProc in one go, where one way into C is enough for all: that takes longer than what most filters
+// do. They lie in memory of C; see [FilterCallsAt].
+type FilterCalls struct {
+	inside        uintptr // context of the filter that is in its call and has not called back
+	proc, context [MostFilterCalls]uintptr
+}
+
+// FilterCallsAt are calls in C memory, zeroed and of the size of FilterCalls.
+func FilterCallsAt(p uintptr) *FilterCalls { return (*FilterCalls)(ptr(p)) }
+
+// Set sets one of them, from 0: the filter with that export is to be called with c.
+func (f *FilterCalls) Set(i int, fn uintptr, c *FilterContext) {
+	f.proc[i], f.context[i] = fn, c.Addr()
+}
+
+// calledBack is added to a context that has called back.
+const calledBack = 1
+
+// CalledBack notes that the filter of c has called back; it is false when that is not in its call. It may be called from any thread.
+func (f *FilterCalls) CalledBack(c *FilterContext) bool {
+	return atomic.LoadUintptr(&f.inside) == c.Addr()|calledBack || atomic.CompareAndSwapUintptr(&f.inside, c.Addr(), c.Addr()|calledBack)
+}
+
+// Call makes n of them, one after the other, as [HTTPFilterProc] does. It ends early with a filter that calls back, has a fault, returns
+// something else than isapi.FilterNextNotification, or leaves other bytes at pv than there are at kept, of which size are looked at;
+// it may end earlier. last is the one it ended with, back whether that has called back; the rest is of its call.
+func (f *FilterCalls) Call(n int, notification uint32, pv, kept uintptr, size int) (last int, back bool, status uint32, errno isapi.Error, err error) {
+	atomic.StoreUintptr(&f.inside, f.context[0])
+	last, status, errno, err = filterProcs(f, n, notification, pv, kept, size)
+	return last, atomic.SwapUintptr(&f.inside, 0) != f.context[last], status, errno, err
 }
 
 // TerminateFilter calls the export. Its flags have no meaning that anybody wrote down; 0 is what to give.

@@ -148,6 +148,15 @@ struct isapid_status isapid_filter_proc(uintptr_t fn, uintptr_t context, uint32_
 	return r;
 }
 
+struct isapid_called isapid_filter_procs(struct isapid_filter_calls *c, int n, uint32_t notification, uintptr_t pv, uintptr_t kept, uintptr_t size) {
+	for (int i = 0;; i++) {
+		struct isapid_called r = {isapid_filter_proc(c->fn[i], c->context[i], notification, pv), i};
+		uintptr_t inside = c->context[i];
+		if (i + 1 == n || r.status.ticket || r.status.status != FILTER_NEXT || memcmp((void *)pv, (void *)kept, size) != 0) return r;
+		if (!__atomic_compare_exchange_n(&c->inside, &inside, c->context[i + 1], 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) return r;
+	}
+}
+
 // ---- callbacks: errno is set as the very last act, because Go's runtime makes system calls of its own on the way back ----
 
 // What a callback does in Go is no guarded code.

@@ -44,6 +44,14 @@ void isapid_take(int ticket, struct isapid_fault *f);
 // The same for HttpFilterProc, with the errno it left.
 struct isapid_status { uint32_t status; int32_t err, ticket; };
 struct isapid_status isapid_filter_proc(uintptr_t fn, uintptr_t context, uint32_t notification, uintptr_t pv);
+// The same for n filters, n > 0, one after the other; last is the one it ended with. It ends early with one that does not return
+// SF_STATUS_REQ_NEXT_NOTIFICATION, faults, leaves something else in the size bytes at pv than there is at kept, or has called
+// back: then Go has changed inside, which is to be the context of the first at the beginning.
+#define FILTER_CALLS 8
+#define FILTER_NEXT 0x08000002 // SF_STATUS_REQ_NEXT_NOTIFICATION
+struct isapid_filter_calls { uintptr_t inside, fn[FILTER_CALLS], context[FILTER_CALLS]; };
+struct isapid_called { struct isapid_status status; int32_t last; };
+struct isapid_called isapid_filter_procs(struct isapid_filter_calls *c, int n, uint32_t notification, uintptr_t pv, uintptr_t kept, uintptr_t size);
 
 // Puts the guard's signal handlers over those of Go's runtime; once, after it has started.
 void isapid_guard(void);

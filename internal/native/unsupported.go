@@ -95,6 +95,20 @@ func GetFilterVersion(uintptr, uint64) (info isapi.FilterVersion, ok bool, errno
 func HTTPFilterProc(uintptr, *FilterContext, uint32, uintptr) (status uint32, errno isapi.Error, err error) {
 	return 0, 0, errUnsupported
 }
+
+// FilterCalls are calls of filters.
+type FilterCalls struct{}
+
+// MostFilterCalls is how many there can be.
+const MostFilterCalls = 1
+
+func FilterCallsAt(uintptr) *FilterCalls              { return &FilterCalls{} }
+func (*FilterCalls) Set(int, uintptr, *FilterContext) {}
+func (*FilterCalls) CalledBack(*FilterContext) bool   { return false }
+func (*FilterCalls) Call(int, uint32, uintptr, uintptr, uintptr, int) (last int, back bool, status uint32, errno isapi.Error, err error) {
+	return 0, false, 0, 0, errUnsupported
+}
+
 func TerminateFilter(uintptr, uint32, uint64) (bool, error) { return false, errUnsupported }
 func FilterHeaderFuncs() (get, set, add, token uintptr)     { return 0, 0, 0, 0 }
 
