@@ -10,6 +10,7 @@
 //	raw.go, raw_writer.go       the bytes of a connection, which some filters see before and after all of that
 //	callbacks.go, headers.go, support.go    what filters call
 //	traced.go, tracedcalls.go   what those see who listen to its calls
+//	watch.go, describe.go       what a filter did wrong; what it says of itself, for people
 //
 // What a filter does wrong costs the request it does it in and is logged with its image; it is never a panic here.
 package filter

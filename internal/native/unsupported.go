@@ -105,7 +105,7 @@ const MostFilterCalls = 1
 func FilterCallsAt(uintptr) *FilterCalls              { return &FilterCalls{} }
 func (*FilterCalls) Set(int, uintptr, *FilterContext) {}
 func (*FilterCalls) CalledBack(*FilterContext) bool   { return false }
-func (*FilterCalls) Call(int, uint32, uintptr, uintptr, uintptr, int) (last int, back bool, status uint32, errno isapi.Error, err error) {
+func (*FilterCalls) Call(int, uint32, uintptr, uintptr, int) (last int, back bool, status uint32, errno isapi.Error, err error) {
 	return 0, false, 0, 0, errUnsupported
 }
 
