@@ -167,7 +167,7 @@ func listCrashes(_ context.Context, from *graves, last int, asJSON bool, out io.
 		return nil
 	}
 	if len(list) == 0 {
-		fmt.Fprintln(out, "no worker died, and no fault was contained")
+		fmt.Fprintln(out, "no death of a worker and no fault is on file")
 		return nil
 	}
 	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)

@@ -54,6 +54,12 @@ func findings(s *admin.Status, now time.Time) (all []finding) {
 			all = append(all, f)
 		}
 	}
+	for i := range s.InProcess {
+		if e := &s.InProcess[i]; e.Faults > 0 {
+			all = append(all, finding{fmt.Sprintf("image %s: %s contained in the server's own process since it was loaded", e.Image, plurals(int(e.Faults), "fault was", "faults were")),
+				"isapid crashes tells more; mode: isolated for pool " + e.Pool + " keeps such an image out of the server"})
+		}
+	}
 	for i := range s.Images {
 		all = append(all, imageFindings(&s.Images[i], now)...)
 	}
@@ -107,8 +113,10 @@ func poolFindings(p *admin.Pool, now time.Time) (all []finding) {
 			all = append(all, f)
 		}
 	}
-	if f := deathFinding(p.Deaths, now); f.what != "" {
-		all = append(all, f)
+	for _, f := range []finding{deathFinding(p.Deaths, now), faultFinding(p.Deaths, now)} {
+		if f.what != "" {
+			all = append(all, f)
+		}
 	}
 	return all
 }
@@ -164,14 +172,7 @@ func workerFinding(w *pool.WorkerStatus) finding {
 
 // deathFinding is about the workers that died lately, the last one above all.
 func deathFinding(deaths []pool.Death, now time.Time) finding {
-	var last *pool.Death
-	n := 0
-	for i := range deaths {
-		if d := &deaths[i]; !d.Expected && now.Sub(d.At) < longAgo {
-			last = d
-			n++
-		}
-	}
+	last, n := lately(deaths, now, func(d *pool.Death) bool { return !d.Expected })
 	if last == nil {
 		return finding{}
 	}
@@ -181,4 +182,25 @@ func deathFinding(deaths []pool.Death, now time.Time) finding {
 	}
 	return finding{fmt.Sprintf("%s died within the last hour, the last one %s ago: %s", plurals(n, "worker", "workers"), span(now.Sub(last.At)), how),
 		fmt.Sprintf("its last lines are above; coredumpctl gdb %d; journalctl -k, for want of memory", last.Pid)}
+}
+
+// faultFinding is about the workers that had to be replaced lately because an image had crashed in them.
+func faultFinding(deaths []pool.Death, now time.Time) finding {
+	last, n := lately(deaths, now, func(d *pool.Death) bool { return d.Expected && strings.HasPrefix(d.Reason, pool.FaultReason) })
+	if last == nil {
+		return finding{}
+	}
+	return finding{fmt.Sprintf("%s replaced within the last hour after a fault that was contained, the last one %s ago: %s", plurals(n, "worker was", "workers were"), span(now.Sub(last.At)), last.Reason),
+		strings.TrimSpace("isapid crashes " + last.Obituary)}
+}
+
+// lately counts the deaths of the last hour that are such, and finds the last one; nil: there is none.
+func lately(deaths []pool.Death, now time.Time, such func(*pool.Death) bool) (last *pool.Death, n int) {
+	for i := range deaths {
+		if d := &deaths[i]; such(d) && now.Sub(d.At) < longAgo {
+			last = d
+			n++
+		}
+	}
+	return last, n
 }

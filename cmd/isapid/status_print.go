@@ -22,6 +22,9 @@ func printStatus(out io.Writer, s *admin.Status, now time.Time) {
 		fmt.Fprintf(out, "  url            %s\n", harmless(u))
 	}
 	r := s.Requests
+	for i := range s.Pools {
+		r.Faults += int64(s.Pools[i].Totals.Faults)
+	}
 	fmt.Fprintf(out, "  requests       %d answered, %d running, %d cut off, %s\n", r.Served, r.Running, r.Broken, plural(r.Faults, "fault"))
 	if p := s.Process; p.Threads > 0 {
 		fmt.Fprintf(out, "  process        %s CPU, %s, %s\n", lapse(time.Duration(p.CPU)), plural(int64(p.Threads), "thread"), mebibytes(p.Resident))

@@ -92,6 +92,8 @@ what is wrong, and what to do
     -> wait; or kill -9 1204, then what is inside is lost
   pool legacy: 1 worker died within the last hour, the last one 5 min ago: signal 11 (SIGSEGV)
     -> its last lines are above; coredumpctl gdb 1101; journalctl -k, for want of memory
+  image /srv/fast.so: 1 fault was contained in the server's own process since it was loaded
+    -> isapid crashes tells more; mode: isolated for pool fast keeps such an image out of the server
   image /srv/fast.so: two_async in HSE_REQ_ASYNC_READ_CLIENT, 7 times, the last one 1 min ago: another operation was outstanding
     the first one in request r1
     read_more+0x1f in fast.so
@@ -122,6 +124,14 @@ func TestFindings(t *testing.T) {
 		"reload was good": {admin.Status{Reload: &admin.LastReload{At: at}}, nil, nil},
 		"reload was bad": {admin.Status{Config: "/c.yaml", Reload: &admin.LastReload{At: *ago(time.Minute), Error: "c.yaml:1:1: no"}}, nil,
 			[]string{"the configuration was read again 1 min ago and not taken:\nc.yaml:1:1: no|repair it; isapid check -c /c.yaml; isapid reload"}},
+
+		"faults": {admin.Status{InProcess: []admin.Extension{{Image: "/a.so", Pool: "q", Faults: 2}, {Image: "/b.so"}}},
+			&pool.Status{State: pool.StateRunning, Deaths: []pool.Death{
+				{At: *ago(2 * time.Hour), Expected: true, Reason: "fault in a.so: SIGSEGV"}, {At: *ago(3 * time.Minute), Expected: true, Reason: "fault in a.so: SIGFPE"},
+				{At: *ago(2 * time.Minute), Expected: true, Reason: "fault in a.so: SIGBUS", Obituary: "x-1"}, {At: *ago(time.Minute), Expected: true, Reason: "age"},
+			}},
+			[]string{"pool p: 2 workers were replaced within the last hour after a fault that was contained, the last one 2 min ago: fault in a.so: SIGBUS|isapid crashes x-1",
+				"image /a.so: 2 faults were contained in the server's own process since it was loaded|isapid crashes tells more; mode: isolated for pool q keeps such an image out of the server"}},
 
 		"image is fine": {admin.Status{Images: []swap.State{{Image: "/a.so", Last: &swap.Receipt{Outcome: swap.Committed, Began: at}}, {Image: "/b.so", Last: &swap.Receipt{Outcome: swap.Rejected, Began: *ago(2 * time.Hour)}}}}, nil, nil},
 		"image in trouble": {admin.Status{Images: []swap.State{{Image: "/a.so", Trouble: "no room"}}}, nil,

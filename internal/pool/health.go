@@ -86,7 +86,7 @@ func (p *Pool) notice(sl *slot, e remote.Event) {
 // had it, so that whatever comes after that request's answer goes to another worker.
 func (p *Pool) faulted(sl *slot, image, reason string) {
 	p.event(func(s *state, now time.Time) {
-		news := s.fault(sl.id, image, fmt.Sprintf("fault in %s: %s", filepath.Base(image), reason), now, roll())
+		news := s.fault(sl.id, image, fmt.Sprintf("%s%s: %s", FaultReason, filepath.Base(image), reason), now, roll())
 		if news {
 			p.counter(sl.gen, image).Crashed()
 		}

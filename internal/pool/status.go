@@ -118,6 +118,9 @@ type Death struct {
 	Obituary   string    `json:"obituary,omitempty"` // ID of the file that tells more
 }
 
+// FaultReason begins the Reason of the death of a worker that was replaced because an image had crashed in it.
+const FaultReason = "fault in "
+
 // Status may be asked at any time, also after Close.
 func (p *Pool) Status() Status {
 	st, running := p.snapshot()
