@@ -6,7 +6,10 @@
 //	threads.go, own.go      on which thread its code runs
 //	execute.go, request.go  one request, from the control block to the last byte
 //	body.go                 ReadClient; WriteClient is in package reply, GetServerVariable in package variables
-//	support*.go             ServerSupportFunction
+//	support*.go, vector.go, transmit.go, exec.go    ServerSupportFunction
+//	async.go, foreign.go    operations that go on after the call; threads that the image made
+//	gate.go, drain.go       who is inside; what a request leaves of its body
+//	watch.go, faultinfo.go  what it did wrong
 //	traced*.go              what those see who listen to its calls
 //
 // What an extension does wrong costs its own request and is logged with its image; it is never a panic here.

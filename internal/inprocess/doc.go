@@ -7,6 +7,7 @@
 //	passage.go      requests that go through filter halves, and stay with their versions
 //	replace.go      loading another version: beside the one that serves, or after its end
 //	replacement.go  what comes then: share, commit, revert, settle
+//	number.go       the loadings of this process by number, for events; board.go: what its threads are doing
 //
 // # What a replacement in one process cannot do
 //

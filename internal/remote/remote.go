@@ -2,7 +2,9 @@
 // requests through it, pings it, and tells how it ended. Which workers there are, and when one is replaced, is the
 // business of package pool.
 //
-//	start.go     the process, and the greeting
+//	start.go     the process, and the greeting; staging.go: the folder for its copies of images
+//	peer.go      what a worker opens and tells by itself
+//	output.go    the last lines it wrote
 //	image.go     load, ping, unload
 //	execute.go   one request
 //	runs.go      those that are inside

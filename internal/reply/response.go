@@ -3,6 +3,7 @@
 //
 //	response.go   the response and its states; writes
 //	head.go       heads, and what becomes of their fields
+//	end.go        how it ends: complete, with an error page, or broken off
 //	dechunk.go    the chunk framing of images
 //	flusher.go    when what was written is sent
 //	pieces.go     memory and files in one go

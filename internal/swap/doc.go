@@ -7,6 +7,7 @@
 //	first.go     the first load, and what a server that was killed has left
 //	loop.go      the loop of an image: files, orders, the version on trial
 //	swap.go      one candidate on its way: stage, load, probe, canary
+//	turns.go     who has to wait for whom: one image at a time in shared processes
 //	commit.go    the files and the routes change
 //	end.go       how it ends: passed, taken back, rejected, given up
 //	judge.go     whether a version is worse than the one before
