@@ -7,6 +7,7 @@ package main
 import (
 	"os"
 
+	"github.com/isapid/isapid/internal/wine"
 	"github.com/isapid/isapid/internal/worker"
 )
 
@@ -15,5 +16,8 @@ func main() {
 		os.Exit(worker.Main())
 	}
 	outliveReopening()
+	if len(os.Args) > 1 && os.Args[1] == wine.KeepCommand { // how it has another user's Wine kept running
+		os.Exit(wine.Keep(os.Args[2:], os.Stdin, os.Stdout))
+	}
 	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -111,11 +111,10 @@ func TestPromises(t *testing.T) {
 		}
 		add("set", func(p *config.Pool) {
 			limit := uint64(200)
-			p.Environment = map[string]string{"SHOP": "two words", "TEMP": `C:\shop`, "HOME": `Z:\home`, "TZ": "Europe/Berlin"}
+			p.Environment = map[string]string{"SHOP": "two words", "TEMP": `C:\shop`, "HOME": `Z:\home`, "TMPDIR": "/nowhere", "TZ": "Europe/Berlin"}
 			p.Directory, p.Nice, p.RLimits.Files, p.Checks = folder, 5, &limit, config.ChecksOn
 		})
 		add("boxed", func(p *config.Pool) { p.Sandbox = &config.Sandbox{Connect: []uint16{}} })
-		add("other", func(p *config.Pool) { p.User = "nobody" })
 		add("short", func(p *config.Pool) { p.Recycle.Requests = 3 })
 		add("sleepy", func(p *config.Pool) { p.OnDemand, p.IdleTimeout, p.Spare = true, 300*time.Millisecond, 1 })
 		add("frail", func(p *config.Pool) { p.Crashes = config.Crashes{Max: 2, Window: time.Hour} })
@@ -137,7 +136,7 @@ func TestPromises(t *testing.T) {
 // givesSettings: environment, working folder, priority and limits of a pool.
 func givesSettings(s *server) {
 	for query, want := range map[string]string{
-		"env=SHOP": "two words", "getenv=SHOP": "two words", "env=TEMP": `C:\shop`, "getenv=TEMP": `C:\shop`, "env=HOME": `Z:\home`, "env=TZ": "(none)", "getenv=TZ": "(none)",
+		"env=SHOP": "two words", "getenv=SHOP": "two words", "env=TEMP": `C:\shop`, "getenv=TEMP": `C:\shop`, "env=HOME": `Z:\home`, "env=TMPDIR": "/nowhere", "env=TZ": "(none)", "getenv=TZ": "(none)",
 	} {
 		s.want("/set/promise.dll?"+query, 200, want)
 	}
@@ -165,7 +164,7 @@ func givesSettings(s *server) {
 
 // refusesSettings: a pool whose settings a worker under Wine cannot have does not load a DLL, and says why.
 func refusesSettings(s *server) {
-	for name, why := range map[string]string{"boxed": `cannot have a \"sandbox\"`, "other": `cannot have a \"user\" or \"group\"`} {
+	for name, why := range map[string]string{"boxed": `cannot have a \"sandbox\"`} {
 		s.want("/"+name+"/promise.dll", 500, "*")
 		if !s.log.has(why) {
 			s.t.Errorf("the log has no %s", why)

@@ -85,7 +85,7 @@ func (d *decoder) checkWine(p *Pool) {
 		return
 	}
 	if why := p.NotUnderWine(); why != "" {
-		d.errorOn(d.first(&p.User, &p.Group, &p.Platform), why, `write "platform: native" for images of this system, or remove that key`)
+		d.errorOn(d.first(&p.Platform), why, `write "platform: native" for images of this system, or remove that key`)
 	}
 }
 
@@ -94,8 +94,6 @@ func (p *Pool) NotUnderWine() string {
 	switch {
 	case p.Sandbox != nil:
 		return `a worker under Wine cannot have a "sandbox": its wineserver opens files for it`
-	case p.User != "" || p.Group != "":
-		return `a worker under Wine cannot have a "user" or "group" of its own: the folder of Wine belongs to the user of the server`
 	case p.RLimits.AddressSpace != nil:
 		return `a worker under Wine cannot have an "address_space": Wine reserves nearly all there is; "memory_limit" limits what is used`
 	}

@@ -53,10 +53,11 @@ func (c *Control) Status() admin.Status {
 	c.mu.Lock()
 	s.Reload = c.last
 	c.mu.Unlock()
+	cfg := f.setup.Load().cfg
 	for _, p := range f.pools.status() {
 		one := admin.Pool{Status: p.Status, Of: p.pool, Platform: p.crew.kind.String()}
 		one.Group = p.crew.name
-		one.Wine, one.Prefix = f.wine.version(p.crew.kind)
+		one.Wine, one.Prefix = f.wine.version(p.crew.kind, cfg.Pools[p.pool])
 		s.Pools = append(s.Pools, one)
 	}
 	s.Images = f.images.States()

@@ -79,7 +79,7 @@ func (h *housed) open(ctx context.Context, s *setup, v executor.Version) (*home,
 		return nil, fmt.Errorf("load %q: %w", h.image, err)
 	}
 	if k != native {
-		if err := f.prepareKind(ctx, k); err != nil {
+		if err := f.prepareKind(ctx, k, p); err != nil {
 			return nil, fmt.Errorf("load %q: %w", h.image, err)
 		}
 	}
@@ -94,12 +94,12 @@ func (h *housed) open(ctx context.Context, s *setup, v executor.Version) (*home,
 	return &home{Replaceable: e, Gate: gate.New(), kind: k, pool: workers}, nil
 }
 
-// prepareKind has workers of a kind be started, until ctx ends or Drain begins.
-func (f *Front) prepareKind(ctx context.Context, k kind) error {
+// prepareKind has workers of a kind be started in a pool, until ctx ends or Drain begins.
+func (f *Front) prepareKind(ctx context.Context, k kind, p *config.Pool) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(f.ending, func() { cancel(errors.New("the server is ending")) })()
-	return f.wine.prepare(ctx, k)
+	return f.wine.prepare(ctx, k, p)
 }
 
 // Execute implements [executor.Executor].

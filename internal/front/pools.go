@@ -115,14 +115,14 @@ func (ps *pools) get(g crew, cfg func() *config.Config) (*pool.Pool, error) {
 func (ps *pools) settings(cfg *config.Config, p *config.Pool, g crew) pool.Settings {
 	title := g.title()
 	set, f := poolSettings(cfg, p, title, ps.log), ps.front
-	set.Worker.Program = f.wine.program(g.kind)
+	set.Worker.Program = f.wine.program(g.kind, p)
 	if g.kind.byWine() {
 		set.Worker.Program, set.Worker.Environment = withOwn(set.Worker.Program, p.Environment), ownOf(p)
 	}
 	if runtime.GOOS == "windows" {
 		set.Worker.NoNewPrivileges = false // there is no such thing
 	}
-	set.Before = func(ctx context.Context) error { return f.wine.ready(ctx, g.kind) }
+	set.Before = func(ctx context.Context) error { return f.wine.ready(ctx, g.kind, p) }
 	if set.Spares = p.Spare; p.Spare == config.SpareAuto {
 		set.Spares = 0
 		if g.kind.byWine() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/isapid/isapid/internal/config"
@@ -27,11 +28,13 @@ type wines struct {
 	found    *wine.Wine // nil until something runs under it
 	held     *wine.Held
 	programs map[kind]*remote.Program
+	keepers  map[keptBy]*keeper // for pools with another user
 	closed   bool
+	ending   chan struct{} // closed with closed
 }
 
 func newWines(log *slog.Logger, conf config.Wine) *wines {
-	w := &wines{log: log, setup: wine.Setup(conf), programs: map[kind]*remote.Program{}}
+	w := &wines{log: log, setup: wine.Setup(conf), programs: map[kind]*remote.Program{}, keepers: map[keptBy]*keeper{}, ending: make(chan struct{})}
 	var once sync.Mutex
 	var kept *wine.Wine
 	w.find = func() (*wine.Wine, error) {
@@ -49,11 +52,19 @@ func newWines(log *slog.Logger, conf config.Wine) *wines {
 	return w
 }
 
-// prepare has workers of a kind be started from now on. It may take as long as Wine takes to make its folder.
-func (w *wines) prepare(ctx context.Context, k kind) error {
+// prepare has workers of a kind be started in a pool from now on. It may take as long as Wine takes to make its folder.
+func (w *wines) prepare(ctx context.Context, k kind, p *config.Pool) error {
+	if k.byWine() {
+		if who, err := lodgerOf(p); who != nil || err != nil {
+			if err == nil {
+				err = w.prepareFor(ctx, k, who)
+			}
+			return err
+		}
+	}
 	w.preparing.Lock()
 	defer w.preparing.Unlock()
-	if w.program(k) != nil {
+	if w.prepared(k) != nil {
 		return nil
 	}
 	exe, err := w.setup.Worker(string(k))
@@ -96,8 +107,10 @@ func (w *wines) underWine(ctx context.Context, k kind, exe string) (*remote.Prog
 }
 
 // progress tells a step of what takes long.
-func (w *wines) progress(step string) {
-	w.log.Info("Wine is prepared", "step", step, "prefix", w.setup.Place())
+func (w *wines) progress(step string) { w.progressOf(w.setup.Place(), step) }
+
+func (w *wines) progressOf(prefix, step string) {
+	w.log.Info("Wine is prepared", "step", step, "prefix", prefix)
 	if w.told != nil {
 		w.told(step)
 	}
@@ -132,56 +145,102 @@ func (w *wines) hold(ctx context.Context, found *wine.Wine) error {
 	return nil
 }
 
-// withOwn is a program with what a pool says of its environment in place of what is usual. HOME stays: it is Wine's, and no program sees it.
+// withOwn is a program with what a pool says of its environment in place of what is usual. HOME and TMPDIR stay: they are
+// Wine's, and no program sees them.
 func withOwn(p *remote.Program, own map[string]string) *remote.Program {
 	if p == nil || len(own) == 0 {
 		return p
 	}
 	own = maps.Clone(own)
 	delete(own, "HOME")
+	delete(own, "TMPDIR")
 	with := *p
 	with.Env = without(p.Env, own)
 	return &with
 }
 
-// program is what was prepared for a kind; nil: nothing.
-func (w *wines) program(k kind) *remote.Program {
+// prepared is what was prepared for a kind; nil: nothing.
+func (w *wines) prepared(k kind) *remote.Program {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.programs[k]
 }
 
-// ready waits until the server runs, if workers of a kind need it.
-func (w *wines) ready(ctx context.Context, k kind) error {
+// program is what the workers of a pool are for a kind; nil: nothing was prepared.
+func (w *wines) program(k kind, p *config.Pool) *remote.Program {
+	if k.byWine() {
+		if who, err := lodgerOf(p); err == nil && who != nil {
+			return w.programFor(k, who)
+		}
+	}
+	return w.prepared(k)
+}
+
+// ready waits until the server runs, if the workers of a pool for a kind need it. For another user it is started if need be: a pool can get one by a reload.
+func (w *wines) ready(ctx context.Context, k kind, p *config.Pool) error {
+	if !k.byWine() {
+		return nil
+	}
+	who, err := lodgerOf(p)
+	if err != nil {
+		return err
+	}
+	if who != nil {
+		if err := w.prepareFor(ctx, k, who); err != nil {
+			return err
+		}
+		return w.keeperOf(k, who).ready(ctx)
+	}
 	w.mu.Lock()
 	held := w.held
 	w.mu.Unlock()
-	if !k.byWine() || held == nil {
+	if held == nil {
 		return nil
 	}
 	return held.Ready(ctx)
 }
 
-// version is that of the Wine that workers of a kind run under, and its folder; "" if they do not.
-func (w *wines) version(k kind) (version, prefix string) {
+// version is that of the Wine that the workers of a pool for a kind run under, and its folder; "" if they do not. p is nil if the pool was removed.
+func (w *wines) version(k kind, p *config.Pool) (version, prefix string) {
+	if !k.byWine() {
+		return "", ""
+	}
+	if p != nil {
+		if who, err := lodgerOf(p); err == nil && who != nil {
+			kept := w.keeperOf(k, who)
+			kept.mu.Lock()
+			defer kept.mu.Unlock()
+			if kept.version == "" {
+				return "", ""
+			}
+			return kept.version, kept.prefix
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !k.byWine() || w.found == nil {
+	if w.found == nil {
 		return "", ""
 	}
 	return w.found.Version, w.setup.Place()
 }
 
-// close lets the server end. Nothing may run under it any more.
+// close lets the servers end. Nothing may run under them any more.
 func (w *wines) close() {
 	w.mu.Lock()
 	w.closed = true
+	close(w.ending)
 	held := w.held
 	w.held = nil
+	kept := slices.Collect(maps.Values(w.keepers))
 	w.mu.Unlock()
+	var all sync.WaitGroup
+	for _, k := range kept {
+		all.Go(k.close)
+	}
 	if held != nil {
 		held.Release()
 	}
+	all.Wait()
 }
 
 // OnProgress has f called with each step of something that keeps the first Windows image waiting. It must be called before Start.

@@ -129,7 +129,7 @@ func TestProgram(t *testing.T) {
 	if want := []string{"/w/wine64", "/x/worker.exe"}; err != nil || !slices.Equal(command, want) {
 		t.Errorf("got %q, %v", command, err)
 	}
-	want := []string{"WINEPREFIX=/p", "HOME=/p/nobody", "DISPLAY=", "WAYLAND_DISPLAY=", "WINEDEBUG=fixme-all", "WINEDLLOVERRIDES=winedbg.exe=;winemenubuilder.exe="}
+	want := []string{"WINEPREFIX=/p", "HOME=/p/nobody", "TMPDIR=" + os.TempDir(), "DISPLAY=", "WAYLAND_DISPLAY=", "WINEDEBUG=fixme-all", "WINEDLLOVERRIDES=winedbg.exe=;winemenubuilder.exe="}
 	if !slices.Equal(env, want) {
 		t.Errorf("got %q, want %q", env, want)
 	}

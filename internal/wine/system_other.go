@@ -29,3 +29,5 @@ func programs(string) []*os.Process { return nil }
 func ownedByMe(os.FileInfo) bool { return true }
 
 func writable(string) bool { return true }
+
+func ownedBy(os.FileInfo, int) bool { return true }

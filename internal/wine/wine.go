@@ -72,11 +72,14 @@ func (w *Wine) Program(prefix, arch, exe string) (command, env []string, err err
 // display no program waits for somebody to press a button. Of Wine's own messages, those about errors are kept (a library that is not
 // found, say), unless the user wants others. What crashes ends without a debugger, also in a prefix of somebody else's.
 //
+// Debian's Wine looks for its server in the folder for temporary files, which must be the same for all.
+//
 // Where no language is set, as in most services and containers, Wine would find no file whose name has other letters than those of ASCII.
 func (w *Wine) environment(prefix string) []string {
 	env := []string{
 		"WINEPREFIX=" + prefix,
 		"HOME=" + filepath.Join(prefix, "nobody"),
+		"TMPDIR=" + os.TempDir(),
 		"DISPLAY=",
 		"WAYLAND_DISPLAY=",
 	}
