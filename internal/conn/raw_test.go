@@ -315,13 +315,14 @@ func TestRawWhileRunning(t *testing.T) {
 	entered, left, goOn := make(chan bool, 4), make(chan bool, 4), make(chan bool, 4)
 	addr := serveRaw(t, nil, f, func(w http.ResponseWriter, r *http.Request) {
 		running.Add(1)
-		defer running.Add(-1)
 		entered <- true
 		if r.URL.Path == "/leave" {
 			<-r.Context().Done()
+			running.Add(-1)
 			left <- true
 			return
 		}
+		defer running.Add(-1)
 		<-goOn
 		fmt.Fprint(w, r.URL)
 	})

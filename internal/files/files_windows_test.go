@@ -75,6 +75,11 @@ func TestLinksOfUnix(t *testing.T) {
 		if out, err := exec.Command("start", "/wait", "/unix", "/bin/rm", "-rf", unix).CombinedOutput(); err != nil {
 			t.Errorf("remove the links: %v, %s", err, out)
 		}
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) { // it does not wait for that
+			if _, err := os.Lstat(tree); os.IsNotExist(err) {
+				break
+			}
+		}
 	})
 	for name, target := range map[string]string{"folder": "../keep", "link": "../keep/file"} {
 		c := exec.Command("start", "/wait", "/unix", "/bin/ln", "-s", target, unix+"/"+name) // Wine runs programs of Unix

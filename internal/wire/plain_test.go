@@ -99,7 +99,7 @@ func TestPlainFileWaits(t *testing.T) {
 	if err := os.WriteFile(name, make([]byte, 4<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	at := make(chan int64, 1)
+	at, serving := make(chan int64, 1), make(chan *Exchange, 1)
 	var f *os.File
 	front, _ := twoPipes(t, func(x *Exchange) {
 		var err error
@@ -107,7 +107,7 @@ func TestPlainFileWaits(t *testing.T) {
 			t.Error(err)
 		}
 		defer f.Close()
-		_ = x.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		serving <- x
 		n, err := x.ReadFrom(&io.LimitedReader{R: f, N: 4 << 20})
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%d bytes are sent, %v", n, err)
@@ -117,6 +117,13 @@ func TestPlainFileWaits(t *testing.T) {
 	})
 	w, letGo := stuck(nopSum{})
 	answer := do(t, front, w, get(), nil, &client{}, nil)
+	x := soon(t, "the exchange", serving)
+	until(t, "the window is used", func() bool {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return x.window == 0
+	})
+	_ = x.SetWriteDeadline(time.Now())
 	if n := soon(t, "the deadline", at); n != Window {
 		t.Errorf("%d bytes are read, want a window", n)
 	}
