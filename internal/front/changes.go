@@ -30,6 +30,7 @@ func (r *reload) changes() []admin.Change {
 	add("tracing", "changed", differing(a.Tracing, b.Tracing))
 	add("metrics", "takes effect at the next start", differing(a.Metrics, b.Metrics))
 	add("control", "takes effect at the next start", differing(a.Control, b.Control))
+	add("wine", "takes effect at the next start", differing(a.Wine, b.Wine))
 	return list
 }
 

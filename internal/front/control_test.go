@@ -127,6 +127,11 @@ func TestControlReload(t *testing.T) {
 	if s := c.Status(); s.Reload.Error != "" || time.Since(s.Reload.At) > time.Minute || len(s.Pools) != 1 {
 		t.Errorf("after a reload: %+v", s)
 	}
+	write(head + image + "}]\nwine: {workers: .}\n")
+	got, err = c.Reload(t.Context())
+	if want := (admin.Change{What: "wine", Effect: "takes effect at the next start: workers"}); err != nil || len(got.Changes) != 1 || got.Changes[0] != want {
+		t.Errorf("reload with a key for the next start: %+v, %v", got, err)
+	}
 	before := &Stats{}
 	get(t, f.URLs()[0]+"where/")
 	if got := c.Summary(before, time.Second); got != "1 pool, 1 worker, 1 requests/s" {
