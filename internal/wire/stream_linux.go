@@ -260,6 +260,9 @@ func (o *outlet) write(wait bool) error {
 		return nil
 	}
 	room, err := o.s.room()
+	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM) {
+		return o.look()
+	}
 	if err != nil {
 		return err
 	}
@@ -268,6 +271,20 @@ func (o *outlet) write(wait bool) error {
 		return err
 	}
 	return raw.Read(o.await)
+}
+
+// lookEvery is the time between two looks whether there is room, where nobody tells.
+const lookEvery = 5 * time.Millisecond
+
+// look waits for room where there is no descriptor for what tells of it: that is no reason to end the link, and what waits on it.
+func (o *outlet) look() error {
+	for errors.Is(o.err, unix.EAGAIN) {
+		time.Sleep(lookEvery)
+		if err := o.raw.Control(o.try); err != nil {
+			return err // it is closed
+		}
+	}
+	return nil
 }
 
 func (o *outlet) sendWith(f *os.File, wait bool) (err error) {
