@@ -15,7 +15,7 @@ func (p *Pool) await(sl *slot, w process) {
 	<-w.Gone()
 	sl.Close()
 	o := w.Obituary()
-	crash, next, id := false, time.Duration(0), ""
+	crash, expected, next, id := false, false, time.Duration(0), ""
 	spare, again := false, false // of a row of spares only the first loss is told
 	p.event(func(s *state, now time.Time) {
 		if w := s.worker(sl.id); w != nil && w.isSpare() {
@@ -25,7 +25,9 @@ func (p *Pool) await(sl *slot, w process) {
 		p.countDeath(s.worker(sl.id), o)
 		crash = s.gone(sl.id, o, now, roll())
 		next = max(0, s.startAfter.Sub(now))
-		if (crash || !o.Expected()) && !again {
+		expected = !crash && (o.Expected() || sl.unwanted() && strings.HasPrefix(o.Reason, "killed: "))
+		d.Expected = expected || d.Expected
+		if !expected && !again {
 			id = p.bury(sl, o, d.Reason, now, p.undone(sl, crash, o, next))
 		}
 		d.Obituary = id
@@ -40,7 +42,7 @@ func (p *Pool) await(sl *slot, w process) {
 	if o.Reason != "" {
 		args = append(args, "reason", o.Reason)
 	}
-	if o.Expected() && !crash || again {
+	if expected || again {
 		p.log.Info("worker ended", args...)
 		return
 	}

@@ -550,6 +550,23 @@ func TestLoopConfigure(t *testing.T) {
 	})
 }
 
+// TestLoopUnwanted: a worker that is ended while it loads, because its generation is not wanted any more, is none that died.
+func TestLoopUnwanted(t *testing.T) {
+	f := &factory{onStart: func(p *puppet) { p.stuck = p.s.Name == "shop/2" }}
+	play(t, Settings{}, f, func(t *testing.T, p *Pool) {
+		mustOpen(t, p, "a.so")
+		p.Configure(Settings{Workers: 2, Log: slog.New(f)}, true)
+		synctest.Wait() // it waits for its ping
+		p.Configure(Settings{Workers: 1, Log: slog.New(f)}, true)
+		p.is(t, StateRunning, 1)
+		deaths := p.Status().Deaths
+		n := slices.IndexFunc(deaths, func(d Death) bool { return d.Worker == 2 })
+		if n < 0 || !deaths[n].Expected || !strings.Contains(deaths[n].Reason, "not wanted any more") {
+			t.Errorf("%+v", deaths)
+		}
+	})
+}
+
 // TestLoopCloseBlocked: Close ends with its context, kills what is left, and says what it was.
 func TestLoopCloseBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

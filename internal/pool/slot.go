@@ -79,3 +79,6 @@ type slot struct {
 	builds  []build          // what it loads first; likewise
 	fault   string           // ID of the obituary of the last fault that it contained; likewise
 }
+
+// unwanted: nobody wanted the worker any more before it was ready, so that it was ended while it loaded. Pool.mu is held.
+func (sl *slot) unwanted() bool { return sl.images == nil && sl.ctx.Err() != nil }
