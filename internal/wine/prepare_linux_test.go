@@ -125,13 +125,18 @@ func TestProgram(t *testing.T) {
 	w := &Wine{Path: "/w/wine64", Version: "wine-1"}
 	t.Setenv("WINEDEBUG", "")
 	t.Setenv("WINEDLLOVERRIDES", "")
+	t.Setenv("TMPDIR", "/other") // of this process, not of all that use the prefix
 	command, env, err := w.Program("/p", "amd64", "/x/worker.exe")
 	if want := []string{"/w/wine64", "/x/worker.exe"}; err != nil || !slices.Equal(command, want) {
 		t.Errorf("got %q, %v", command, err)
 	}
-	want := []string{"WINEPREFIX=/p", "HOME=/p/nobody", "TMPDIR=" + os.TempDir(), "DISPLAY=", "WAYLAND_DISPLAY=", "WINEDEBUG=fixme-all", "WINEDLLOVERRIDES=winedbg.exe=;winemenubuilder.exe="}
+	want := []string{"WINEPREFIX=/p", "HOME=/p/nobody", "TMPDIR=/tmp", "DISPLAY=", "WAYLAND_DISPLAY=", "WINEDEBUG=fixme-all", "WINEDLLOVERRIDES=winedbg.exe=;winemenubuilder.exe="}
 	if !slices.Equal(env, want) {
 		t.Errorf("got %q, want %q", env, want)
+	}
+	t.Setenv("TMPDIR", TemporaryOf("/h/p")) // as Keep has it
+	if _, env, _ = w.Program("/h/p", "amd64", "/x/worker.exe"); !slices.Contains(env, "TMPDIR=/h/tmp") {
+		t.Errorf("got %q", env)
 	}
 	t.Setenv("WINEDEBUG", "+relay")
 	if _, env, _ = w.Program("/p", "amd64", "/x/worker.exe"); !slices.Contains(env, "WINEDEBUG=+relay") {

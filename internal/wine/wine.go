@@ -72,14 +72,15 @@ func (w *Wine) Program(prefix, arch, exe string) (command, env []string, err err
 // display no program waits for somebody to press a button. Of Wine's own messages, those about errors are kept (a library that is not
 // found, say), unless the user wants others. What crashes ends without a debugger, also in a prefix of somebody else's.
 //
-// Debian's Wine looks for its server in the folder for temporary files, which must be the same for all.
+// Debian's Wine looks for its server in the folder for temporary files, which must be the same for all who use the prefix, whatever theirs is:
+// two servers for one prefix end each other's programs.
 //
 // Where no language is set, as in most services and containers, Wine would find no file whose name has other letters than those of ASCII.
 func (w *Wine) environment(prefix string) []string {
 	env := []string{
 		"WINEPREFIX=" + prefix,
 		"HOME=" + filepath.Join(prefix, "nobody"),
-		"TMPDIR=" + os.TempDir(),
+		"TMPDIR=" + serverFolder(prefix),
 		"DISPLAY=",
 		"WAYLAND_DISPLAY=",
 	}
@@ -96,6 +97,14 @@ func (w *Wine) environment(prefix string) []string {
 		}
 	}
 	return env
+}
+
+// serverFolder is where Wine keeps the socket of its server: what Wine by hand takes, but with a prefix of [Keep] what that has made.
+func serverFolder(prefix string) string {
+	if own := TemporaryOf(prefix); os.TempDir() == own {
+		return own
+	}
+	return "/tmp"
 }
 
 // plain tells whether a locale is the one without a language.
