@@ -550,6 +550,30 @@ func TestLoopConfigure(t *testing.T) {
 	})
 }
 
+// TestLoopRunsCounted: the trail of a request says that it was run again because its worker was lost.
+func TestLoopRunsCounted(t *testing.T) {
+	lost := false
+	f := &factory{}
+	f.handle = func(p *puppet, _ http.ResponseWriter, _ *http.Request) error {
+		if lost {
+			return nil
+		}
+		lost = true
+		p.crash()
+		return &remote.Lost{Held: true, Obit: p.obit}
+	}
+	play(t, Settings{}, f, func(t *testing.T, p *Pool) {
+		e := mustOpen(t, p, "a.so")
+		for _, want := range []int{2, 1} {
+			trail := &executor.Trail{ID: 1}
+			e.Execute(httptest.NewRecorder(), httptest.NewRequest("GET", "/x", nil), &executor.Target{Trail: trail})
+			if _, _, runs := trail.Now(); runs != want {
+				t.Errorf("run %d times, want %d", runs, want)
+			}
+		}
+	})
+}
+
 // TestLoopUnwanted: a worker that is ended while it loads, because its generation is not wanted any more, is none that died.
 func TestLoopUnwanted(t *testing.T) {
 	f := &factory{onStart: func(p *puppet) { p.stuck = p.s.Name == "shop/2" }}
