@@ -202,7 +202,7 @@ func TestPipeCloseWaits(t *testing.T) {
 
 // TestFindImageOnWindows: names are the same whatever the case, and with either slash.
 func TestFindImageOnWindows(t *testing.T) {
-	list := []Image{{`C:\srv\Shop\Proposal.dll`, []string{"shop/"}}, {`C:\srv\stock.dll`, nil}}
+	list := []Image{{Path: `C:\srv\Shop\Proposal.dll`, Applications: []string{"shop/"}}, {Path: `C:\srv\stock.dll`}}
 	for _, name := range []string{`C:\srv\Shop\Proposal.dll`, `c:\srv\shop\PROPOSAL.DLL`, `C:/srv/./Shop/Proposal.dll`, "proposal.dll", "PROPOSAL", "shop/"} {
 		if got, err := FindImage(list, name); err != nil || got.Path != list[0].Path {
 			t.Errorf("%s: %q, %v", name, got.Path, err)
