@@ -19,8 +19,8 @@ var layers = map[string][]string{
 	"cmd/isapid-worker": {"executor", "wire", "worker"},                                                                                                                                                             // the worker alone, for other kinds of it than the front is
 	"hack/...":          {},
 	"hack/wineexec":     {"proc", "testext/build", "wine"}, // builds libraries for test binaries that run under Wine
-	"sdk":               {},                        // the headers and units, embedded
-	"sdk/...":           {},                        // each travels alone
+	"sdk":               {},                                // the headers and units, embedded
+	"sdk/...":           {},                                // each travels alone
 	"examples/...":      {".", "sdk/go"},
 	"bench/...":         {".", "executor"},       // load generators and the servers compared with
 	"loader":            {"image", "update"},     // an extension for any host, not a part of the program

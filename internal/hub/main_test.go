@@ -31,9 +31,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// patience is how long a test waits for a fact.
-const patience = time.Minute
-
 // leavesNothing fails the test when a goroutine or a descriptor of its own outlives it. It is to be called first.
 func leavesNothing(t testing.TB) {
 	t.Helper()

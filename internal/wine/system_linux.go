@@ -135,6 +135,12 @@ func runsIn(process, prefix string) bool {
 	if err != nil || !slices.Contains(strings.Split(string(env), "\x00"), "WINEPREFIX="+prefix) {
 		return false
 	}
+	// A service with a /tmp of its own (PrivateTmp of systemd) has its server there: what runs with that is not ours.
+	if own, err := os.Readlink("/proc/self/ns/mnt"); err == nil {
+		if other, err := os.Readlink(filepath.Join(process, "ns", "mnt")); err == nil && other != own {
+			return false
+		}
+	}
 	// In a container, whose processes are seen here, the same path is another folder. If it was removed, the root folder tells.
 	ours, err := os.Stat(prefix)
 	if err != nil {
