@@ -126,12 +126,16 @@ func under(t *testing.T, arch string) (prefix string) {
 	if err != nil {
 		t.Skip(err)
 	}
+	arches := []string{"amd64"}
+	if w.Supports("386") == nil { // to add it later would end what runs in the prefix
+		arches = append(arches, "386")
+	}
 	cache, err := build.Cache()
 	check(t, err)
 	prefix = filepath.Join(cache, "wine-e2e")
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	check(t, w.Prepare(ctx, prefix, []string{arch}, func(step string) { t.Log(step) }))
+	check(t, w.Prepare(ctx, prefix, arches, func(step string) { t.Log(step) }))
 	return prefix
 }
 

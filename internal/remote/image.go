@@ -124,9 +124,12 @@ func (i *Image) Description() string { return i.desc }
 // Path is where it was loaded from.
 func (i *Image) Path() string { return i.path }
 
-// Ping returns when a thread of the extension's has answered.
+// Ping returns when a thread of the extension's has answered. If the worker died before, the error is its [*Obituary].
 func (i *Image) Ping(ctx context.Context) error {
 	_, err := i.w.ask(ctx, wire.AskPing, wire.Image{ID: i.id})
+	if obit := i.w.diedOf(err); obit != nil {
+		return obit
+	}
 	return err
 }
 

@@ -183,6 +183,9 @@ func (w *Wine) startHolder(ctx context.Context, prefix string) (h *holder, err e
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errTooLong)
 	defer cancel()
 	defer w.alone(ctx, prefix)()
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("somebody else prepares, takes or releases it: %w", ctx.Err())
+	}
 	if why, help := cannotUse(prefix); why != "" {
 		return nil, fmt.Errorf("%s: %s", why, help)
 	}
