@@ -118,7 +118,7 @@ func (t *watch) Begin(w http.ResponseWriter, r *http.Request) (http.ResponseWrit
 	s.Trail.Reset(id, time.Now())
 	s.Record = site.Record{Trail: &s.Trail}
 	if !kept {
-		r = site.WithThisRecord(r, &s.Record)
+		r = site.WithRecord(r, &s.Record)
 	}
 	s.Request, s.Writer = r, w
 	if list := t.watchers.Load(); list != nil {

@@ -538,7 +538,8 @@ func (f *fixture) recorded(t *testing.T) (s *httptest.Server, last func() *Recor
 	t.Helper()
 	var record *Record
 	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r, record = WithRecord(r)
+		record = &Record{}
+		r = WithRecord(r, record)
 		f.site.ServeHTTP(w, r)
 	}))
 	return s, func() *Record { return record }

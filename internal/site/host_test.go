@@ -207,7 +207,8 @@ func TestRecord(t *testing.T) {
 	must(t, err)
 	var last *Record
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r, last = WithRecord(r)
+		last = &Record{}
+		r = WithRecord(r, last)
 		s.ServeHTTP(w, r)
 	}))
 	defer server.Close()
@@ -250,7 +251,7 @@ func TestTrail(t *testing.T) {
 		trail = &executor.Trail{}
 		trail.Reset(7, time.Now())
 		trail.Trace.SpanID = [8]byte{1}
-		f.site.ServeHTTP(w, WithThisRecord(r, &Record{Trail: trail}))
+		f.site.ServeHTTP(w, WithRecord(r, &Record{Trail: trail}))
 	}))
 	defer server.Close()
 	var own, child *executor.Trail

@@ -70,14 +70,8 @@ func (x *host) own() *Record {
 
 type recordKey struct{}
 
-// WithRecord returns r with a record that a [Site] fills in when it answers it.
-func WithRecord(r *http.Request) (*http.Request, *Record) {
-	record := &Record{}
-	return WithThisRecord(r, record), record
-}
-
-// WithThisRecord returns r with a record of the caller's, which must be empty but for Trail and Timed.
-func WithThisRecord(r *http.Request, record *Record) *http.Request {
+// WithRecord returns r with a record that a [Site] fills in when it answers it, and which must be empty but for Trail and Timed.
+func WithRecord(r *http.Request, record *Record) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), recordKey{}, record))
 }
 
